@@ -1,0 +1,119 @@
+#define _POSIX_C_SOURCE 200809L
+#include "core/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/status.h"
+#include "core/text.h"
+
+int esp_file_read(char **bytes, size_t *count, const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) {
+        return esp_fail(errno == ENOENT ? ESP_NOT_FOUND : ESP_IO, "%s: %s", path, strerror(errno));
+    }
+    int status = ESP_OK;
+    char *block = NULL;
+    size_t used = 0, capacity = 0, got = 0;
+    do {
+        if (capacity - used < 65536) {
+            capacity = capacity * 2 + 131072;
+            char *larger = realloc(block, capacity);
+            if (larger == NULL) {
+                status = esp_fail(ESP_MEMORY, "%s: no memory for %zu bytes", path, capacity);
+                goto out;
+            }
+            block = larger;
+        }
+        got = fread(block + used, 1, capacity - used - 1, file);
+        used += got;
+    } while (got > 0);
+    if (ferror(file)) {
+        status = esp_fail(ESP_IO, "%s: %s", path, strerror(errno));
+        goto out;
+    }
+    block[used] = '\0';
+    *bytes = block;
+    *count = used;
+    block = NULL;
+out:
+    free(block);
+    fclose(file);
+    return status;
+}
+
+int esp_file_write(const char *path, const void *bytes, size_t count)
+{
+    char *temporary = esp_text_format("%s.%ld.tmp", path, (long)getpid());
+    if (temporary == NULL) {
+        return esp_fail(ESP_MEMORY, "%s: no memory", path);
+    }
+    int status = ESP_OK;
+    int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (file < 0) {
+        status = esp_fail(ESP_IO, "%s: %s", temporary, strerror(errno));
+        goto out;
+    }
+    const char *next = bytes;
+    while (count > 0) {
+        ssize_t written = write(file, next, count);
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written <= 0) {
+            status = esp_fail(ESP_IO, "%s: %s", temporary, strerror(errno));
+            goto out;
+        }
+        next += written;
+        count -= (size_t)written;
+    }
+    if (fsync(file) != 0 || close(file) != 0) {
+        file = -1;
+        status = esp_fail(ESP_IO, "%s: %s", temporary, strerror(errno));
+        goto out;
+    }
+    file = -1;
+    if (rename(temporary, path) != 0) {
+        status = esp_fail(ESP_IO, "%s: %s", path, strerror(errno));
+    }
+out:
+    if (file >= 0) {
+        close(file);
+    }
+    if (status != ESP_OK) {
+        unlink(temporary);
+    }
+    free(temporary);
+    return status;
+}
+
+int esp_file_make_directories(const char *path)
+{
+    char *copy = esp_text_format("%s", path);
+    if (copy == NULL) {
+        return esp_fail(ESP_MEMORY, "%s: no memory", path);
+    }
+    int status = ESP_OK;
+    for (char *slash = copy + 1; status == ESP_OK; slash++) {
+        char held = *slash;
+        if (held != '/' && held != '\0') {
+            continue;
+        }
+        *slash = '\0';
+        if (mkdir(copy, 0777) != 0 && errno != EEXIST) {
+            status = esp_fail(ESP_IO, "%s: %s", copy, strerror(errno));
+        }
+        *slash = held;
+        if (held == '\0') {
+            break;
+        }
+    }
+    free(copy);
+    return status;
+}

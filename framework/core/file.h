@@ -1,0 +1,18 @@
+/* Whole files, and files that appear whole or not at all. */
+#ifndef ESP_CORE_FILE_H
+#define ESP_CORE_FILE_H
+
+#include <stddef.h>
+
+/* Reads a file into a new block with a NUL after its end; *bytes owned by the caller (free).
+ * Errors: ESP_IO with path and reason; ESP_NOT_FOUND where there is none. Thread: any. */
+int esp_file_read(char **bytes, size_t *count, const char *path);
+
+/* Writes path through a temporary file beside it, fsync and rename: readers see the old or the new
+ * file, never half of one. Errors: ESP_IO with path and reason. Thread: any. */
+int esp_file_write(const char *path, const void *bytes, size_t count);
+
+/* Makes a directory and its parents. Errors: ESP_IO. Thread: any. */
+int esp_file_make_directories(const char *path);
+
+#endif

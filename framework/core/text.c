@@ -1,0 +1,83 @@
+#define _POSIX_C_SOURCE 200809L
+#include "core/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_WORD = 64 };
+
+/* Levenshtein distance, one row at a time. */
+static size_t edit_distance(const char *a, const char *b)
+{
+    size_t n = strlen(a), m = strlen(b);
+    if (n > MAX_WORD || m > MAX_WORD) {
+        return (size_t)-1;
+    }
+    size_t row[MAX_WORD + 1];
+    for (size_t j = 0; j <= m; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 1; i <= n; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            size_t above = row[j];
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+            best = above + 1 < best ? above + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            diagonal = above;
+            row[j] = best;
+        }
+    }
+    return row[m];
+}
+
+const char *esp_text_suggest(const char *word, const char *const *candidates, size_t count)
+{
+    const char *best = NULL;
+    size_t allowed = strlen(word) / 3 > 2 ? strlen(word) / 3 : 2;
+    for (size_t i = 0; i < count; i++) {
+        size_t distance = edit_distance(word, candidates[i]);
+        if (distance <= allowed && distance < strlen(candidates[i])) {
+            best = candidates[i];
+            if (distance == 0) {
+                break;
+            }
+            allowed = distance - 1;
+        }
+    }
+    return best;
+}
+
+char *esp_text_format(const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int size = vsnprintf(NULL, 0, format, args);
+    char *text = size < 0 ? NULL : malloc((size_t)size + 1);
+    if (text != NULL) {
+        vsnprintf(text, (size_t)size + 1, format, again);
+    }
+    va_end(again);
+    va_end(args);
+    return text;
+}
+
+void esp_text_duration(char out[32], double seconds)
+{
+    long whole = (long)(seconds + 0.5);
+    if (!(seconds >= 0) || seconds > 1e9) {
+        snprintf(out, 32, "?");
+    } else if (seconds < 9.95) {
+        snprintf(out, 32, "%.1f s", seconds);
+    } else if (whole < 60) {
+        snprintf(out, 32, "%ld s", whole);
+    } else if (whole < 3600) {
+        snprintf(out, 32, "%ld min %02ld s", whole / 60, whole % 60);
+    } else {
+        snprintf(out, 32, "%ld h %02ld min", whole / 3600, whole % 3600 / 60);
+    }
+}

@@ -1,0 +1,17 @@
+/* Small helpers for text. */
+#ifndef ESP_CORE_TEXT_H
+#define ESP_CORE_TEXT_H
+
+#include <stddef.h>
+
+/* The candidate closest to word by edit distance, or NULL when none is close enough to be meant
+ * (at most a third of the word's length, at least 2 edits allowed). Thread: any. */
+const char *esp_text_suggest(const char *word, const char *const *candidates, size_t count);
+
+/* A new string by format; owned by the caller. NULL when out of memory. Thread: any. */
+char *esp_text_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Writes seconds as people read them: "0.8 s", "4 min 10 s", "2 h 05 min". out [32]. */
+void esp_text_duration(char out[32], double seconds);
+
+#endif

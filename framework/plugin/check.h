@@ -1,0 +1,15 @@
+/* The contract test of a plugin: what `espalier plugins check FILE.so` runs. */
+#ifndef ESP_PLUGIN_CHECK_H
+#define ESP_PLUGIN_CHECK_H
+
+#include <stdio.h>
+
+/* Runs every check on one plugin file in a child process (so a plugin that crashes or hangs is
+ * refused, not fatal): descriptor and parameter table, gradients against central differences at
+ * default, minimum and maximum parameters (1e-6 for a double plugin, 1e-3 for float; points kept
+ * off kinks; what a term says it holds fixed is held fixed), finite values, determinism, guard
+ * bytes around every array, state saved and loaded, two instances in two threads. Prints a line a
+ * check to out. Errors: ESP_PLUGIN with the first reason it is refused. Thread: one. */
+int esp_plugin_check(const char *path, FILE *out);
+
+#endif

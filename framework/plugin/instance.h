@@ -1,0 +1,49 @@
+/* One plugin at work in one trial: its state, its host services, what it logged. */
+#ifndef ESP_PLUGIN_INSTANCE_H
+#define ESP_PLUGIN_INSTANCE_H
+
+#include "core/rng.h"
+#include "plugin/params.h"
+
+enum { ESP_MAX_LOGGED = 16 };
+
+typedef struct esp_logged {
+    char key[48];
+    double sum, weight;
+} esp_logged;
+
+typedef struct esp_instance esp_instance;
+struct esp_instance {
+    const esp_plugin *plugin;
+    void *state;   /* aligned; owned */
+    esp_host host; /* host.context is this instance */
+    esp_logged logged[ESP_MAX_LOGGED];
+    int n_logged;
+    esp_rng *noise;         /* the trial's; not owned */
+    char failure[512];      /* what host->fail said; empty: nothing */
+    unsigned char *scratch; /* owned; grows at the first calls only */
+    size_t scratch_capacity, scratch_used;
+    unsigned char *spill[8]; /* blocks taken while the scratch was too small */
+    int n_spill;
+};
+
+/* Makes an instance: state zeroed, parameters filled, then the plugin's create(). The instance must
+ * not move afterwards (host.context points to it). Errors: ESP_PLUGIN with the plugin's message;
+ * ESP_MEMORY. Thread: the trial's. */
+int esp_instance_create(esp_instance *out, const esp_plugin *plugin, const esp_params *params,
+                        const esp_dims *dims, esp_rng *noise);
+void esp_instance_destroy(esp_instance *instance);
+
+/* To call around each operation: gives scratch back (growing it if the last call spilled) and
+ * clears the failure. Thread: the trial's. */
+void esp_instance_begin(esp_instance *instance);
+
+/* Fills in parameters again, when a phase changes them; state otherwise kept. */
+void esp_instance_set_params(esp_instance *instance, const esp_params *params);
+
+/* The plugin's state as bytes, for checkpoints: *bytes owned by the caller, *count 0 and NULL where
+ * it has none. Errors: ESP_MEMORY, ESP_PLUGIN. Thread: the trial's. */
+int esp_instance_save(void **bytes, size_t *count, const esp_instance *instance);
+int esp_instance_load(esp_instance *instance, const void *bytes, size_t count);
+
+#endif
