@@ -16,20 +16,21 @@ typedef struct esp_instance esp_instance;
 struct esp_instance {
     const esp_plugin *plugin;
     void *state;   /* aligned; owned */
-    esp_host host; /* host.context is this instance */
+    esp_host host; /* what the plugin is handed; the services find the instance around it */
     esp_logged logged[ESP_MAX_LOGGED];
     int n_logged;
     esp_rng *noise;         /* the trial's; not owned */
-    char failure[512];      /* what host->fail said; empty: nothing */
+    char failure[512];      /* what host->fail said, or a bad log key; empty: nothing */
     unsigned char *scratch; /* owned; grows at the first calls only */
     size_t scratch_capacity, scratch_used;
     unsigned char *spill[8]; /* blocks taken while the scratch was too small */
+    size_t spill_left;       /* bytes free at the end of the last of them */
     int n_spill;
 };
 
 /* Makes an instance: state zeroed, parameters filled, then the plugin's create(). The instance must
- * not move afterwards (host.context points to it). Errors: ESP_PLUGIN with the plugin's message;
- * ESP_MEMORY. Thread: the trial's. */
+ * not move or be copied afterwards (its host services find it by address). Errors: ESP_PLUGIN with
+ * the plugin's message; ESP_MEMORY. On failure nothing is left to destroy. Thread: the trial's. */
 int esp_instance_create(esp_instance *out, const esp_plugin *plugin, const esp_params *params,
                         const esp_dims *dims, esp_rng *noise);
 void esp_instance_destroy(esp_instance *instance);

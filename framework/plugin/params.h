@@ -2,9 +2,11 @@
 #ifndef ESP_PLUGIN_PARAMS_H
 #define ESP_PLUGIN_PARAMS_H
 
+#include <stdbool.h>
+
 #include "espalier_plugin.h"
 
-enum { ESP_MAX_PARAMS = 32 };
+enum { ESP_MAX_PARAMS = 32, ESP_MAX_NAME = 40 };
 
 /* One value for each row of the plugin's table, in its order. Choices hold their index. */
 typedef struct esp_params {
@@ -26,5 +28,13 @@ void esp_params_print(char out[64], const esp_param *param, double value);
 
 /* Writes the values into a state by the table's offsets. */
 void esp_params_fill(void *state, const esp_plugin *plugin, const esp_params *params);
+
+/* Whether text may name a plugin, a parameter or a metric: a-z first, then a-z 0-9 _, at most
+ * ESP_MAX_NAME characters. Thread: any. */
+bool esp_name_is_sound(const char *text);
+
+/* Inspects a plugin's parameter table: names, types, ranges, places in the state. Returns true, or
+ * false with what is wrong in reason [count]. Thread: any. */
+bool esp_params_inspect(char *reason, size_t count, const esp_plugin *plugin);
 
 #endif

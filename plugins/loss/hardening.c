@@ -1,0 +1,214 @@
+/* hardening: the entropy of the tree's decisions, in nats; driving it to 0 makes soft and hard
+ * routing agree.
+ *
+ *     H(p) = -p log p - (1-p) log(1-p),  p = sigmoid(z)       for one node and one example
+ *     d H / d z = -z p (1-p)
+ *
+ * Everything is computed from z with e = exp(-|z|), which never overflows, and q = e/(1+e), the
+ * smaller of p and 1-p:  H = log(1+e) + |z| q. So there is no 0 log 0, and no clamp of p; the
+ * published code clamps p to [1e-6, 1-1e-6], which changes nothing above 1e-5 nats.
+ *
+ * How the entropies of B examples and N nodes become one number is the parameter `reduction`:
+ *     mean      1/(B N) sum_b sum_i H      as the published code; each node weakens as trees deepen
+ *     node_sum  1/B     sum_b sum_i H
+ *     sum               sum_b sum_i H      as printed in the paper; swamps cross entropy
+ *     reach     1/B     sum_b sum_i r H,   r = probability of reaching node i: the entropy of c
+ * The reach term is computed as the expected entropy E of what lies below a node, bottom up:
+ *     E[i] = H[i] + (1-p) E[left] + p E[right],  value = E[0]
+ *     d value / d z[i] = r[i] ( -z p (1-p) + p (1-p) (E[right] - E[left]) )
+ *
+ * Source: arXiv 2308.14711; arXiv 2405.16836 section 3.2. */
+#include "espalier_plugin.h"
+
+enum { MEAN, NODE_SUM, SUM, REACH };
+
+typedef struct hardening {
+    int32_t reduction;
+} hardening;
+
+/* log(1 + e) for e >= 0, with what rounding 1 + e lost put back; no branch, so that loops over it
+ * run as vectors. */
+static inline esp_real log_one_plus(esp_real e)
+{
+    const esp_real u = 1 + e;
+    return esp_log(u) + (e - (u - 1)) / u;
+}
+
+static inline esp_real magnitude(esp_real z)
+{
+    return z < 0 ? -z : z;
+}
+
+static inline esp_real entropy(esp_real z)
+{
+    const esp_real e = esp_exp(-magnitude(z));
+    return log_one_plus(e) + magnitude(z) * (e / (1 + e));
+}
+
+/* p (1-p), even in z and accurate where p rounds to 1. */
+static inline esp_real spread(esp_real z)
+{
+    const esp_real e = esp_exp(-magnitude(z));
+    return e / ((1 + e) * (1 + e));
+}
+
+static inline esp_real right_share(esp_real z)
+{
+    const esp_real e = esp_exp(-magnitude(z));
+    return (z < 0 ? e : 1) / (1 + e);
+}
+
+static double sum_row(const esp_real *row, int count)
+{
+    double total = 0;
+    for (int b = 0; b < count; b++) {
+        total += row[b];
+    }
+    return total;
+}
+
+/* Every node counts alike: weight 1/(B N), 1/B or 1. */
+static double evaluate_plain(esp_real *restrict total, const esp_batch *batch,
+                             const esp_gradients *d, double weight)
+{
+    const int n_examples = batch->n_examples;
+    const esp_real w = (esp_real)weight;
+    for (int b = 0; b < n_examples; b++) {
+        total[b] = 0;
+    }
+    for (int i = 0; i < batch->dims->n_nodes; i++) {
+        const esp_real *restrict z = batch->scores + (size_t)i * batch->stride;
+        for (int b = 0; b < n_examples; b++) {
+            total[b] += entropy(z[b]);
+        }
+        if (d) {
+            esp_real *restrict dz = d->scores + (size_t)i * batch->stride;
+            for (int b = 0; b < n_examples; b++) {
+                dz[b] -= w * z[b] * spread(z[b]);
+            }
+        }
+    }
+    return weight * sum_row(total, n_examples);
+}
+
+/* expected (N, B) overwritten with E, bottom up; children of node i are 2i+1 and 2i+2. */
+static void expect_entropies(esp_real *expected, const esp_batch *batch)
+{
+    const int n_nodes = batch->dims->n_nodes;
+    const size_t stride = (size_t)batch->stride;
+    for (int i = n_nodes - 1; i >= 0; i--) {
+        const esp_real *restrict z = batch->scores + (size_t)i * stride;
+        esp_real *restrict own = expected + (size_t)i * stride;
+        for (int b = 0; b < batch->n_examples; b++) {
+            own[b] = entropy(z[b]);
+        }
+        if (2 * i + 2 < n_nodes) {
+            const esp_real *restrict left = expected + (size_t)(2 * i + 1) * stride;
+            const esp_real *restrict right = left + stride;
+            for (int b = 0; b < batch->n_examples; b++) {
+                own[b] += left[b] + right_share(z[b]) * (right[b] - left[b]);
+            }
+        }
+    }
+}
+
+/* reach (N, B) overwritten, top down, while the gradient is added. */
+static void add_reach_gradient(esp_real *dz, esp_real *reach, const esp_real *expected,
+                               const esp_batch *batch)
+{
+    const int n_examples = batch->n_examples, n_nodes = batch->dims->n_nodes;
+    const size_t stride = (size_t)batch->stride;
+    for (int b = 0; b < n_examples; b++) {
+        reach[b] = (esp_real)1 / (esp_real)n_examples; /* the mean over the batch */
+    }
+    for (int i = 0; i < n_nodes; i++) {
+        const esp_real *restrict z = batch->scores + (size_t)i * stride;
+        const esp_real *restrict r = reach + (size_t)i * stride;
+        esp_real *restrict row = dz + (size_t)i * stride;
+        for (int b = 0; b < n_examples; b++) {
+            row[b] -= r[b] * z[b] * spread(z[b]);
+        }
+        if (2 * i + 2 < n_nodes) {
+            const size_t below = (size_t)(2 * i + 1) * stride;
+            const esp_real *restrict left = expected + below;
+            esp_real *restrict reach_left = reach + below;
+            for (int b = 0; b < n_examples; b++) {
+                const esp_real p = right_share(z[b]);
+                row[b] += r[b] * spread(z[b]) * (left[stride + b] - left[b]);
+                reach_left[stride + b] = r[b] * p;
+                reach_left[b] = r[b] * (1 - p);
+            }
+        }
+    }
+}
+
+static int evaluate(void *state, const esp_host *host, const esp_batch *batch,
+                    const esp_gradients *d, double *value)
+{
+    const hardening *self = (const hardening *)state;
+    const int n_examples = batch->n_examples, n_nodes = batch->dims->n_nodes;
+    const size_t bytes = sizeof(esp_real) * (size_t)batch->stride * (size_t)n_nodes;
+    *value = 0;
+    if (n_nodes == 0) {
+        return 0; /* depth 0: nothing is decided */
+    }
+    if (self->reduction == REACH) {
+        esp_real *expected = (esp_real *)host->scratch(host, bytes);
+        expect_entropies(expected, batch);
+        *value = sum_row(expected, n_examples) / n_examples;
+        if (d) {
+            esp_real *reach = (esp_real *)host->scratch(host, bytes);
+            add_reach_gradient(d->scores, reach, expected, batch);
+        }
+        return 0;
+    }
+    const double weight = self->reduction == SUM        ? 1.0
+                          : self->reduction == NODE_SUM ? 1.0 / n_examples
+                                                        : 1.0 / ((double)n_examples * n_nodes);
+    esp_real *total = (esp_real *)host->scratch(host, sizeof(esp_real) * (size_t)n_examples);
+    *value = evaluate_plain(total, batch, d, weight);
+    return 0;
+}
+
+static int create(void *state, const esp_host *host, const esp_dims *dims)
+{
+    (void)state;
+    if (dims->routing != ESP_ROUTING_TREE) {
+        return host->fail(host, "needs a model whose nodes decide softly (kind: fff); give it "
+                                "weight 0 or leave it out for others");
+    }
+    return 0;
+}
+
+static const char *const reductions[] = {"mean", "node_sum", "sum", "reach", NULL};
+
+static const esp_param params[] = {
+    {.name = "reduction",
+     .help = "how node entropies become one number: over batch and nodes, or weighted by reach",
+     .type = ESP_PARAM_CHOICE,
+     .offset = offsetof(hardening, reduction),
+     .default_value = MEAN,
+     .choices = reductions},
+};
+
+static const esp_loss_ops ops = {
+    .struct_size = sizeof ops,
+    .needs = ESP_SCORES,
+    .evaluate = evaluate,
+};
+
+ESP_EXPORT const esp_plugin espalier_plugin = {
+    ESP_PLUGIN_HEADER,
+    .kind = ESP_LOSS,
+    .role = ESP_ROUTING,
+    .name = "hardening",
+    .version = "1",
+    .summary = "entropy of the tree's decisions, in nats; 0 when soft and hard routing agree",
+    .source = "arXiv:2308.14711; arXiv:2405.16836, section 3.2",
+    .cost = "O(B N), two exps and one log an element",
+    .state_size = sizeof(hardening),
+    .params = params,
+    .n_params = sizeof params / sizeof *params,
+    .loss = &ops,
+    .create = create,
+};
