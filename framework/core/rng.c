@@ -1,6 +1,7 @@
 #include "core/rng.h"
 
 #include <Random123/philox.h>
+#include <string.h>
 
 /* FNV-1a: names a stream. */
 static uint32_t stream_of(const char *name)
@@ -19,12 +20,16 @@ esp_rng esp_rng_make(uint64_t seed, const char *stream_name, uint32_t substream)
 
 uint32_t esp_rng_next(esp_rng *rng)
 {
-    uint64_t block = rng->position >> 2;
-    philox4x32_ctr_t counter = {
-        {(uint32_t)block, (uint32_t)(block >> 32), rng->substream, rng->stream}};
-    philox4x32_key_t key = {{(uint32_t)rng->seed, (uint32_t)(rng->seed >> 32)}};
-    philox4x32_ctr_t words = philox4x32(counter, key);
-    return words.v[rng->position++ & 3];
+    const uint64_t block = rng->position >> 2;
+    if (rng->cached != block + 1) {
+        philox4x32_ctr_t counter = {
+            {(uint32_t)block, (uint32_t)(block >> 32), rng->substream, rng->stream}};
+        philox4x32_key_t key = {{(uint32_t)rng->seed, (uint32_t)(rng->seed >> 32)}};
+        philox4x32_ctr_t words = philox4x32(counter, key);
+        memcpy(rng->words, words.v, sizeof rng->words);
+        rng->cached = block + 1;
+    }
+    return rng->words[rng->position++ & 3];
 }
 
 double esp_rng_uniform(esp_rng *rng)

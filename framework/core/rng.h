@@ -11,7 +11,9 @@ typedef struct esp_rng {
     uint64_t seed;
     uint32_t stream;    /* esp_rng_stream of a name */
     uint32_t substream; /* which tensor, which epoch, ... */
-    uint64_t position;  /* next 32-bit word */
+    uint64_t position;  /* next 32-bit word; setting it is all it takes to go there */
+    uint64_t cached;    /* the block that words hold, plus one; 0: none */
+    uint32_t words[4];
 } esp_rng;
 
 /* A random number source at position 0. stream_name, e.g. "init", "order", "noise", "split".

@@ -1,0 +1,29 @@
+/* Matrix products through cblas, and what the BLAS library is doing on this machine. The only place
+ * that includes cblas.h. */
+#ifndef ESP_NN_BLAS_H
+#define ESP_NN_BLAS_H
+
+#include <stdbool.h>
+
+#include "espalier_plugin.h"
+
+/* C [m x n] = op(A) [m x k] . op(B) [k x n] + beta * C, all row-major with row strides lda, ldb,
+ * ldc. transpose_a: A is stored [k x m]; transpose_b: B is stored [n x k]. Thread: any; runs on the
+ * caller's core alone once esp_blas_prepare succeeded. */
+void esp_matmul(esp_real *c, int ldc, bool transpose_a, const esp_real *a, int lda,
+                bool transpose_b, const esp_real *b, int ldb, esp_real beta, int m, int n, int k);
+
+/* Sets BLAS to one thread a caller and checks that it obeys. Errors: ESP_FAILED. Thread: one,
+ * before others start. */
+int esp_blas_prepare(void);
+
+/* The kernel BLAS chose ("SkylakeX") and how it was built. Owned by the library. Thread: any. */
+const char *esp_blas_kernel(void);
+const char *esp_blas_build(void);
+
+/* OpenBLAS picks kernels by a table of processors; one that is newer than the library gets those of
+ * a 2004 processor, several times slower. Where that happened, the name to give OPENBLAS_CORETYPE
+ * before the program starts; else NULL. Thread: any. */
+const char *esp_blas_better_kernel(void);
+
+#endif

@@ -1,0 +1,135 @@
+/* B examples, O outputs, N nodes, L leaves. */
+#include "run/evaluate.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/status.h"
+
+void esp_load_batch(esp_network *network, const esp_view_of_data *data, uint32_t first,
+                    uint32_t count)
+{
+    esp_gather(network->features, data->examples, data->indices ? data->indices + first : NULL,
+               first, count, (uint32_t)network->config.n_features, data->scale, data->shift);
+    for (uint32_t b = 0; b < count; b++) {
+        network->labels[b] =
+            data->examples->labels[data->indices ? data->indices[first + b] : first + b];
+    }
+}
+
+int esp_count_correct(const esp_network *network, const esp_real *logits)
+{
+    const int stride = network->stride;
+    int correct = 0;
+    for (int b = 0; b < network->n_examples; b++) {
+        const int label = network->labels[b];
+        const esp_real own = logits[(ptrdiff_t)label * stride + b];
+        int beaten = !(own - own == 0);
+        for (int o = 0; o < network->config.n_outputs; o++) {
+            esp_real other = logits[(ptrdiff_t)o * stride + b];
+            beaten |= o < label ? other >= own : other > own;
+        }
+        correct += !beaten;
+    }
+    return correct;
+}
+
+/* Adds what the mixture of one batch looks like. Bernoulli entropy from the score, stable at both
+ * ends: H = log(1 + exp(-|z|)) + |z| (1 - p'), p' = sigmoid(|z|). */
+static void add_mixture_statistics(esp_evaluation *out, const esp_network *network)
+{
+    const ptrdiff_t stride = network->stride;
+    const int n = network->n_examples;
+    double nodes = 0, entropy = 0, largest = 0;
+    for (int i = 0; i < network->n_nodes; i++) {
+        for (int b = 0; b < n; b++) {
+            esp_real z = (esp_real)fabs((double)network->projections[i * stride + b]);
+            esp_real e = esp_exp(-z);
+            nodes += (double)(esp_log(1 + e) + z * (e / (1 + e)));
+        }
+    }
+    for (int b = 0; b < n; b++) {
+        esp_real most = 0;
+        for (int leaf = 0; leaf < network->n_leaves; leaf++) {
+            esp_real c = network->mixture[leaf * stride + b];
+            most = c > most ? c : most;
+        }
+        largest += (double)most;
+    }
+    for (int leaf = 0; leaf < network->n_leaves; leaf++) {
+        for (int b = 0; b < n; b++) {
+            esp_real c = network->mixture[leaf * stride + b];
+            entropy -= (double)(c * esp_log(c > (esp_real)1e-30 ? c : (esp_real)1e-30));
+        }
+    }
+    out->node_entropy += network->n_nodes > 0 ? nodes / network->n_nodes : 0;
+    out->mixture_entropy += entropy;
+    out->mixture_max += largest;
+}
+
+static double task_loss(const esp_loss_sum *losses, const double *values)
+{
+    double loss = 0;
+    for (int i = 0; i < losses->n_terms; i++) {
+        if (!isnan(values[i]) && losses->weights[i] != 0) {
+            loss += losses->weights[i] * values[i];
+        }
+    }
+    return loss;
+}
+
+/* One batch; sums are means times examples. */
+static int add_batch(esp_evaluation *out, esp_network *network, esp_loss_sum *losses,
+                     esp_position position)
+{
+    const int n = network->n_examples;
+    double soft[ESP_MAX_TERMS], hard[ESP_MAX_TERMS], routing[ESP_MAX_TERMS];
+    ESP_TRY(esp_loss_sum_evaluate(losses, soft, ESP_TASK, network, network->logits, position));
+    ESP_TRY(
+        esp_loss_sum_evaluate(losses, routing, ESP_ROUTING, network, network->logits, position));
+    for (int i = 0; i < losses->n_terms; i++) {
+        out->terms[i] += n * (isnan(routing[i]) ? soft[i] : routing[i]);
+    }
+    out->metrics[ESP_SOFT_LOSS] += n * task_loss(losses, soft);
+    out->metrics[ESP_SOFT_ACCURACY] += esp_count_correct(network, network->logits);
+    if (network->config.routes) {
+        add_mixture_statistics(out, network);
+        for (int b = 0; b < n; b++) {
+            out->leaf_counts[network->choices[b]]++;
+        }
+    }
+    ESP_TRY(esp_network_forward_hard(network, ESP_EVALUATION));
+    ESP_TRY(esp_loss_sum_evaluate(losses, hard, ESP_TASK, network, network->hard_logits, position));
+    out->metrics[ESP_HARD_LOSS] += n * task_loss(losses, hard);
+    out->metrics[ESP_HARD_ACCURACY] += esp_count_correct(network, network->hard_logits);
+    return ESP_OK;
+}
+
+int esp_evaluate(esp_evaluation *out, esp_network *network, esp_loss_sum *losses,
+                 const esp_view_of_data *data, int batch_size, esp_position position)
+{
+    int64_t *leaf_counts = out->leaf_counts;
+    memset(out, 0, sizeof *out);
+    out->leaf_counts = leaf_counts;
+    memset(leaf_counts, 0, sizeof *leaf_counts * (size_t)network->n_leaves);
+    for (uint32_t first = 0; first < data->count; first += (uint32_t)batch_size) {
+        uint32_t left = data->count - first;
+        uint32_t count = left < (uint32_t)batch_size ? left : (uint32_t)batch_size;
+        esp_load_batch(network, data, first, count);
+        position.batch = (int)(first / (uint32_t)batch_size) + 1;
+        ESP_TRY(esp_network_forward(network, (int)count, ESP_EVALUATION));
+        ESP_TRY(add_batch(out, network, losses, position));
+    }
+    const double scale = data->count > 0 ? 1.0 / data->count : NAN;
+    for (int m = 0; m < ESP_N_METRICS; m++) {
+        out->metrics[m] *= scale;
+    }
+    for (int i = 0; i < losses->n_terms; i++) {
+        out->terms[i] *= scale;
+    }
+    out->node_entropy *= scale;
+    out->mixture_entropy *= scale;
+    out->mixture_max *= scale;
+    out->done = true;
+    return ESP_OK;
+}

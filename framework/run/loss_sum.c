@@ -1,0 +1,270 @@
+/* B examples, O outputs, N nodes, L leaves. */
+#include "run/loss_sum.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/status.h"
+
+static bool is_usable(const esp_plugin *plugin, const esp_network *network)
+{
+    const uint32_t routing = ESP_SCORES | ESP_PROBABILITIES | ESP_MIXTURE | ESP_CHOICES | ESP_LOAD;
+    return network->config.routes || !(plugin->loss->needs & routing);
+}
+
+static int take_arrays(esp_loss_sum *sum, const esp_network *network, bool penalties)
+{
+    const size_t stride = (size_t)network->stride;
+    for (int real = 0; real < 2; real++) {
+        esp_arena measure = {0};
+        esp_arena *arena = real ? &sum->arena : &measure;
+        sum->d_logits = ESP_TAKE(arena, esp_real, stride * (size_t)network->config.n_outputs);
+        sum->d_scores = ESP_TAKE(arena, esp_real, stride * (size_t)network->n_nodes);
+        sum->d_probabilities = ESP_TAKE(arena, esp_real, stride * (size_t)network->n_nodes);
+        sum->d_mixture = ESP_TAKE(arena, esp_real, stride * (size_t)network->n_leaves);
+        if (penalties) {
+            sum->d_parameters = ESP_TAKE(arena, esp_real, network->n_parameters);
+            sum->d_parameters_sum = ESP_TAKE(arena, esp_real, network->n_parameters);
+        }
+        if (!real) {
+            ESP_TRY(esp_arena_create(&sum->arena, measure.used));
+        }
+    }
+    return ESP_OK;
+}
+
+static void list_spans(esp_loss_sum *sum, const esp_network *network)
+{
+    for (int i = 0; i < network->n_tensors; i++) {
+        const esp_tensor *tensor = &network->tensors[i];
+        if (!tensor->trainable || tensor->count == 0) {
+            continue;
+        }
+        sum->spans[sum->n_spans] = (esp_span){.group = tensor->group,
+                                              .is_bias = tensor->is_bias,
+                                              .count = (int64_t)tensor->count,
+                                              .values = network->parameters + tensor->offset};
+        sum->span_gradients[sum->n_spans] =
+            sum->d_parameters ? sum->d_parameters + tensor->offset : NULL;
+        sum->n_spans++;
+    }
+}
+
+int esp_loss_sum_create(esp_loss_sum *out, const esp_phase_config *phase,
+                        const esp_network *network, esp_rng *noise)
+{
+    memset(out, 0, sizeof *out);
+    bool penalties = false;
+    int status = ESP_OK;
+    for (int i = 0; i < phase->n_terms; i++) {
+        const esp_term_config *term = &phase->terms[i];
+        out->usable[i] = is_usable(term->plugin, network);
+        if (out->usable[i]) {
+            ESP_TRY_OUT(esp_instance_create(&out->terms[i], term->plugin, &term->params,
+                                            &network->dims, noise));
+            penalties = penalties || (term->plugin->loss->needs & ESP_PARAMETERS);
+        }
+        out->n_terms = i + 1;
+    }
+    ESP_TRY_OUT(take_arrays(out, network, penalties));
+    list_spans(out, network);
+    esp_loss_sum_set_phase(out, phase);
+out:
+    if (status != ESP_OK) {
+        esp_loss_sum_destroy(out);
+    }
+    return status;
+}
+
+void esp_loss_sum_destroy(esp_loss_sum *sum)
+{
+    for (int i = 0; i < sum->n_terms; i++) {
+        if (sum->usable[i]) {
+            esp_instance_destroy(&sum->terms[i]);
+        }
+    }
+    esp_arena_destroy(&sum->arena);
+    memset(sum, 0, sizeof *sum);
+}
+
+void esp_loss_sum_set_phase(esp_loss_sum *sum, const esp_phase_config *phase)
+{
+    for (int i = 0; i < sum->n_terms; i++) {
+        sum->weights[i] = phase->terms[i].weight;
+        sum->monitored[i] = phase->terms[i].monitor;
+        if (sum->usable[i]) {
+            esp_instance_set_params(&sum->terms[i], &phase->terms[i].params);
+        }
+    }
+}
+
+static esp_batch make_batch(const esp_loss_sum *sum, const esp_network *network,
+                            const esp_real *logits, esp_mode mode, esp_position position)
+{
+    const bool routes = network->config.routes;
+    return (esp_batch){.struct_size = sizeof(esp_batch),
+                       .mode = mode,
+                       .n_examples = network->n_examples,
+                       .stride = network->stride,
+                       .epoch = position.epoch,
+                       .step = position.step,
+                       .dims = &network->dims,
+                       .labels = network->labels,
+                       .logits = logits,
+                       .scores = routes ? network->projections : NULL,
+                       .probabilities = routes ? network->probabilities : NULL,
+                       .mixture = routes ? network->mixture : NULL,
+                       .choices = routes ? network->choices : NULL,
+                       .load = NULL,
+                       .n_spans = sum->n_spans,
+                       .spans = sum->spans};
+}
+
+/* total += weight * part; returns whether part held a value that is not finite. */
+static int accumulate(esp_real *restrict total, const esp_real *restrict part, esp_real weight,
+                      size_t count)
+{
+    int bad = 0;
+    for (size_t i = 0; i < count; i++) {
+        total[i] += weight * part[i];
+        bad |= !(part[i] - part[i] == 0);
+    }
+    return bad;
+}
+
+/* A view's derivatives: where they are taken from a term and where they go. */
+typedef struct view {
+    uint32_t bit;
+    const char *name;
+    esp_real *part, *total;
+    size_t count;
+} view;
+
+static int list_views(view *views, const esp_loss_sum *sum, const esp_network *network)
+{
+    const size_t stride = (size_t)network->stride, nodes = (size_t)network->n_nodes * stride;
+    int n = 0;
+    views[n++] = (view){ESP_LOGITS, "logits", sum->d_logits, network->d_logits,
+                        (size_t)network->config.n_outputs * stride};
+    views[n++] = (view){ESP_SCORES, "scores", sum->d_scores, network->d_scores, nodes};
+    views[n++] = (view){ESP_PROBABILITIES, "probabilities", sum->d_probabilities,
+                        network->d_probabilities, nodes};
+    views[n++] = (view){ESP_MIXTURE, "mixture", sum->d_mixture, network->d_mixture,
+                        (size_t)network->n_leaves * stride};
+    if (sum->d_parameters != NULL) {
+        views[n++] = (view){ESP_PARAMETERS, "parameters", sum->d_parameters, sum->d_parameters_sum,
+                            network->n_parameters};
+    }
+    return n;
+}
+
+static bool all_finite(const esp_real *values, int rows, const esp_network *network)
+{
+    for (int r = 0; values != NULL && r < rows; r++) {
+        for (int b = 0; b < network->n_examples; b++) {
+            if (!isfinite(values[(size_t)r * (size_t)network->stride + (size_t)b])) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* A term's result is not finite: says whether the model or the term is to blame. */
+static int report_not_finite(const esp_loss_sum *sum, int index, const char *what,
+                             const esp_network *network, esp_position position)
+{
+    const char *name = sum->terms[index].plugin->name;
+    const char *culprit = NULL;
+    if (!all_finite(network->projections, network->n_projections, network)) {
+        culprit = "projections of the input";
+    } else if (!all_finite(network->logits, network->config.n_outputs, network)) {
+        culprit = "logits";
+    }
+    if (culprit != NULL) {
+        return esp_fail(ESP_FAILED,
+                        "diverged at epoch %d, batch %d: the %s are not finite (seen at loss term "
+                        "'%s'); a smaller learning rate may help",
+                        position.epoch, position.batch, culprit, name);
+    }
+    return esp_fail(ESP_FAILED, "loss term '%s' gave a %s that is not finite at epoch %d, batch %d",
+                    name, what, position.epoch, position.batch);
+}
+
+static int call_term(esp_loss_sum *sum, int index, double *value, const esp_batch *batch,
+                     const esp_gradients *gradients, esp_position position)
+{
+    esp_instance *term = &sum->terms[index];
+    esp_instance_begin(term);
+    if (term->plugin->loss->evaluate(term->state, &term->host, batch, gradients, value) != 0) {
+        return esp_fail(ESP_FAILED, "loss term '%s' failed at epoch %d, batch %d: %s",
+                        term->plugin->name, position.epoch, position.batch,
+                        *term->failure ? term->failure : "no reason given");
+    }
+    return ESP_OK;
+}
+
+int esp_loss_sum_differentiate(esp_loss_sum *sum, double *total, double *values,
+                               esp_network *network, esp_position position)
+{
+    view views[5];
+    const int n_views = list_views(views, sum, network);
+    esp_network_zero_view_gradients(network);
+    if (sum->d_parameters_sum != NULL) {
+        memset(sum->d_parameters_sum, 0, sizeof(esp_real) * network->n_parameters);
+    }
+    *total = 0;
+    for (int i = 0; i < sum->n_terms; i++) {
+        values[i] = NAN;
+        if (!sum->usable[i] || sum->weights[i] == 0) {
+            continue;
+        }
+        const uint32_t needs = sum->terms[i].plugin->loss->needs;
+        for (int v = 0; v < n_views; v++) {
+            if (needs & views[v].bit) {
+                memset(views[v].part, 0, sizeof(esp_real) * views[v].count);
+            }
+        }
+        esp_batch batch = make_batch(sum, network, network->logits, ESP_TRAINING, position);
+        esp_gradients d = {.struct_size = sizeof d,
+                           .logits = needs & ESP_LOGITS ? sum->d_logits : NULL,
+                           .scores = needs & ESP_SCORES ? sum->d_scores : NULL,
+                           .probabilities = needs & ESP_PROBABILITIES ? sum->d_probabilities : NULL,
+                           .mixture = needs & ESP_MIXTURE ? sum->d_mixture : NULL,
+                           .spans = needs & ESP_PARAMETERS ? sum->span_gradients : NULL};
+        ESP_TRY(call_term(sum, i, &values[i], &batch, &d, position));
+        if (!isfinite(values[i])) {
+            return report_not_finite(sum, i, "value", network, position);
+        }
+        for (int v = 0; v < n_views; v++) {
+            if ((needs & views[v].bit) && accumulate(views[v].total, views[v].part,
+                                                     (esp_real)sum->weights[i], views[v].count)) {
+                return report_not_finite(sum, i, "gradient", network, position);
+            }
+        }
+        *total += sum->weights[i] * values[i];
+    }
+    return ESP_OK;
+}
+
+void esp_loss_sum_add_parameter_gradients(esp_loss_sum *sum, esp_network *network)
+{
+    for (size_t i = 0; sum->d_parameters_sum != NULL && i < network->n_parameters; i++) {
+        network->gradients[i] += sum->d_parameters_sum[i];
+    }
+}
+
+int esp_loss_sum_evaluate(esp_loss_sum *sum, double *values, esp_role role,
+                          const esp_network *network, const esp_real *logits, esp_position position)
+{
+    for (int i = 0; i < sum->n_terms; i++) {
+        values[i] = NAN;
+        if (!sum->usable[i] || sum->terms[i].plugin->role != role ||
+            (sum->weights[i] == 0 && !sum->monitored[i])) {
+            continue;
+        }
+        esp_batch batch = make_batch(sum, network, logits, ESP_EVALUATION, position);
+        ESP_TRY(call_term(sum, i, &values[i], &batch, NULL, position));
+    }
+    return ESP_OK;
+}

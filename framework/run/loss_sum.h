@@ -1,0 +1,64 @@
+/* The weighted sum of loss terms that a trial minimizes: calls the term plugins on a network's
+ * views and adds up their derivatives. */
+#ifndef ESP_RUN_LOSS_SUM_H
+#define ESP_RUN_LOSS_SUM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/arena.h"
+#include "core/rng.h"
+#include "nn/network.h"
+#include "plugin/instance.h"
+#include "study/study.h"
+
+typedef struct esp_loss_sum {
+    int n_terms;
+    esp_instance terms[ESP_MAX_TERMS];
+    double weights[ESP_MAX_TERMS];
+    bool monitored[ESP_MAX_TERMS]; /* evaluated although its weight is 0 */
+    bool usable[ESP_MAX_TERMS];    /* false: a routing term where nothing routes */
+    /* one term's derivatives at a time, as laid out in the network */
+    esp_real *d_logits, *d_scores, *d_probabilities, *d_mixture;
+    /* penalties on parameters; NULL where no term needs them */
+    esp_real *d_parameters, *d_parameters_sum;
+    int n_spans;
+    esp_span spans[ESP_NETWORK_MAX_TENSORS];
+    esp_real *span_gradients[ESP_NETWORK_MAX_TENSORS];
+    esp_arena arena;
+} esp_loss_sum;
+
+/* Where in training a call happens, for plugins and for messages. */
+typedef struct esp_position {
+    int epoch;
+    int batch; /* from 1 within the epoch */
+    int64_t step;
+} esp_position;
+
+/* Makes instances of a phase's terms for this network. out must not move afterwards.
+ * Errors: ESP_PLUGIN, ESP_MEMORY. Thread: the trial's. */
+int esp_loss_sum_create(esp_loss_sum *out, const esp_phase_config *phase,
+                        const esp_network *network, esp_rng *noise);
+void esp_loss_sum_destroy(esp_loss_sum *sum);
+
+/* Takes over another phase's weights and parameters; states are kept. */
+void esp_loss_sum_set_phase(esp_loss_sum *sum, const esp_phase_config *phase);
+
+/* After a forward in training: total and values [n_terms] (NaN where not called) of this batch, and
+ * the network's d_* views overwritten with the derivatives of the total. Terms of weight 0 are not
+ * called. Allocates nothing after the first calls. Errors: ESP_FAILED naming term, epoch and batch
+ * where a term fails or is not finite. Thread: the trial's. */
+int esp_loss_sum_differentiate(esp_loss_sum *sum, double *total, double *values,
+                               esp_network *network, esp_position position);
+
+/* After the network's backward: adds what penalties on parameters contribute to its gradients. */
+void esp_loss_sum_add_parameter_gradients(esp_loss_sum *sum, esp_network *network);
+
+/* In evaluation: values [n_terms] of the terms of a role on the given logits (soft or hard), NaN
+ * where not called. Errors: as above, except that values may be infinite or NaN.
+ * Thread: the trial's. */
+int esp_loss_sum_evaluate(esp_loss_sum *sum, double *values, esp_role role,
+                          const esp_network *network, const esp_real *logits,
+                          esp_position position);
+
+#endif

@@ -1,0 +1,384 @@
+#include "run/training.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/digest.h"
+#include "core/status.h"
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static int largest_batch(const esp_cell *cell)
+{
+    int largest = 1;
+    for (int i = 0; i < cell->n_phases; i++) {
+        largest = cell->phases[i].batch_size > largest ? cell->phases[i].batch_size : largest;
+    }
+    return largest;
+}
+
+static int create_heads(esp_training *training, esp_network_config *config)
+{
+    const esp_cell *cell = training->cell;
+    const esp_dims dims = {.struct_size = sizeof dims,
+                           .routing = config->routes ? ESP_ROUTING_TREE : ESP_ROUTING_NONE,
+                           .n_features = config->n_features,
+                           .n_outputs = config->n_outputs,
+                           .n_nodes = (1 << config->depth) - 1,
+                           .n_leaves = 1 << config->depth,
+                           .n_choices = config->routes ? 1 : 0,
+                           .depth = config->depth,
+                           .leaf_width = config->leaf_width,
+                           .batch_size = config->batch_size};
+    for (int i = 0; i < cell->n_heads; i++) {
+        esp_instance *head = &training->heads[i];
+        ESP_TRY(esp_instance_create(head, cell->heads[i].plugin, &cell->heads[i].params, &dims,
+                                    &training->noise));
+        training->n_heads = i + 1;
+        config->heads[i] = (esp_head_slot){.name = head->plugin->name,
+                                           .ops = head->plugin->head,
+                                           .state = head->state,
+                                           .host = &head->host};
+    }
+    config->n_heads = cell->n_heads;
+    return ESP_OK;
+}
+
+static int take_arrays(esp_training *training)
+{
+    const esp_network *network = training->network;
+    for (int real = 0; real < 2; real++) {
+        esp_arena measure = {0};
+        esp_arena *arena = real ? &training->arena : &measure;
+        training->first_moment = ESP_TAKE(arena, esp_real, network->n_trainable);
+        training->second_moment = ESP_TAKE(arena, esp_real, network->n_trainable);
+        training->order = ESP_TAKE(arena, uint32_t, training->splits[ESP_TRAIN].count);
+        training->running_leaf_counts = ESP_TAKE(arena, int64_t, network->n_leaves);
+        for (int s = 0; s < ESP_N_SPLITS; s++) {
+            training->evaluations[s].leaf_counts = ESP_TAKE(arena, int64_t, network->n_leaves);
+        }
+        for (int m = 0; m < training->n_best; m++) {
+            training->best[m].parameters = ESP_TAKE(arena, esp_real, network->n_parameters);
+        }
+        if (!real) {
+            ESP_TRY(esp_arena_create(&training->arena, measure.used));
+        }
+    }
+    return ESP_OK;
+}
+
+static void view_data(esp_training *training, const esp_dataset *data,
+                      const esp_partition *partition)
+{
+    const esp_data_config *config = &training->cell->data;
+    const esp_view_of_data common = {.scale = (float)(1 / (255 * config->std)),
+                                     .shift = (float)(-config->mean / config->std)};
+    for (int s = 0; s < ESP_N_SPLITS; s++) {
+        training->splits[s] = common;
+        training->splits[s].examples = s == ESP_TEST ? &data->test : &data->train;
+    }
+    training->splits[ESP_TRAIN].indices = partition->train;
+    training->splits[ESP_TRAIN].count = partition->n_train;
+    training->splits[ESP_VALIDATION].indices = partition->validation;
+    training->splits[ESP_VALIDATION].count = partition->n_validation;
+    training->splits[ESP_TEST].count = data->test.count;
+}
+
+int esp_training_create(esp_training **out, const esp_cell *cell, const esp_trial *trial,
+                        const esp_dataset *data, const esp_partition *partition)
+{
+    esp_training *training = calloc(1, sizeof *training);
+    if (training == NULL) {
+        return esp_fail(ESP_MEMORY, "no memory for a trial");
+    }
+    training->cell = cell;
+    training->trial = trial;
+    training->noise = esp_rng_make(trial->seed_noise, "noise", 0);
+    training->n_best = cell->n_monitors;
+    training->stopping_best = NAN;
+    view_data(training, data, partition);
+    esp_network_config config = {.n_features = (int)data->n_features,
+                                 .n_outputs = (int)data->n_classes,
+                                 .depth = cell->model.depth,
+                                 .leaf_width = cell->model.leaf_width,
+                                 .routes = cell->model.kind == ESP_MODEL_FFF,
+                                 .batch_size = largest_batch(cell)};
+    int status = ESP_OK;
+    ESP_TRY_OUT(create_heads(training, &config));
+    ESP_TRY_OUT(esp_network_create(&training->network, &config));
+    ESP_TRY_OUT(esp_loss_sum_create(&training->losses, &cell->phases[0], training->network,
+                                    &training->noise));
+    ESP_TRY_OUT(take_arrays(training));
+    esp_network_initialize(training->network, trial->seed_init);
+    esp_training_continue_phase(training, 0);
+    *out = training;
+    training = NULL;
+out:
+    esp_training_destroy(training);
+    return status;
+}
+
+void esp_training_destroy(esp_training *training)
+{
+    if (training == NULL) {
+        return;
+    }
+    esp_loss_sum_destroy(&training->losses);
+    esp_network_destroy(training->network);
+    for (int i = 0; i < training->n_heads; i++) {
+        esp_instance_destroy(&training->heads[i]);
+    }
+    esp_arena_destroy(&training->arena);
+    free(training);
+}
+
+void esp_training_continue_phase(esp_training *training, int phase)
+{
+    static const esp_optimizer_rule rules[] = {
+        [ESP_SGD] = ESP_RULE_SGD, [ESP_ADAM] = ESP_RULE_ADAM, [ESP_ADAMW] = ESP_RULE_ADAMW};
+    const esp_phase_config *config = &training->cell->phases[phase];
+    const esp_optimizer_config *optimizer = &config->optimizer;
+    training->phase = phase;
+    training->network->dims.batch_size = config->batch_size;
+    esp_loss_sum_set_phase(&training->losses, config);
+    training->optimizer = (esp_optimizer){.rule = rules[optimizer->kind],
+                                          .learning_rate = optimizer->learning_rate,
+                                          .beta1 = optimizer->beta1,
+                                          .beta2 = optimizer->beta2,
+                                          .epsilon = optimizer->epsilon,
+                                          .weight_decay = optimizer->weight_decay,
+                                          .momentum = optimizer->momentum,
+                                          .step = training->optimizer.step};
+}
+
+void esp_training_enter_phase(esp_training *training, int phase)
+{
+    const esp_phase_config *config = &training->cell->phases[phase];
+    const esp_network *network = training->network;
+    const bool other_rule =
+        phase > 0 && config->optimizer.kind != training->cell->phases[phase - 1].optimizer.kind;
+    esp_training_continue_phase(training, phase);
+    training->phase_epoch = 0;
+    training->stopping_best = NAN;
+    training->stopping_waited = 0;
+    if (config->reset_optimizer || other_rule) {
+        memset(training->first_moment, 0, sizeof(esp_real) * network->n_trainable);
+        memset(training->second_moment, 0, sizeof(esp_real) * network->n_trainable);
+        training->optimizer.step = 0;
+    }
+    if (config->start_from == ESP_START_BEST && training->n_best > 0 &&
+        training->best[0].epoch > 0) {
+        memcpy(network->parameters, training->best[0].parameters,
+               sizeof(esp_real) * network->n_parameters);
+    }
+}
+
+/* What a head's plugin said when it made the network fail. */
+static int explain_heads(const esp_training *training, int status)
+{
+    for (int i = 0; status != ESP_OK && i < training->n_heads; i++) {
+        if (*training->heads[i].failure) {
+            return esp_fail(status, "%s at epoch %d: %s", esp_message(), training->epoch + 1,
+                            training->heads[i].failure);
+        }
+    }
+    return status;
+}
+
+int esp_training_step(esp_training *training, uint32_t first, uint32_t count, int batch,
+                      double *loss_sum, int64_t *correct)
+{
+    esp_network *network = training->network;
+    const esp_position position = {
+        .epoch = training->epoch + 1, .batch = batch, .step = training->step};
+    double total = 0, terms[ESP_MAX_TERMS];
+    esp_view_of_data shuffled = training->splits[ESP_TRAIN];
+    shuffled.indices = training->order;
+    esp_load_batch(network, &shuffled, first, count);
+    for (int i = 0; i < training->n_heads; i++) {
+        esp_instance_begin(&training->heads[i]);
+    }
+    ESP_TRY(explain_heads(training, esp_network_forward(network, (int)count, ESP_TRAINING)));
+    *correct += esp_count_correct(network, network->logits);
+    for (uint32_t b = 0; network->config.routes && b < count; b++) {
+        training->running_leaf_counts[network->choices[b]]++;
+    }
+    ESP_TRY(esp_loss_sum_differentiate(&training->losses, &total, terms, network, position));
+    ESP_TRY(explain_heads(training, esp_network_backward(network)));
+    esp_loss_sum_add_parameter_gradients(&training->losses, network);
+    esp_optimizer_step(&training->optimizer, network->parameters, training->first_moment,
+                       training->second_moment, network->gradients, network->n_trainable);
+    training->step++;
+    *loss_sum += total * count;
+    for (int i = 0; i < training->losses.n_terms; i++) {
+        training->running_terms[i] += terms[i] * count;
+    }
+    return ESP_OK;
+}
+
+static void clear_logged(esp_training *training)
+{
+    for (int i = 0; i < training->losses.n_terms; i++) {
+        training->losses.terms[i].n_logged = 0;
+    }
+    for (int i = 0; i < training->n_heads; i++) {
+        training->heads[i].n_logged = 0;
+    }
+}
+
+static void add_extra(esp_training *training, esp_split split, const char *prefix, const char *name,
+                      double value)
+{
+    if (!isfinite(value) || training->n_extra == ESP_MAX_EXTRA) {
+        return;
+    }
+    char *full = training->extra_names[training->n_extra];
+    snprintf(full, sizeof training->extra_names[0], "%s%s%s", prefix, *prefix ? "." : "", name);
+    training->extra[training->n_extra++] =
+        (esp_extra_metric){.split = split, .name = full, .value = value};
+}
+
+static void collect_logged(esp_training *training, esp_split split)
+{
+    const esp_instance *instances[ESP_MAX_TERMS + ESP_MAX_HEADS];
+    int n = 0;
+    for (int i = 0; i < training->losses.n_terms; i++) {
+        if (training->losses.usable[i]) {
+            instances[n++] = &training->losses.terms[i];
+        }
+    }
+    for (int i = 0; i < training->n_heads; i++) {
+        instances[n++] = &training->heads[i];
+    }
+    for (int i = 0; i < n; i++) {
+        for (int k = 0; k < instances[i]->n_logged; k++) {
+            const esp_logged *logged = &instances[i]->logged[k];
+            add_extra(training, split, instances[i]->plugin->name, logged->key,
+                      logged->sum / logged->weight);
+        }
+    }
+    clear_logged(training);
+}
+
+int esp_training_epoch(esp_training *training, const atomic_int *stop)
+{
+    const esp_phase_config *phase = &training->cell->phases[training->phase];
+    const uint32_t examples = training->splits[ESP_TRAIN].count;
+    const uint32_t size = (uint32_t)phase->batch_size;
+    const double start = now();
+    esp_rng rng = esp_rng_make(training->trial->seed_order, "order", (uint32_t)training->epoch + 1);
+    memcpy(training->order, training->splits[ESP_TRAIN].indices, sizeof(uint32_t) * examples);
+    esp_rng_shuffle(training->order, examples, &rng);
+
+    memset(training->running_leaf_counts, 0, sizeof(int64_t) * (size_t)training->network->n_leaves);
+    memset(training->running_terms, 0, sizeof training->running_terms);
+    training->n_extra = 0;
+    clear_logged(training);
+    double loss = 0;
+    int64_t correct = 0;
+    uint32_t seen = 0;
+    for (int batch = 1; seen < examples; batch++) {
+        uint32_t count = examples - seen < size ? examples - seen : size;
+        if (count < size && phase->drop_last && seen > 0) {
+            break;
+        }
+        if (stop != NULL && atomic_load_explicit(stop, memory_order_relaxed) != 0) {
+            return ESP_INTERRUPTED;
+        }
+        ESP_TRY(esp_training_step(training, seen, count, batch, &loss, &correct));
+        seen += count;
+    }
+    training->epoch++;
+    training->phase_epoch++;
+    training->running_loss = loss / seen;
+    training->running_soft_accuracy = (double)correct / seen;
+    for (int i = 0; i < training->losses.n_terms; i++) {
+        training->running_terms[i] /= seen;
+        const esp_plugin *plugin = phase->terms[i].plugin;
+        add_extra(training, ESP_TRAIN, "loss", plugin->name, training->running_terms[i]);
+    }
+    collect_logged(training, ESP_TRAIN);
+    training->seconds = now() - start;
+    return ESP_OK;
+}
+
+static void collect_evaluation(esp_training *training, esp_split split)
+{
+    const esp_evaluation *evaluation = &training->evaluations[split];
+    const esp_phase_config *phase = &training->cell->phases[training->phase];
+    for (int i = 0; i < training->losses.n_terms; i++) {
+        /* on train, what was measured while training stands */
+        bool measured =
+            split == ESP_TRAIN && training->epoch > 0 && isfinite(training->running_terms[i]);
+        if (!measured) {
+            add_extra(training, split, "loss", phase->terms[i].plugin->name, evaluation->terms[i]);
+        }
+    }
+    if (training->network->config.routes) {
+        add_extra(training, split, "", "node_entropy", evaluation->node_entropy);
+        add_extra(training, split, "", "mixture_entropy", evaluation->mixture_entropy);
+        add_extra(training, split, "", "mixture_max", evaluation->mixture_max);
+    }
+    collect_logged(training, split);
+}
+
+int esp_training_evaluate(esp_training *training, const bool splits[ESP_N_SPLITS])
+{
+    const esp_phase_config *phase = &training->cell->phases[training->phase];
+    const esp_position position = {.epoch = training->epoch, .step = training->step};
+    if (training->epoch == 0) {
+        training->n_extra = 0;
+    }
+    for (int s = 0; s < ESP_N_SPLITS; s++) {
+        training->evaluations[s].done = false;
+        if (!splits[s] || training->splits[s].count == 0) {
+            continue;
+        }
+        clear_logged(training);
+        for (int i = 0; i < training->n_heads; i++) {
+            esp_instance_begin(&training->heads[i]);
+        }
+        ESP_TRY(explain_heads(training, esp_evaluate(&training->evaluations[s], training->network,
+                                                     &training->losses, &training->splits[s],
+                                                     phase->batch_size, position)));
+        collect_evaluation(training, (esp_split)s);
+    }
+    return ESP_OK;
+}
+
+double esp_training_metric(const esp_training *training, const esp_monitor *monitor)
+{
+    if (strcmp(monitor->metric, "running_loss") == 0) {
+        return training->running_loss;
+    }
+    if (strcmp(monitor->metric, "running_soft_accuracy") == 0) {
+        return training->running_soft_accuracy;
+    }
+    const esp_evaluation *evaluation = &training->evaluations[monitor->split];
+    for (int m = 0; m < ESP_N_METRICS; m++) {
+        if (strcmp(monitor->metric, esp_metric_name((esp_metric)m)) == 0) {
+            return evaluation->done ? evaluation->metrics[m] : NAN;
+        }
+    }
+    for (int i = 0; i < training->n_extra; i++) {
+        const esp_extra_metric *extra = &training->extra[i];
+        if (extra->split == monitor->split && strcmp(extra->name, monitor->metric) == 0) {
+            return extra->value;
+        }
+    }
+    return NAN;
+}
+
+int esp_training_digest(char hex[65], const esp_training *training)
+{
+    return esp_sha256(hex, training->network->parameters,
+                      sizeof(esp_real) * training->network->n_parameters);
+}
