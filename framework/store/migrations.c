@@ -1,0 +1,126 @@
+/* From one version of the schema to the next. A version that was released is never edited: a change
+ * is a new step at the end of the table. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/status.h"
+#include "core/text.h"
+#include "schema_sql.h" /* made from schema.sql by the build */
+#include "store/internal.h"
+
+static const esp_migration migrations_of_this_program[] = {
+    {1, schema_sql},
+};
+
+const esp_migration *esp_store_migrations(int *count)
+{
+    *count = (int)(sizeof migrations_of_this_program / sizeof *migrations_of_this_program);
+    return migrations_of_this_program;
+}
+
+int esp_store_check(int *version, esp_store *store, const esp_migration *migrations, int count)
+{
+    int64_t application = 0, stored = 0, objects = 0;
+    int status = esp_sql_integer(&objects, store, "SELECT count(*) FROM sqlite_master", 0);
+    if (status != ESP_OK) {
+        if (sqlite3_errcode(store->db) == SQLITE_NOTADB) {
+            return esp_fail(ESP_STORE,
+                            "%s: not an espalier database: this is no SQLite file, or its head is "
+                            "damaged; name another with --db",
+                            store->path);
+        }
+        return status;
+    }
+    ESP_TRY(esp_sql_integer(&application, store, "PRAGMA application_id", 0));
+    ESP_TRY(esp_sql_integer(&stored, store, "PRAGMA user_version", 0));
+    *version = (int)stored;
+    if (application == 0 && stored == 0 && objects == 0) {
+        return ESP_OK;
+    }
+    if (application != ESP_STORE_APPLICATION_ID) {
+        return esp_fail(ESP_STORE,
+                        "%s: not an espalier database (application_id %lld, ours is %d): it is "
+                        "left as it is; name another with --db",
+                        store->path, (long long)application, ESP_STORE_APPLICATION_ID);
+    }
+    int newest = migrations[count - 1].version;
+    if (stored > newest || stored < 1) {
+        return esp_fail(ESP_STORE,
+                        "%s: written by a newer espalier (schema version %lld, this program knows "
+                        "up to %d): it is left as it is; update espalier, or name another with "
+                        "--db",
+                        store->path, (long long)stored, newest);
+    }
+    return ESP_OK;
+}
+
+/* Copies the database, as this connection sees it, to <path>.before-v<N>. */
+static int back_up(esp_store *store, int version)
+{
+    int status = ESP_OK;
+    sqlite3 *copy = NULL;
+    sqlite3_backup *backup = NULL;
+    char *final = esp_text_format("%s.before-v%d", store->path, version);
+    char *temporary = esp_text_format("%s.before-v%d.tmp", store->path, version);
+    if (final == NULL || temporary == NULL) {
+        status = esp_fail(ESP_MEMORY, "%s: no memory", store->path);
+        goto out;
+    }
+    remove(temporary);
+    if (sqlite3_open(temporary, &copy) != SQLITE_OK ||
+        (backup = sqlite3_backup_init(copy, "main", store->db, "main")) == NULL ||
+        sqlite3_backup_step(backup, -1) != SQLITE_DONE) {
+        status = esp_fail(ESP_STORE, "%s: cannot back up before migrating: %s", final,
+                          copy ? sqlite3_errmsg(copy) : "no memory");
+        goto out;
+    }
+    sqlite3_backup_finish(backup);
+    backup = NULL;
+    sqlite3_close(copy);
+    copy = NULL;
+    if (rename(temporary, final) != 0) {
+        status = esp_fail(ESP_STORE, "%s: cannot back up before migrating", final);
+    }
+out:
+    sqlite3_backup_finish(backup);
+    sqlite3_close(copy);
+    free(final);
+    free(temporary);
+    return status;
+}
+
+static int apply(esp_store *store, const esp_migration *migrations, int count)
+{
+    int version = 0;
+    /* Again, now that nobody else can change it: another process may have been first. */
+    ESP_TRY(esp_store_check(&version, store, migrations, count));
+    int newest = migrations[count - 1].version;
+    if (version == newest) {
+        return ESP_OK;
+    }
+    if (version > 0) {
+        ESP_TRY(back_up(store, newest));
+    }
+    for (int i = 0; i < count; i++) {
+        if (migrations[i].version > version && esp_sql_run(store, migrations[i].sql) != ESP_OK) {
+            return esp_fail_prefix(ESP_STORE, "schema version %d", migrations[i].version);
+        }
+    }
+    int64_t orphans = 0;
+    ESP_TRY(esp_sql_integer(&orphans, store, "SELECT count(*) FROM pragma_foreign_key_check", 0));
+    if (orphans > 0) {
+        return esp_fail(ESP_STORE, "%s: %lld rows without their parents after migrating to %d",
+                        store->path, (long long)orphans, newest);
+    }
+    char text[96];
+    snprintf(text, sizeof text, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+             ESP_STORE_APPLICATION_ID, newest);
+    return esp_sql_run(store, text);
+}
+
+int esp_store_migrate(esp_store *store, const esp_migration *migrations, int count)
+{
+    ESP_TRY(esp_sql_run(store, "PRAGMA foreign_keys = OFF; BEGIN EXCLUSIVE"));
+    return esp_sql_end(store, apply(store, migrations, count));
+}

@@ -1,0 +1,243 @@
+/* Opening and refusing results databases. */
+#include "store/store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/status.h"
+#include "core/text.h"
+#include "store/internal.h"
+
+/* How long to wait for somebody else's lock, in milliseconds. */
+enum { READ_TIMEOUT = 3000, WRITE_TIMEOUT = 30000 };
+
+const char *esp_store_default_path(const char *option)
+{
+    if (option != NULL && *option != '\0') {
+        return option;
+    }
+    const char *variable = getenv("ESPALIER_DB");
+    return variable != NULL && *variable != '\0' ? variable : "results/espalier.db";
+}
+
+const char *esp_store_path(const esp_store *store)
+{
+    return store->path;
+}
+
+const char *esp_trial_status_name(esp_trial_status status)
+{
+    static const char *const names[] = {"planned", "running", "done", "failed", "interrupted"};
+    return names[status];
+}
+
+const char *esp_metric_name(esp_metric metric)
+{
+    static const char *const names[] = {"soft_loss", "hard_loss", "soft_accuracy", "hard_accuracy"};
+    return names[metric];
+}
+
+void esp_store_close(esp_store *store)
+{
+    if (store == NULL) {
+        return;
+    }
+    sqlite3_close(store->db);
+    free(store->path);
+    free(store);
+}
+
+/* Words for what can be seen without SQLite. *empty: nothing there to read. */
+static int look_at_file(const char *path, esp_store_mode mode, bool *empty)
+{
+    struct stat information;
+    *empty = true;
+    if (stat(path, &information) != 0) {
+        if (errno != ENOENT) {
+            return esp_fail(ESP_STORE, "%s: %s; name another with --db", path, strerror(errno));
+        }
+        if (mode == ESP_STORE_READ) {
+            return esp_fail(ESP_NOT_FOUND,
+                            "%s: no results database there; `espalier run STUDY.yaml` makes one, "
+                            "--db or ESPALIER_DB name another",
+                            path);
+        }
+        return ESP_OK;
+    }
+    if (!S_ISREG(information.st_mode)) {
+        return esp_fail(ESP_STORE, "%s: not a file; name another with --db", path);
+    }
+    *empty = information.st_size == 0;
+    if (mode == ESP_STORE_READ && *empty) {
+        return esp_fail(ESP_NOT_FOUND, "%s: empty: nothing has been run yet", path);
+    }
+    if (access(path, mode == ESP_STORE_READ ? R_OK : R_OK | W_OK) != 0) {
+        return esp_fail(ESP_STORE, "%s: no permission to %s it; name another with --db", path,
+                        mode == ESP_STORE_READ ? "read" : "write");
+    }
+    return ESP_OK;
+}
+
+static int make_folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL || slash == path) {
+        return ESP_OK;
+    }
+    char *folder = esp_text_format("%.*s", (int)(slash - path), path);
+    if (folder == NULL) {
+        return esp_fail(ESP_MEMORY, "%s: no memory", path);
+    }
+    int status = esp_file_make_directories(folder);
+    if (status != ESP_OK) {
+        status = esp_fail(ESP_STORE, "%s: cannot make its folder: %s; name another with --db", path,
+                          esp_message());
+    }
+    free(folder);
+    return status;
+}
+
+/* file:PATH?immutable=1, for a database in a folder where no lock file can be made. */
+static char *immutable_uri(const char *path)
+{
+    char *uri = malloc(3 * strlen(path) + 32);
+    if (uri == NULL) {
+        return NULL;
+    }
+    char *next = uri + sprintf(uri, "file:");
+    for (; *path != '\0'; path++) {
+        bool plain = strchr("%?# ", *path) == NULL;
+        next += plain ? sprintf(next, "%c", *path) : sprintf(next, "%%%02X", (unsigned char)*path);
+    }
+    strcpy(next, "?immutable=1");
+    return uri;
+}
+
+static int connect_to(esp_store *store, const char *name, int flags)
+{
+    sqlite3_close(store->db);
+    store->db = NULL;
+    int code = sqlite3_open_v2(name, &store->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    if (store->db == NULL) {
+        return esp_fail(ESP_MEMORY, "%s: no memory", store->path);
+    }
+    sqlite3_extended_result_codes(store->db, 1);
+    if (code != SQLITE_OK) {
+        return esp_sql_fail(store);
+    }
+    sqlite3_busy_timeout(store->db, store->mode == ESP_STORE_READ ? READ_TIMEOUT : WRITE_TIMEOUT);
+    /* A file that is refused must not even be tidied up by closing it. */
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    return ESP_OK;
+}
+
+static int open_for_reading(esp_store *store)
+{
+    ESP_TRY(connect_to(store, store->path, SQLITE_OPEN_READONLY));
+    sqlite3_stmt *probe = NULL;
+    int code =
+        sqlite3_prepare_v2(store->db, "SELECT count(*) FROM sqlite_master", -1, &probe, NULL);
+    sqlite3_finalize(probe);
+    char *wal = esp_text_format("%s-wal", store->path);
+    bool at_rest = wal != NULL && access(wal, F_OK) != 0;
+    free(wal);
+    if (((code & 0xff) == SQLITE_CANTOPEN || (code & 0xff) == SQLITE_READONLY) && at_rest) {
+        char *uri = immutable_uri(store->path);
+        if (uri == NULL) {
+            return esp_fail(ESP_MEMORY, "%s: no memory", store->path);
+        }
+        int status = connect_to(store, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+        free(uri);
+        return status;
+    }
+    return ESP_OK;
+}
+
+static int check_all_of(esp_store *store)
+{
+    sqlite3_stmt *statement = NULL;
+    ESP_TRY(esp_sql_prepare(&statement, store, "PRAGMA quick_check(1)"));
+    bool has_row = false;
+    int status = esp_sql_step(store, statement, &has_row);
+    const char *found = has_row ? (const char *)sqlite3_column_text(statement, 0) : "ok";
+    if (status == ESP_OK && strcmp(found, "ok") != 0) {
+        status = esp_fail(ESP_STORE,
+                          "%s: damaged (%s): it is left as it is; restore a copy, or save what is "
+                          "left with `sqlite3 FILE .recover`",
+                          store->path, found);
+    }
+    sqlite3_finalize(statement);
+    return status;
+}
+
+static int prepare_for_writing(esp_store *store, int version, const esp_migration *migrations,
+                               int count, bool check_all)
+{
+    if (sqlite3_db_readonly(store->db, "main") == 1) {
+        return esp_fail(ESP_STORE, "%s: no permission to write it; name another with --db",
+                        store->path);
+    }
+    if (version > 0 && check_all) {
+        ESP_TRY(check_all_of(store));
+    }
+    if (version < migrations[count - 1].version) {
+        ESP_TRY(esp_store_migrate(store, migrations, count));
+    }
+    return esp_sql_run(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; "
+                              "PRAGMA foreign_keys = ON");
+}
+
+int esp_store_open_with(esp_store **out, const char *path, esp_store_mode mode,
+                        const esp_migration *migrations, int count, bool check_all)
+{
+    bool empty = false;
+    int version = 0;
+    *out = NULL;
+    ESP_TRY(look_at_file(path, mode, &empty));
+    if (mode == ESP_STORE_WRITE && empty) {
+        ESP_TRY(make_folder_of(path));
+    }
+    int status = ESP_OK;
+    esp_store *store = calloc(1, sizeof *store);
+    if (store == NULL || (store->path = esp_text_format("%s", path)) == NULL) {
+        status = esp_fail(ESP_MEMORY, "%s: no memory", path);
+        goto out;
+    }
+    store->mode = mode;
+    if (mode == ESP_STORE_READ) {
+        ESP_TRY_OUT(open_for_reading(store));
+    } else {
+        ESP_TRY_OUT(connect_to(store, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
+    }
+    ESP_TRY_OUT(esp_store_check(&version, store, migrations, count));
+    if (mode == ESP_STORE_WRITE) {
+        ESP_TRY_OUT(prepare_for_writing(store, version, migrations, count, check_all));
+    } else if (version == 0) {
+        status = esp_fail(ESP_NOT_FOUND, "%s: empty: nothing has been run yet", path);
+        goto out;
+    } else if (version < migrations[count - 1].version) {
+        status = esp_fail(ESP_STORE,
+                          "%s: written by an older espalier (schema version %d, this program reads "
+                          "%d): `espalier run` brings it up to date, after a backup",
+                          path, version, migrations[count - 1].version);
+        goto out;
+    }
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    *out = store;
+    store = NULL;
+out:
+    esp_store_close(store);
+    return status;
+}
+
+int esp_store_open(esp_store **out, const char *path, esp_store_mode mode)
+{
+    int count = 0;
+    const esp_migration *migrations = esp_store_migrations(&count);
+    return esp_store_open_with(out, path, mode, migrations, count, true);
+}
