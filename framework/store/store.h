@@ -112,15 +112,18 @@ typedef struct esp_epoch_record {
     const int64_t *leaf_counts[ESP_N_SPLITS]; /* [n_leaves] or NULL */
 } esp_epoch_record;
 
-/* How a trial ended; which epoch each `at` names. */
+/* Which epoch each `at` names. */
 typedef struct esp_selection_record {
     const char *at; /* "selected", "selected:<metric>", "last" */
     int epoch;
     const char *monitor; /* the metric it was chosen by, "" for last */
 } esp_selection_record;
 
+/* How a trial ended. Selections replace those stored. When it is done, epochs that an earlier
+ * attempt stored past the selection "last" are dropped. */
 typedef struct esp_end_record {
-    int64_t trial_key, attempt_key;
+    int64_t trial_key;
+    int64_t attempt_key;     /* 0: the trial's latest, as after a crash */
     esp_trial_status status; /* done, failed or interrupted */
     const char *message;     /* why it failed, or "" */
     double seconds;
@@ -135,7 +138,7 @@ typedef struct esp_end_record {
  * per content). Called before the writer starts or through it (below). */
 typedef struct esp_begin_record {
     int64_t trial_key;
-    const char *environment;
+    const char *environment; /* JSON; stale_trials reads $.executable and $.plugins {name: hash} */
     const char *host;
     int64_t process;
     int first_epoch; /* 0, or the epoch after the checkpoint it continues from */
@@ -176,6 +179,10 @@ void esp_rows_close(esp_rows *rows);
 /* name with its sign: ":study". A name the statement lacks is ignored. text NULL binds NULL. */
 int esp_rows_bind_text(esp_rows *rows, const char *name, const char *text);
 int esp_rows_bind_integer(esp_rows *rows, const char *name, int64_t value);
+int esp_rows_bind_real(esp_rows *rows, const char *name, double value);
+/* The parameters a statement has, with their sign (":study"; "?" for one without a name). */
+int esp_rows_parameters(const esp_rows *rows);
+const char *esp_rows_parameter_name(const esp_rows *rows, int index);
 /* *has_row set; Errors: ESP_STORE. */
 int esp_rows_step(esp_rows *rows, bool *has_row);
 int esp_rows_columns(const esp_rows *rows);

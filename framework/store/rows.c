@@ -1,0 +1,152 @@
+/* Reading: one statement, read-only, row by row. */
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/status.h"
+#include "store/internal.h"
+
+struct esp_rows {
+    esp_store *store;
+    sqlite3_stmt *statement;
+};
+
+/* Whether the text holds more than spaces, semicolons and comments. */
+static bool holds_sql(const char *text)
+{
+    while (*text != '\0') {
+        if (isspace((unsigned char)*text) || *text == ';') {
+            text++;
+        } else if (strncmp(text, "--", 2) == 0) {
+            text += strcspn(text, "\n");
+        } else if (strncmp(text, "/*", 2) == 0) {
+            const char *end = strstr(text + 2, "*/");
+            text = end ? end + 2 : text + strlen(text);
+        } else {
+            return true;
+        }
+    }
+    return false;
+}
+
+int esp_rows_open(esp_rows **out, esp_store *store, const char *sql)
+{
+    *out = NULL;
+    esp_rows *rows = calloc(1, sizeof *rows);
+    if (rows == NULL) {
+        return esp_fail(ESP_MEMORY, "no memory for a query");
+    }
+    int status = ESP_OK;
+    const char *tail = "";
+    rows->store = store;
+    if (sqlite3_prepare_v2(store->db, sql, -1, &rows->statement, &tail) != SQLITE_OK) {
+        status = esp_sql_fail(store);
+    } else if (rows->statement == NULL) {
+        status = esp_fail(ESP_USAGE, "no SQL in the query");
+    } else if (!sqlite3_stmt_readonly(rows->statement) ||
+               sqlite3_column_count(rows->statement) == 0) {
+        /* ATTACH and BEGIN count as read-only for SQLite, but give no columns. */
+        status = esp_fail(ESP_USAGE, "only queries are allowed: results are never changed by hand");
+    } else if (holds_sql(tail)) {
+        status = esp_fail(ESP_USAGE, "one statement at a time; a second begins at '%.40s'",
+                          tail + strspn(tail, " \t\r\n;"));
+    }
+    if (status != ESP_OK) {
+        esp_rows_close(rows);
+        return status;
+    }
+    *out = rows;
+    return ESP_OK;
+}
+
+void esp_rows_close(esp_rows *rows)
+{
+    if (rows != NULL) {
+        sqlite3_finalize(rows->statement);
+        free(rows);
+    }
+}
+
+int esp_rows_parameters(const esp_rows *rows)
+{
+    return sqlite3_bind_parameter_count(rows->statement);
+}
+
+const char *esp_rows_parameter_name(const esp_rows *rows, int index)
+{
+    const char *name = sqlite3_bind_parameter_name(rows->statement, index + 1);
+    return name != NULL ? name : "?";
+}
+
+static int bind_result(esp_rows *rows, int code)
+{
+    return code == SQLITE_OK ? ESP_OK : esp_sql_fail(rows->store);
+}
+
+int esp_rows_bind_text(esp_rows *rows, const char *name, const char *text)
+{
+    int index = sqlite3_bind_parameter_index(rows->statement, name);
+    return index == 0 ? ESP_OK
+                      : bind_result(rows, sqlite3_bind_text(rows->statement, index, text, -1,
+                                                            SQLITE_TRANSIENT));
+}
+
+int esp_rows_bind_integer(esp_rows *rows, const char *name, int64_t value)
+{
+    int index = sqlite3_bind_parameter_index(rows->statement, name);
+    return index == 0 ? ESP_OK
+                      : bind_result(rows, sqlite3_bind_int64(rows->statement, index, value));
+}
+
+int esp_rows_bind_real(esp_rows *rows, const char *name, double value)
+{
+    int index = sqlite3_bind_parameter_index(rows->statement, name);
+    return index == 0 ? ESP_OK
+                      : bind_result(rows, sqlite3_bind_double(rows->statement, index, value));
+}
+
+int esp_rows_step(esp_rows *rows, bool *has_row)
+{
+    return esp_sql_step(rows->store, rows->statement, has_row);
+}
+
+int esp_rows_columns(const esp_rows *rows)
+{
+    return sqlite3_column_count(rows->statement);
+}
+
+const char *esp_rows_column_name(const esp_rows *rows, int column)
+{
+    return sqlite3_column_name(rows->statement, column);
+}
+
+char esp_rows_type(esp_rows *rows, int column)
+{
+    switch (sqlite3_column_type(rows->statement, column)) {
+    case SQLITE_INTEGER:
+        return 'i';
+    case SQLITE_FLOAT:
+        return 'r';
+    case SQLITE_NULL:
+        return 'n';
+    default:
+        return 't';
+    }
+}
+
+const char *esp_rows_text(esp_rows *rows, int column)
+{
+    return (const char *)sqlite3_column_text(rows->statement, column);
+}
+
+int64_t esp_rows_integer(esp_rows *rows, int column)
+{
+    return sqlite3_column_int64(rows->statement, column);
+}
+
+double esp_rows_real(esp_rows *rows, int column)
+{
+    return esp_rows_type(rows, column) == 'n' ? NAN
+                                              : sqlite3_column_double(rows->statement, column);
+}

@@ -1,0 +1,405 @@
+/* One thread, one connection, one bounded queue: everything a run writes goes through here. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/status.h"
+#include "core/text.h"
+#include "store/recorder.h"
+
+enum { CAPACITY = 256 };
+static const double seconds_per_transaction = 0.25;
+
+typedef enum record_kind { EPOCH, BEGIN, END } record_kind;
+
+/* Where the poster of a begin waits. */
+typedef struct begin_answer {
+    bool ready;
+    int64_t attempt_key;
+} begin_answer;
+
+/* A record with all it points to in memory of the slot, which later records use again. */
+typedef struct slot {
+    record_kind kind;
+    union {
+        esp_epoch_record epoch;
+        esp_begin_record begin;
+        esp_end_record end;
+    } record;
+    begin_answer *answer; /* BEGIN */
+    char *memory;
+    size_t capacity, used;
+} slot;
+
+struct esp_writer {
+    esp_store *store;
+    esp_recorder *recorder;
+    pthread_t thread;
+    pthread_mutex_t mutex; /* guards all below */
+    pthread_cond_t filled, freed, answered;
+    bool stopping;
+    int status; /* the first failure; nothing is written after it */
+    char *message;
+    int first, count; /* the slots in use, a ring */
+    slot slots[CAPACITY];
+};
+
+/* ---- copying into a slot -----------------------------------------------------------------------
+ */
+
+static size_t padded(size_t bytes)
+{
+    return (bytes + 7) / 8 * 8;
+}
+
+static size_t text_size(const char *text)
+{
+    return padded(text != NULL ? strlen(text) + 1 : 0);
+}
+
+static int reserve(slot *to, size_t bytes)
+{
+    to->used = 0;
+    if (bytes > to->capacity) {
+        char *larger = realloc(to->memory, bytes);
+        if (larger == NULL) {
+            return esp_fail(ESP_MEMORY, "no memory for a record of %zu bytes", bytes);
+        }
+        to->memory = larger;
+        to->capacity = bytes;
+    }
+    return ESP_OK;
+}
+
+/* A copy of bytes in the slot's memory, 8-byte aligned. */
+static void *keep(slot *to, const void *bytes, size_t count)
+{
+    if (bytes == NULL || count == 0) {
+        return NULL;
+    }
+    void *copy = memcpy(to->memory + to->used, bytes, count);
+    to->used += padded(count);
+    return copy;
+}
+
+static const char *keep_text(slot *to, const char *text)
+{
+    return text != NULL ? keep(to, text, strlen(text) + 1) : NULL;
+}
+
+static int copy_epoch(slot *to, const esp_epoch_record *from)
+{
+    size_t counts = (size_t)from->n_leaves * sizeof **from->leaf_counts;
+    size_t extras = (size_t)from->n_extra * sizeof *from->extra;
+    size_t bytes = text_size(from->phase) + text_size(from->digest) + padded(extras);
+    for (int i = 0; i < from->n_extra; i++) {
+        bytes += text_size(from->extra[i].name);
+    }
+    for (int i = 0; i < ESP_N_SPLITS; i++) {
+        bytes += from->leaf_counts[i] != NULL ? padded(counts) : 0;
+    }
+    ESP_TRY(reserve(to, bytes));
+    esp_epoch_record *record = &to->record.epoch;
+    *record = *from;
+    record->phase = keep_text(to, from->phase);
+    record->digest = keep_text(to, from->digest);
+    esp_extra_metric *extra = keep(to, from->extra, extras);
+    for (int i = 0; i < from->n_extra; i++) {
+        extra[i].name = keep_text(to, from->extra[i].name);
+    }
+    record->extra = extra;
+    for (int i = 0; i < ESP_N_SPLITS; i++) {
+        record->leaf_counts[i] = keep(to, from->leaf_counts[i], counts);
+    }
+    return ESP_OK;
+}
+
+static int copy_begin(slot *to, const esp_begin_record *from)
+{
+    ESP_TRY(reserve(to, text_size(from->environment) + text_size(from->host)));
+    to->record.begin = *from;
+    to->record.begin.environment = keep_text(to, from->environment);
+    to->record.begin.host = keep_text(to, from->host);
+    return ESP_OK;
+}
+
+static int copy_end(slot *to, const esp_end_record *from)
+{
+    size_t selections = (size_t)from->n_selections * sizeof *from->selections;
+    size_t bytes =
+        text_size(from->message) + text_size(from->checkpoint_digest) + padded(selections);
+    for (int i = 0; i < from->n_selections; i++) {
+        bytes += text_size(from->selections[i].at) + text_size(from->selections[i].monitor);
+    }
+    ESP_TRY(reserve(to, bytes));
+    esp_end_record *record = &to->record.end;
+    *record = *from;
+    record->message = keep_text(to, from->message);
+    record->checkpoint_digest = keep_text(to, from->checkpoint_digest);
+    esp_selection_record *selection = keep(to, from->selections, selections);
+    for (int i = 0; i < from->n_selections; i++) {
+        selection[i].at = keep_text(to, from->selections[i].at);
+        selection[i].monitor = keep_text(to, from->selections[i].monitor);
+    }
+    record->selections = selection;
+    return ESP_OK;
+}
+
+/* ---- posting -----------------------------------------------------------------------------------
+ */
+
+/* With the mutex held: the failure all posts get once there was one. */
+static int failure(const esp_writer *writer)
+{
+    return writer->status == ESP_OK ? ESP_OK
+                                    : esp_fail(writer->status, "%s",
+                                               writer->message ? writer->message : "out of memory");
+}
+
+static int post(esp_writer *writer, record_kind kind, const void *record, begin_answer *answer)
+{
+    pthread_mutex_lock(&writer->mutex);
+    while (writer->count == CAPACITY && writer->status == ESP_OK) {
+        pthread_cond_wait(&writer->freed, &writer->mutex);
+    }
+    int status = failure(writer);
+    if (status == ESP_OK) {
+        slot *to = &writer->slots[(writer->first + writer->count) % CAPACITY];
+        to->kind = kind;
+        to->answer = answer;
+        status = kind == EPOCH   ? copy_epoch(to, record)
+                 : kind == BEGIN ? copy_begin(to, record)
+                                 : copy_end(to, record);
+    }
+    if (status == ESP_OK) {
+        writer->count++;
+        pthread_cond_signal(&writer->filled);
+    }
+    if (status == ESP_OK && answer != NULL) {
+        while (!answer->ready) {
+            pthread_cond_wait(&writer->answered, &writer->mutex);
+        }
+        status = failure(writer);
+    }
+    pthread_mutex_unlock(&writer->mutex);
+    return status;
+}
+
+int esp_writer_begin(int64_t *attempt_key, esp_writer *writer, const esp_begin_record *record)
+{
+    begin_answer answer = {0};
+    ESP_TRY(post(writer, BEGIN, record, &answer));
+    *attempt_key = answer.attempt_key;
+    return ESP_OK;
+}
+
+int esp_writer_epoch(esp_writer *writer, const esp_epoch_record *record)
+{
+    return post(writer, EPOCH, record, NULL);
+}
+
+int esp_writer_end(esp_writer *writer, const esp_end_record *record)
+{
+    return post(writer, END, record, NULL);
+}
+
+/* ---- the thread --------------------------------------------------------------------------------
+ */
+
+static struct timespec seconds_from_now(double seconds)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    time.tv_nsec += (long)(seconds * 1e9);
+    time.tv_sec += time.tv_nsec / 1000000000;
+    time.tv_nsec %= 1000000000;
+    return time;
+}
+
+static bool is_past(const struct timespec *time)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec > time->tv_sec ||
+           (now.tv_sec == time->tv_sec && now.tv_nsec >= time->tv_nsec);
+}
+
+static bool in_transaction(const esp_writer *writer)
+{
+    return !sqlite3_get_autocommit(writer->store->db);
+}
+
+/* Keeps the first failure; what was not committed is rolled back. */
+static void note(esp_writer *writer, int status)
+{
+    if (status == ESP_OK) {
+        return;
+    }
+    char *message = esp_text_format("%s", esp_message());
+    if (in_transaction(writer)) {
+        sqlite3_exec(writer->store->db, "ROLLBACK", NULL, NULL, NULL);
+    }
+    pthread_mutex_lock(&writer->mutex);
+    if (writer->status == ESP_OK) {
+        writer->status = status;
+        writer->message = message;
+        message = NULL;
+    }
+    pthread_cond_broadcast(&writer->freed);
+    pthread_mutex_unlock(&writer->mutex);
+    free(message);
+}
+
+static int commit(esp_writer *writer)
+{
+    return in_transaction(writer) ? esp_sql_end(writer->store, ESP_OK) : ESP_OK;
+}
+
+/* A begin or an end: a transaction of its own, on the disk when it is over. */
+static int write_synced(esp_writer *writer, slot *from, int64_t *attempt_key)
+{
+    ESP_TRY(commit(writer));
+    /* SQLite ignores a change of synchronous within a transaction. */
+    ESP_TRY(esp_sql_run(writer->store, "PRAGMA synchronous = FULL; BEGIN IMMEDIATE"));
+    int status = from->kind == BEGIN
+                     ? esp_recorder_begin(attempt_key, writer->recorder, &from->record.begin)
+                     : esp_recorder_end(writer->recorder, &from->record.end);
+    ESP_TRY(esp_sql_end(writer->store, status));
+    return esp_sql_run(writer->store, "PRAGMA synchronous = NORMAL");
+}
+
+static int write_epoch(esp_writer *writer, slot *from, struct timespec *deadline)
+{
+    if (!in_transaction(writer)) {
+        ESP_TRY(esp_sql_run(writer->store, "BEGIN IMMEDIATE"));
+        *deadline = seconds_from_now(seconds_per_transaction);
+    }
+    return esp_recorder_epoch(writer->recorder, &from->record.epoch);
+}
+
+/* The next slot, or NULL when it is time to commit (deadline past, or stopping and empty). */
+static slot *next_slot(esp_writer *writer, const struct timespec *deadline, bool *stopping)
+{
+    int waited = 0;
+    pthread_mutex_lock(&writer->mutex);
+    while (writer->count == 0 && !writer->stopping && waited != ETIMEDOUT) {
+        if (in_transaction(writer)) {
+            waited = pthread_cond_timedwait(&writer->filled, &writer->mutex, deadline);
+        } else {
+            pthread_cond_wait(&writer->filled, &writer->mutex);
+        }
+    }
+    slot *next = writer->count > 0 ? &writer->slots[writer->first] : NULL;
+    *stopping = writer->stopping;
+    pthread_mutex_unlock(&writer->mutex);
+    return next;
+}
+
+static void release(esp_writer *writer, slot *done, int64_t attempt_key)
+{
+    pthread_mutex_lock(&writer->mutex);
+    if (done->answer != NULL) {
+        done->answer->attempt_key = attempt_key;
+        done->answer->ready = true;
+        pthread_cond_broadcast(&writer->answered);
+    }
+    writer->first = (writer->first + 1) % CAPACITY;
+    writer->count--;
+    pthread_cond_signal(&writer->freed);
+    pthread_mutex_unlock(&writer->mutex);
+}
+
+static void *write_records(void *context)
+{
+    esp_writer *writer = context;
+    struct timespec deadline = {0};
+    bool stopping = false;
+    /* Only this thread writes status, so it may look at it without the mutex. */
+    for (;;) {
+        slot *next = next_slot(writer, &deadline, &stopping);
+        int64_t attempt_key = 0;
+        if (next != NULL && writer->status == ESP_OK) {
+            note(writer, next->kind == EPOCH ? write_epoch(writer, next, &deadline)
+                                             : write_synced(writer, next, &attempt_key));
+        }
+        if (next != NULL) {
+            release(writer, next, attempt_key);
+        }
+        if (in_transaction(writer) && (next == NULL || is_past(&deadline))) {
+            note(writer, commit(writer));
+        }
+        if (next == NULL && stopping) {
+            return NULL;
+        }
+    }
+}
+
+/* ---- life --------------------------------------------------------------------------------------
+ */
+
+static void destroy(esp_writer *writer)
+{
+    if (writer == NULL) {
+        return;
+    }
+    esp_recorder_destroy(writer->recorder);
+    esp_store_close(writer->store);
+    pthread_mutex_destroy(&writer->mutex);
+    pthread_cond_destroy(&writer->filled);
+    pthread_cond_destroy(&writer->freed);
+    pthread_cond_destroy(&writer->answered);
+    for (int i = 0; i < CAPACITY; i++) {
+        free(writer->slots[i].memory);
+    }
+    free(writer->message);
+    free(writer);
+}
+
+int esp_writer_start(esp_writer **out, const char *path)
+{
+    *out = NULL;
+    esp_writer *writer = calloc(1, sizeof *writer);
+    if (writer == NULL) {
+        return esp_fail(ESP_MEMORY, "no memory for the writer");
+    }
+    int status = ESP_OK, count = 0;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&writer->mutex, NULL);
+    pthread_cond_init(&writer->filled, &monotonic);
+    pthread_cond_init(&writer->freed, NULL);
+    pthread_cond_init(&writer->answered, NULL);
+    pthread_condattr_destroy(&monotonic);
+    const esp_migration *migrations = esp_store_migrations(&count);
+    ESP_TRY_OUT(
+        esp_store_open_with(&writer->store, path, ESP_STORE_WRITE, migrations, count, false));
+    ESP_TRY_OUT(esp_recorder_create(&writer->recorder, writer->store));
+    int error = pthread_create(&writer->thread, NULL, write_records, writer);
+    if (error != 0) {
+        status = esp_fail(ESP_FAILED, "cannot start the writer's thread: %s", strerror(error));
+        goto out;
+    }
+    *out = writer;
+    writer = NULL;
+out:
+    destroy(writer);
+    return status;
+}
+
+int esp_writer_stop(esp_writer *writer)
+{
+    if (writer == NULL) {
+        return ESP_OK;
+    }
+    pthread_mutex_lock(&writer->mutex);
+    writer->stopping = true;
+    pthread_cond_signal(&writer->filled);
+    pthread_mutex_unlock(&writer->mutex);
+    pthread_join(writer->thread, NULL);
+    int status = failure(writer);
+    destroy(writer);
+    return status;
+}
