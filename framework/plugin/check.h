@@ -12,4 +12,7 @@
  * check to out. Errors: ESP_PLUGIN with the first reason it is refused. Thread: one. */
 int esp_plugin_check(const char *path, FILE *out);
 
+/* The same with another time limit than 20 seconds. */
+int esp_plugin_check_within(const char *path, FILE *out, double seconds);
+
 #endif

@@ -50,18 +50,19 @@ static bool refuse(char *reason, size_t count, const char *format, ...)
 }
 
 /* The ABI tag comes first: with another one, no other member may be trusted. */
-static bool inspect_abi(char *reason, size_t count, const esp_plugin *plugin)
+static bool inspect_abi(char *reason, size_t count, const esp_plugin *plugin, bool any_real)
 {
-    uint32_t found = plugin->abi;
+    uint32_t found = plugin->abi, size = found & 0xff;
     if ((found & 0xffff0000u) != (ESP_ABI_TAG & 0xffff0000u)) {
         return refuse(reason, count, "ABI tag 0x%08x is not one of espalier's (0x%08x expected)",
                       found, ESP_ABI_TAG);
     }
-    if (found != ESP_ABI_TAG) {
+    bool is_other_real = any_real && (size == sizeof(float) || size == sizeof(double));
+    if (found != ESP_ABI_TAG && !(is_other_real && (found & ~0xffu) == (ESP_ABI_TAG & ~0xffu))) {
         return refuse(reason, count,
                       "ABI tag 0x%08x: built for ABI version %u with %u-byte elements; this "
                       "program has version %u with %u-byte elements",
-                      found, (found >> 8) & 0xff, found & 0xff, (unsigned)ESP_ABI_VERSION,
+                      found, (found >> 8) & 0xff, size, (unsigned)ESP_ABI_VERSION,
                       (unsigned)sizeof(esp_real));
     }
     if (plugin->struct_size < sizeof(esp_plugin) || plugin->struct_size > LARGEST_STRUCT) {
@@ -123,9 +124,9 @@ static bool inspect_head(char *reason, size_t count, const esp_plugin *plugin)
     return true;
 }
 
-static bool inspect(char *reason, size_t count, const esp_plugin *plugin)
+static bool inspect(char *reason, size_t count, const esp_plugin *plugin, bool any_real)
 {
-    if (!inspect_abi(reason, count, plugin)) {
+    if (!inspect_abi(reason, count, plugin, any_real)) {
         return false;
     }
     if (!esp_name_is_sound(plugin->name)) {
@@ -171,7 +172,7 @@ static int keep_refusal(esp_plugin_entry *entry, const char *reason)
     return esp_fail(ESP_PLUGIN, "%s: %s", entry->path, reason);
 }
 
-int esp_plugin_open(esp_plugin_entry *entry, const char *path)
+static int open_plugin(esp_plugin_entry *entry, const char *path, bool any_real)
 {
     *entry = (esp_plugin_entry){.path = strdup(path)};
     if (!entry->path) {
@@ -196,11 +197,23 @@ int esp_plugin_open(esp_plugin_entry *entry, const char *path)
         return keep_refusal(entry, "no symbol " ESP_PLUGIN_SYMBOL
                                    "; a plugin defines const esp_plugin " ESP_PLUGIN_SYMBOL);
     }
-    if (!inspect(reason, sizeof reason, plugin)) {
+    if (!inspect(reason, sizeof reason, plugin, any_real)) {
         return keep_refusal(entry, reason);
     }
     entry->plugin = plugin; /* never unloaded: instances and messages may outlive the registry */
     return ESP_OK;
+}
+
+int esp_plugin_open(esp_plugin_entry *entry, const char *path)
+{
+    return open_plugin(entry, path, false);
+}
+
+int esp_plugin_open_any(esp_plugin_entry *entry, size_t *real_size, const char *path)
+{
+    int status = open_plugin(entry, path, true);
+    *real_size = status == ESP_OK ? entry->plugin->abi & 0xff : 0;
+    return status;
 }
 
 /* ---- all of them -------------------------------------------------------------------------- */
@@ -233,6 +246,7 @@ static int add_file(esp_registry *registry, const char *path)
         const esp_plugin_entry *other = &registry->entries[i];
         if (other->plugin && other->plugin->kind == entry->plugin->kind &&
             strcmp(other->plugin->name, entry->plugin->name) == 0) {
+            entry->is_hidden = true;
             char reason[PATH_MAX + 64];
             snprintf(reason, sizeof reason, "hidden by %s, which is found first", other->path);
             if (keep_refusal(entry, reason) == ESP_MEMORY) {

@@ -2,13 +2,16 @@
 #ifndef ESP_PLUGIN_REGISTRY_H
 #define ESP_PLUGIN_REGISTRY_H
 
+#include <stdbool.h>
+
 #include "espalier_plugin.h"
 
 typedef struct esp_plugin_entry {
     const esp_plugin *plugin; /* NULL where refused */
     char *path;
     char sha256[65];
-    char *refusal; /* why it was refused, or NULL */
+    char *refusal;  /* why it was refused, or NULL */
+    bool is_hidden; /* refused only because another of that kind and name is found first */
 } esp_plugin_entry;
 
 typedef struct esp_registry esp_registry;
@@ -31,7 +34,11 @@ const esp_plugin_entry *esp_registry_entry_of(const esp_registry *registry,
 
 /* Opens one file and inspects its descriptor and parameter table: symbol, ABI tag, sizes, kind and
  * operations, names, ranges, offsets inside the state. On refusal entry->refusal says why and the
- * result is ESP_PLUGIN. Thread: one. */
+ * result is ESP_PLUGIN. path and refusal are the caller's to free. Thread: one. */
 int esp_plugin_open(esp_plugin_entry *entry, const char *path);
+
+/* The same, but takes a plugin of either element type: *real_size is 4 or 8. For the contract test,
+ * which never hands such a plugin to the framework. */
+int esp_plugin_open_any(esp_plugin_entry *entry, size_t *real_size, const char *path);
 
 #endif
