@@ -3,7 +3,7 @@
 -- public API and only grow. Times are UTC, "2026-11-21T22:25:21.123Z". Losses are in nats,
 -- accuracies fractions. The words (study, revision, cell, trial, attempt) are CONTRACT's.
 
--- ==== tables ========================================================================================
+-- ==== tables ====================================================================================
 
 CREATE TABLE study (
     id               INTEGER PRIMARY KEY,
@@ -190,7 +190,7 @@ CREATE TABLE published (
     PRIMARY KEY (revision, cell, split, metric, routing, source)
 ) STRICT, WITHOUT ROWID;
 
--- ==== helpers of the views ==========================================================================
+-- ==== helpers of the views ======================================================================
 -- CROSS JOIN fixes the order study, revision, cell, trial, epoch: every filter on the left is
 -- applied before epochs are touched. All of these flatten into what uses them.
 
@@ -231,7 +231,7 @@ FROM epoch e
 CROSS JOIN epoch_metric x ON x.trial = e.trial AND x.epoch = e.epoch
 CROSS JOIN metric m ON m.id = x.metric;
 
--- ==== views: the public API =========================================================================
+-- ==== views: the public API =====================================================================
 -- <view>_all holds every revision, with the columns revision (number) and latest (0 or 1); <view>
 -- shows the revision run last.
 
@@ -264,7 +264,8 @@ CREATE VIEW seed_stats_all AS
 -- Statistics over the seeds of a cell, done trials only.
 -- variance, sd: of the sample (n - 1), NULL for n = 1; best: max of accuracies, min of losses, NULL
 -- for other metrics; spread: the distance from best to worst; planned, failed: trials of the cell.
--- The variance is the corrected two-pass one (Chan, Golub, LeVeque 1983).
+-- The variance is the corrected two-pass one (Chan, Golub, LeVeque 1983). Windows in place of
+-- GROUP BY: SQLite carries a filter on their keys down to the tables, and not past a GROUP BY.
 SELECT study, revision, variant, cell, at, split, metric, n, mean, sqrt(variance) AS sd, variance,
        min, max, CASE better WHEN 'max' THEN max WHEN 'min' THEN min END AS best,
        max - min AS spread,
@@ -272,17 +273,21 @@ SELECT study, revision, variant, cell, at, split, metric, n, mean, sqrt(variance
        (SELECT count(*) FROM cell_trial ct JOIN trial t ON t.id = ct.trial
         WHERE ct.cell = cell_key AND t.status = 'failed') AS failed,
        latest, cell_key
-FROM (SELECT study, revision, variant, cell, at, split, metric, better, latest, cell_key,
-             count(*) AS n, avg(value) AS mean, min(value) AS min, max(value) AS max,
-             CASE WHEN count(*) > 1
-                  THEN max(0.0, (sum(d * d) - sum(d) * sum(d) / count(*)) / (count(*) - 1))
-             END AS variance
+FROM (SELECT study, revision, variant, cell, at, split, metric, better, latest, cell_key, mean,
+             count(*) OVER w AS n, min(value) OVER w AS min, max(value) OVER w AS max,
+             CASE WHEN count(*) OVER w > 1
+                  THEN max(0.0, (sum(d * d) OVER w - sum(d) OVER w * sum(d) OVER w
+                                 / count(*) OVER w) / (count(*) OVER w - 1)) END AS variance,
+             row_number() OVER w AS place
       FROM (SELECT study, revision, variant, cell, at, split, metric, better, latest, cell_key,
-                   value, value - avg(value) OVER (PARTITION BY study, revision, variant, cell, at,
-                   split, metric, better, latest, cell_key) AS d
+                   value, avg(value) OVER w AS mean, value - avg(value) OVER w AS d
             FROM trial_final_all
-            WHERE status = 'done')
-      GROUP BY study, revision, variant, cell, at, split, metric, better, latest, cell_key);
+            WHERE status = 'done'
+            WINDOW w AS (PARTITION BY cell_key, at, metric, split, study, revision, variant, cell,
+                         better, latest))
+      WINDOW w AS (PARTITION BY cell_key, at, metric, split, study, revision, variant, cell,
+                   better, latest))
+WHERE place = 1;
 
 CREATE VIEW seed_stats AS
 SELECT study, variant, cell, at, split, metric, n, mean, sd, variance, min, max, best, spread,
@@ -313,7 +318,8 @@ WHERE latest = 1;
 
 CREATE VIEW epoch_seed_stats_all AS
 -- The same statistics at every epoch. Early stopping ends phases at different epochs, so seeds are
--- aligned by phase and the epoch within it; n falls where some seeds have stopped. Done trials only.
+-- aligned by phase and the epoch within it; n falls where some seeds have stopped. Done trials
+-- only. Name a study and a metric: over all of them this is a lot of work.
 SELECT study, revision, variant, cell, phase, phase_epoch, split, metric, n, mean,
        sqrt(variance) AS sd, variance, min, max,
        (SELECT count(*) FROM cell_trial ct WHERE ct.cell = cell_key) AS planned,
@@ -321,16 +327,20 @@ SELECT study, revision, variant, cell, phase, phase_epoch, split, metric, n, mea
         WHERE ct.cell = cell_key AND t.status = 'failed') AS failed,
        latest, cell_key
 FROM (SELECT study, revision, variant, cell, phase, phase_epoch, split, metric, latest, cell_key,
-             count(*) AS n, avg(value) AS mean, min(value) AS min, max(value) AS max,
-             CASE WHEN count(*) > 1
-                  THEN max(0.0, (sum(d * d) - sum(d) * sum(d) / count(*)) / (count(*) - 1))
-             END AS variance
+             mean, count(*) OVER w AS n, min(value) OVER w AS min, max(value) OVER w AS max,
+             CASE WHEN count(*) OVER w > 1
+                  THEN max(0.0, (sum(d * d) OVER w - sum(d) OVER w * sum(d) OVER w
+                                 / count(*) OVER w) / (count(*) OVER w - 1)) END AS variance,
+             row_number() OVER w AS place
       FROM (SELECT study, revision, variant, cell, phase, phase_epoch, split, metric, latest,
-                   cell_key, value, value - avg(value) OVER (PARTITION BY study, revision, variant,
-                   cell, phase, phase_epoch, split, metric, latest, cell_key) AS d
+                   cell_key, value, avg(value) OVER w AS mean, value - avg(value) OVER w AS d
             FROM learning_curve_all
-            WHERE status = 'done')
-      GROUP BY study, revision, variant, cell, phase, phase_epoch, split, metric, latest, cell_key);
+            WHERE status = 'done'
+            WINDOW w AS (PARTITION BY cell_key, phase_epoch, metric, split, phase, study, revision,
+                         variant, cell, latest))
+      WINDOW w AS (PARTITION BY cell_key, phase_epoch, metric, split, phase, study, revision,
+                   variant, cell, latest))
+WHERE place = 1;
 
 CREATE VIEW epoch_seed_stats AS
 SELECT study, variant, cell, phase, phase_epoch, split, metric, n, mean, sd, variance, min, max,
@@ -448,7 +458,8 @@ WHERE latest = 1;
 
 CREATE VIEW stale_trials_all AS
 -- Done trials whose last attempt ran another executable, or another build of one of its plugins,
--- than the latest attempt in this database did. They stay done; run --strict-code trains them again.
+-- than the latest attempt in this database did. They stay done; run --strict-code trains them
+-- again.
 SELECT t.study, t.revision, t.variant, t.cell, t.seed, t.trial_id, t.status,
        json_extract(e.content, '$.executable') AS executable,
        json_extract(n.content, '$.executable') AS latest_executable,
