@@ -1,24 +1,32 @@
 /* espalier: the command line. Finds the verb and maps its status to an exit code. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/startup.h"
 #include "core/log.h"
 #include "core/status.h"
 #include "core/text.h"
 
-static const esp_command *const commands[] = {
-    &esp_cmd_check, &esp_cmd_plan, &esp_cmd_run,  &esp_cmd_report,  &esp_cmd_query,
-    &esp_cmd_ls,    &esp_cmd_show, &esp_cmd_eval, &esp_cmd_plugins, &esp_cmd_data,
+/* computes: uses BLAS, see startup.h. */
+static const struct {
+    const esp_command *command;
+    bool computes;
+} verbs[] = {
+    {&esp_cmd_check, false},  {&esp_cmd_plan, true},   {&esp_cmd_run, true},
+    {&esp_cmd_report, false}, {&esp_cmd_query, false}, {&esp_cmd_ls, false},
+    {&esp_cmd_show, false},   {&esp_cmd_eval, true},   {&esp_cmd_plugins, false},
+    {&esp_cmd_data, false},
 };
-enum { N_COMMANDS = sizeof commands / sizeof *commands };
+enum { N_VERBS = sizeof verbs / sizeof *verbs };
 
 static void print_usage(FILE *out)
 {
     fprintf(out, "espalier: research on tree-routed networks\n\n"
                  "usage: espalier VERB [ARGUMENT...]\n\nverbs:\n");
-    for (int i = 0; i < N_COMMANDS; i++) {
-        fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+    for (int i = 0; i < N_VERBS; i++) {
+        fprintf(out, "  %-8s %s\n", verbs[i].command->name, verbs[i].command->summary);
     }
     fprintf(
         out,
@@ -34,11 +42,11 @@ static void print_usage(FILE *out)
 
 static int unknown_verb(const char *verb)
 {
-    const char *names[N_COMMANDS];
-    for (int i = 0; i < N_COMMANDS; i++) {
-        names[i] = commands[i]->name;
+    const char *names[N_VERBS];
+    for (int i = 0; i < N_VERBS; i++) {
+        names[i] = verbs[i].command->name;
     }
-    const char *meant = esp_text_suggest(verb, names, N_COMMANDS);
+    const char *meant = esp_text_suggest(verb, names, N_VERBS);
     esp_log_error("unknown verb '%s'%s%s%s; `espalier --help` lists them", verb,
                   meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
     return esp_exit_code(ESP_USAGE);
@@ -59,12 +67,15 @@ int main(int argc, char **argv)
         printf("espalier %s\n", ESPALIER_VERSION);
         return 0;
     }
-    for (int i = 0; i < N_COMMANDS; i++) {
-        if (strcmp(argv[1], commands[i]->name) == 0) {
+    for (int i = 0; i < N_VERBS; i++) {
+        if (strcmp(argv[1], verbs[i].command->name) == 0) {
+            if (verbs[i].computes) {
+                esp_startup_blas(argv);
+            }
             char name[64];
-            snprintf(name, sizeof name, "espalier %s", commands[i]->name);
+            snprintf(name, sizeof name, "espalier %s", verbs[i].command->name);
             argv[1] = name;
-            int status = commands[i]->run(argc - 1, argv + 1);
+            int status = verbs[i].command->run(argc - 1, argv + 1);
             if (status != ESP_OK && *esp_message()) {
                 esp_log_error("%s", esp_message());
             }

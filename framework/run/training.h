@@ -18,6 +18,8 @@
 typedef struct esp_best {
     int epoch; /* 0: none yet */
     double value;
+    int phase, phase_epoch; /* where that epoch stands */
+    double seconds;
     esp_real *parameters; /* [n_parameters] */
 } esp_best;
 

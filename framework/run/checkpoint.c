@@ -1,0 +1,345 @@
+/* Writing and reading of models and training states. Opening a model for evaluation: model.c. */
+#include "run/checkpoint.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/digest.h"
+#include "core/status.h"
+#include "core/text.h"
+#include "store/safetensors.h"
+
+/* ---- models ---------------------------------------------------------------------------------- */
+
+/* The heads with their parameters as JSON text; owned by the caller. */
+static char *describe_heads(const esp_cell *cell)
+{
+    json_t *heads = json_array();
+    for (int i = 0; i < cell->n_heads; i++) {
+        const esp_plugin *plugin = cell->heads[i].plugin;
+        json_t *params = json_object();
+        for (uint32_t p = 0; p < plugin->n_params; p++) {
+            char text[64];
+            esp_params_print(text, &plugin->params[p], cell->heads[i].params.values[p]);
+            json_object_set_new(params, plugin->params[p].name, json_string(text));
+        }
+        json_array_append_new(heads, json_pack("{s:s, s:s, s:o}", "name", plugin->name, "version",
+                                               plugin->version, "parameters", params));
+    }
+    char *text = json_dumps(heads, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(heads);
+    return text;
+}
+
+int esp_checkpoint_write_model(const char *path, char *digest, const esp_training *training,
+                               const esp_real *parameters)
+{
+    const esp_network *network = training->network;
+    const esp_cell *cell = training->cell;
+    esp_safetensor tensors[ESP_NETWORK_MAX_TENSORS];
+    int status = ESP_OK;
+    char depth[16], width[16], mean[32], std[32], validation[32], split_seed[32];
+    char *heads = describe_heads(cell);
+    float *values = malloc(sizeof(float) * (network->n_parameters + 1));
+    if (heads == NULL || values == NULL) {
+        status = esp_fail(ESP_MEMORY, "%s: no memory for a checkpoint", path);
+        goto out;
+    }
+    size_t used = 0;
+    for (int i = 0; i < network->n_tensors; i++) {
+        const esp_tensor *tensor = &network->tensors[i];
+        tensors[i] = (esp_safetensor){.name = tensor->name,
+                                      .dtype = "F32",
+                                      .rank = tensor->rank,
+                                      .bytes = values + used,
+                                      .count = sizeof(float) * tensor->count};
+        memcpy(tensors[i].shape, tensor->shape, sizeof tensors[i].shape);
+        esp_tensor_export(values + used, tensor, parameters);
+        used += tensor->count;
+    }
+    snprintf(depth, sizeof depth, "%d", cell->model.depth);
+    snprintf(width, sizeof width, "%d", cell->model.leaf_width);
+    snprintf(mean, sizeof mean, "%.17g", cell->data.mean);
+    snprintf(std, sizeof std, "%.17g", cell->data.std);
+    snprintf(validation, sizeof validation, "%.17g", cell->data.validation);
+    snprintf(split_seed, sizeof split_seed, "%" PRIu64, cell->data.split_seed);
+    const esp_safetensors_meta metadata[] = {
+        {"format", "pt"},           {"model", cell->model.kind == ESP_MODEL_FF ? "ff" : "fff"},
+        {"depth", depth},           {"leaf_width", width},
+        {"heads", heads},           {"data", cell->data.name},
+        {"normalize_mean", mean},   {"normalize_std", std},
+        {"validation", validation}, {"split_seed", split_seed},
+    };
+    ESP_TRY_OUT(esp_safetensors_write(path, tensors, network->n_tensors, metadata,
+                                      sizeof metadata / sizeof *metadata));
+    if (digest != NULL) {
+        ESP_TRY_OUT(esp_sha256_file(digest, path));
+    }
+out:
+    free(values);
+    free(heads);
+    return status;
+}
+
+/* ---- training states ------------------------------------------------------------------------- */
+
+enum {
+    MAX_STATE_TENSORS = 4 + ESP_MAX_MONITORS + ESP_MAX_TERMS + ESP_MAX_HEADS,
+    MAX_META = 12 + 6 * ESP_MAX_MONITORS
+};
+
+/* What is collected for one file, names and values kept until it is written. */
+typedef struct state_file {
+    esp_safetensor tensors[MAX_STATE_TENSORS];
+    char names[MAX_STATE_TENSORS][96];
+    void *owned[MAX_STATE_TENSORS];
+    int n_tensors;
+    esp_safetensors_meta metadata[MAX_META];
+    char keys[MAX_META][48], values[MAX_META][80];
+    int n_metadata;
+} state_file;
+
+static const char *real_dtype(void)
+{
+    return sizeof(esp_real) == sizeof(float) ? "F32" : "F64";
+}
+
+static esp_safetensor *put(state_file *file, const char *dtype, const void *bytes, size_t size,
+                           size_t count)
+{
+    esp_safetensor *tensor = &file->tensors[file->n_tensors];
+    *tensor = (esp_safetensor){.name = file->names[file->n_tensors],
+                               .dtype = dtype,
+                               .rank = 1,
+                               .shape = {(int64_t)count},
+                               .bytes = bytes,
+                               .count = size * count};
+    file->n_tensors++;
+    return tensor;
+}
+
+static void put_reals(state_file *file, const char *name, const esp_real *values, size_t count)
+{
+    snprintf(file->names[file->n_tensors], sizeof file->names[0], "%s", name);
+    put(file, real_dtype(), values, sizeof(esp_real), count);
+}
+
+static void put_integer(state_file *file, const char *key, int64_t value)
+{
+    int i = file->n_metadata++;
+    snprintf(file->keys[i], sizeof file->keys[i], "%s", key);
+    snprintf(file->values[i], sizeof file->values[i], "%" PRId64, value);
+    file->metadata[i] = (esp_safetensors_meta){file->keys[i], file->values[i]};
+}
+
+/* Hexadecimal, so that it reads back to the same bits. */
+static void put_double(state_file *file, const char *key, double value)
+{
+    put_integer(file, key, 0);
+    snprintf(file->values[file->n_metadata - 1], sizeof file->values[0], "%a", value);
+}
+
+static int put_plugin(state_file *file, const char *kind, const esp_instance *instance)
+{
+    void *bytes = NULL;
+    size_t count = 0;
+    ESP_TRY(esp_instance_save(&bytes, &count, instance));
+    snprintf(file->names[file->n_tensors], sizeof file->names[0], "%s.%s", kind,
+             instance->plugin->name);
+    file->owned[file->n_tensors] = bytes;
+    put(file, "U8", bytes, 1, count);
+    return ESP_OK;
+}
+
+static int put_plugins(state_file *file, const esp_training *training)
+{
+    for (int i = 0; i < training->losses.n_terms; i++) {
+        if (training->losses.usable[i]) {
+            ESP_TRY(put_plugin(file, "loss", &training->losses.terms[i]));
+        }
+    }
+    for (int i = 0; i < training->n_heads; i++) {
+        ESP_TRY(put_plugin(file, "head", &training->heads[i]));
+    }
+    return ESP_OK;
+}
+
+int esp_checkpoint_write_state(const char *path, const esp_training *training)
+{
+    const esp_network *network = training->network;
+    state_file *file = calloc(1, sizeof *file);
+    if (file == NULL) {
+        return esp_fail(ESP_MEMORY, "%s: no memory for a checkpoint", path);
+    }
+    int status = ESP_OK;
+    put_reals(file, "parameters", network->parameters, network->n_parameters);
+    put_reals(file, "first_moment", training->first_moment, network->n_trainable);
+    put_reals(file, "second_moment", training->second_moment, network->n_trainable);
+    ESP_TRY_OUT(put_plugins(file, training));
+    put_integer(file, "phase", training->phase);
+    put_integer(file, "epoch", training->epoch);
+    put_integer(file, "phase_epoch", training->phase_epoch);
+    put_integer(file, "step", training->step);
+    put_integer(file, "optimizer_step", training->optimizer.step);
+    put_integer(file, "noise_position", (int64_t)training->noise.position);
+    put_double(file, "stopping_best", training->stopping_best);
+    put_integer(file, "stopping_waited", training->stopping_waited);
+    for (int i = 0; i < training->n_best; i++) {
+        char key[48];
+        snprintf(key, sizeof key, "best_%d", i);
+        put_reals(file, key, training->best[i].parameters, network->n_parameters);
+        snprintf(key, sizeof key, "best_%d_epoch", i);
+        put_integer(file, key, training->best[i].epoch);
+        snprintf(key, sizeof key, "best_%d_phase", i);
+        put_integer(file, key, training->best[i].phase);
+        snprintf(key, sizeof key, "best_%d_phase_epoch", i);
+        put_integer(file, key, training->best[i].phase_epoch);
+        snprintf(key, sizeof key, "best_%d_seconds", i);
+        put_double(file, key, training->best[i].seconds);
+        snprintf(key, sizeof key, "best_%d_value", i);
+        put_double(file, key, training->best[i].value);
+    }
+    put_integer(file, "trial", 0); /* its id, in the value */
+    snprintf(file->values[file->n_metadata - 1], sizeof file->values[0], "%s", training->trial->id);
+    ESP_TRY_OUT(esp_safetensors_write(path, file->tensors, file->n_tensors, file->metadata,
+                                      file->n_metadata));
+out:
+    for (int i = 0; i < file->n_tensors; i++) {
+        free(file->owned[i]);
+    }
+    free(file);
+    return status;
+}
+
+static int get_reals(esp_real *values, size_t count, const esp_safetensors *file, const char *name,
+                     const char *path)
+{
+    const esp_safetensor *tensor = esp_safetensors_find(file, name);
+    if (tensor == NULL || strcmp(tensor->dtype, real_dtype()) != 0 ||
+        tensor->count != sizeof(esp_real) * count) {
+        return esp_fail(ESP_DATA, "%s: tensor '%s': expected %zu values of %s, found %zu bytes",
+                        path, name, count, real_dtype(), tensor ? tensor->count : 0);
+    }
+    memcpy(values, tensor->bytes, tensor->count);
+    return ESP_OK;
+}
+
+static int get_integer(int64_t *value, const esp_safetensors *file, const char *key,
+                       const char *path)
+{
+    const char *text = esp_safetensors_meta_of(file, key);
+    char *end = NULL;
+    *value = text ? strtoll(text, &end, 10) : 0;
+    if (text == NULL || *end || end == text) {
+        return esp_fail(ESP_DATA, "%s: metadata '%s' is missing or not a number", path, key);
+    }
+    return ESP_OK;
+}
+
+static int get_double(double *value, const esp_safetensors *file, const char *key, const char *path)
+{
+    const char *text = esp_safetensors_meta_of(file, key);
+    char *end = NULL;
+    *value = text ? strtod(text, &end) : NAN;
+    if (text == NULL || *end || end == text) {
+        return esp_fail(ESP_DATA, "%s: metadata '%s' is missing or not a number", path, key);
+    }
+    return ESP_OK;
+}
+
+static int get_plugin(esp_instance *instance, const esp_safetensors *file, const char *kind,
+                      const char *path)
+{
+    char name[96];
+    snprintf(name, sizeof name, "%s.%s", kind, instance->plugin->name);
+    const esp_safetensor *tensor = esp_safetensors_find(file, name);
+    if (tensor == NULL) {
+        return esp_fail(ESP_DATA, "%s: the state of %s is missing", path, name);
+    }
+    return esp_instance_load(instance, tensor->bytes, tensor->count);
+}
+
+static int get_position(esp_training *training, const esp_safetensors *file, const char *path)
+{
+    int64_t phase, epoch, phase_epoch, waited, noise;
+    ESP_TRY(get_integer(&phase, file, "phase", path));
+    ESP_TRY(get_integer(&epoch, file, "epoch", path));
+    ESP_TRY(get_integer(&phase_epoch, file, "phase_epoch", path));
+    ESP_TRY(get_integer(&training->step, file, "step", path));
+    ESP_TRY(get_integer(&noise, file, "noise_position", path));
+    ESP_TRY(get_integer(&waited, file, "stopping_waited", path));
+    ESP_TRY(get_double(&training->stopping_best, file, "stopping_best", path));
+    if (phase < 0 || phase >= training->cell->n_phases || epoch < 0 || phase_epoch < 0) {
+        return esp_fail(ESP_DATA, "%s: phase %" PRId64 ", epoch %" PRId64 " is not in this study",
+                        path, phase, epoch);
+    }
+    esp_training_continue_phase(training, (int)phase);
+    ESP_TRY(get_integer(&training->optimizer.step, file, "optimizer_step", path));
+    training->epoch = (int)epoch;
+    training->phase_epoch = (int)phase_epoch;
+    training->stopping_waited = (int)waited;
+    training->noise.position = (uint64_t)noise;
+    return ESP_OK;
+}
+
+static int get_best(esp_training *training, int index, const esp_safetensors *file,
+                    const char *path)
+{
+    esp_best *best = &training->best[index];
+    char key[48];
+    int64_t epoch, phase, phase_epoch;
+    snprintf(key, sizeof key, "best_%d", index);
+    ESP_TRY(get_reals(best->parameters, training->network->n_parameters, file, key, path));
+    snprintf(key, sizeof key, "best_%d_epoch", index);
+    ESP_TRY(get_integer(&epoch, file, key, path));
+    snprintf(key, sizeof key, "best_%d_value", index);
+    ESP_TRY(get_double(&best->value, file, key, path));
+    snprintf(key, sizeof key, "best_%d_phase", index);
+    ESP_TRY(get_integer(&phase, file, key, path));
+    snprintf(key, sizeof key, "best_%d_phase_epoch", index);
+    ESP_TRY(get_integer(&phase_epoch, file, key, path));
+    snprintf(key, sizeof key, "best_%d_seconds", index);
+    ESP_TRY(get_double(&best->seconds, file, key, path));
+    best->epoch = (int)epoch;
+    best->phase = (int)phase;
+    best->phase_epoch = (int)phase_epoch;
+    return ESP_OK;
+}
+
+int esp_checkpoint_read_state(esp_training *training, const char *path)
+{
+    esp_network *network = training->network;
+    esp_safetensors *file = NULL;
+    int status = ESP_OK;
+    ESP_TRY_OUT(esp_safetensors_read(&file, path));
+    const char *trial = esp_safetensors_meta_of(file, "trial");
+    if (trial == NULL || strcmp(trial, training->trial->id) != 0) {
+        status = esp_fail(ESP_DATA, "%s: belongs to trial %s, not to %s", path,
+                          trial ? trial : "(none)", training->trial->id);
+        goto out;
+    }
+    ESP_TRY_OUT(get_reals(network->parameters, network->n_parameters, file, "parameters", path));
+    ESP_TRY_OUT(
+        get_reals(training->first_moment, network->n_trainable, file, "first_moment", path));
+    ESP_TRY_OUT(
+        get_reals(training->second_moment, network->n_trainable, file, "second_moment", path));
+    ESP_TRY_OUT(get_position(training, file, path));
+    for (int i = 0; i < training->n_best; i++) {
+        ESP_TRY_OUT(get_best(training, i, file, path));
+    }
+    for (int i = 0; i < training->losses.n_terms; i++) {
+        if (training->losses.usable[i]) {
+            ESP_TRY_OUT(get_plugin(&training->losses.terms[i], file, "loss", path));
+        }
+    }
+    for (int i = 0; i < training->n_heads; i++) {
+        ESP_TRY_OUT(get_plugin(&training->heads[i], file, "head", path));
+    }
+out:
+    esp_safetensors_free(file);
+    return status;
+}

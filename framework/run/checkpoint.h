@@ -1,0 +1,38 @@
+/* Networks on disk: models under the published tensor names, and the whole state of a training so
+ * that it continues to the same bits. */
+#ifndef ESP_RUN_CHECKPOINT_H
+#define ESP_RUN_CHECKPOINT_H
+
+#include "nn/network.h"
+#include "plugin/registry.h"
+#include "run/training.h"
+
+/* Writes parameters (laid out as the network's) as a model; the same parameters give the same
+ * bytes. digest [65]: SHA-256 of the file, may be NULL. Errors: ESP_IO. Thread: any. */
+int esp_checkpoint_write_model(const char *path, char *digest, const esp_training *training,
+                               const esp_real *parameters);
+
+/* Writes and reads all that a training needs to go on from the end of an epoch: parameters,
+ * optimizer, best networks, plugin states, position. Reading refuses a file of another trial or
+ * shape (ESP_DATA); the training is then unchanged or must be discarded. Thread: the trial's. */
+int esp_checkpoint_write_state(const char *path, const esp_training *training);
+int esp_checkpoint_read_state(esp_training *training, const char *path);
+
+/* A model opened for evaluation, ours or published: shapes tell the architecture. */
+typedef struct esp_model {
+    esp_network *network;
+    int n_heads;
+    esp_instance heads[ESP_NETWORK_MAX_HEADS];
+    esp_rng noise;
+    double mean, std;  /* normalization it was trained with; published: 0.5, 0.5 */
+    double validation; /* fraction held out of train when it was trained; published: 0 */
+    uint64_t split_seed;
+    char *trained_on; /* data set, "" where the file does not say */
+} esp_model;
+
+/* Errors: ESP_NOT_FOUND, ESP_DATA naming file, tensor, expected and found. *out owned by the
+ * caller. Thread: one. */
+int esp_model_open(esp_model **out, const char *path, int batch_size, const esp_registry *registry);
+void esp_model_close(esp_model *model);
+
+#endif

@@ -1,0 +1,220 @@
+/* Opening a model for evaluation: the architecture is read off names and shapes, so that models
+ * published by others open as ours do. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/status.h"
+#include "core/text.h"
+#include "run/checkpoint.h"
+#include "store/safetensors.h"
+
+static int require(const esp_safetensor **out, const esp_safetensors *file, const char *name,
+                   int rank, const char *path)
+{
+    *out = esp_safetensors_find(file, name);
+    if (*out == NULL) {
+        return esp_fail(ESP_DATA, "%s: tensor '%s' is missing; this is not a model of espalier",
+                        path, name);
+    }
+    if ((*out)->rank != rank || strcmp((*out)->dtype, "F32") != 0) {
+        return esp_fail(ESP_DATA, "%s: tensor '%s': expected rank %d of F32, found rank %d of %s",
+                        path, name, rank, (*out)->rank, (*out)->dtype);
+    }
+    return ESP_OK;
+}
+
+static int read_architecture(esp_network_config *config, const esp_safetensors *file,
+                             const char *path)
+{
+    const esp_safetensor *w1 = NULL, *w2 = NULL;
+    ESP_TRY(require(&w1, file, "w1s", 3, path));
+    ESP_TRY(require(&w2, file, "w2s", 3, path));
+    const int64_t leaves = w1->shape[0];
+    int depth = 0;
+    while (depth < 20 && INT64_C(1) << depth < leaves) {
+        depth++;
+    }
+    if (INT64_C(1) << depth != leaves || w1->shape[1] < 1 || w1->shape[1] > 1 << 24 ||
+        w1->shape[2] < 1 || w1->shape[2] > 1 << 20 || w2->shape[2] < 1 || w2->shape[2] > 1 << 20) {
+        return esp_fail(ESP_DATA,
+                        "%s: w1s is [%" PRId64 ", %" PRId64 ", %" PRId64
+                        "]: the number of leaves must be a power of two",
+                        path, w1->shape[0], w1->shape[1], w1->shape[2]);
+    }
+    const char *kind = esp_safetensors_meta_of(file, "model");
+    config->depth = depth;
+    config->n_features = (int)w1->shape[1];
+    config->leaf_width = (int)w1->shape[2];
+    config->n_outputs = (int)w2->shape[2];
+    config->routes = kind == NULL || strcmp(kind, "ff") != 0;
+    return ESP_OK;
+}
+
+static int add_head(esp_model *model, esp_network_config *config, const esp_plugin *plugin,
+                    const esp_params *params)
+{
+    const esp_dims dims = {.struct_size = sizeof dims,
+                           .routing = config->routes ? ESP_ROUTING_TREE : ESP_ROUTING_NONE,
+                           .n_features = config->n_features,
+                           .n_outputs = config->n_outputs,
+                           .n_nodes = (1 << config->depth) - 1,
+                           .n_leaves = 1 << config->depth,
+                           .n_choices = config->routes ? 1 : 0,
+                           .depth = config->depth,
+                           .leaf_width = config->leaf_width,
+                           .batch_size = config->batch_size};
+    esp_instance *head = &model->heads[model->n_heads];
+    ESP_TRY(esp_instance_create(head, plugin, params, &dims, &model->noise));
+    config->heads[model->n_heads++] =
+        (esp_head_slot){plugin->name, plugin->head, head->state, &head->host};
+    config->n_heads = model->n_heads;
+    return ESP_OK;
+}
+
+static int find_head(const esp_plugin **out, const esp_registry *registry, const char *name,
+                     const char *path)
+{
+    *out = name ? esp_registry_find(registry, ESP_HEAD, name) : NULL;
+    if (*out == NULL) {
+        return esp_fail(ESP_NOT_FOUND, "%s: its head '%s' is not among the plugins here", path,
+                        name ? name : "?");
+    }
+    return ESP_OK;
+}
+
+/* Heads as our metadata lists them. */
+static int add_listed_heads(esp_model *model, esp_network_config *config, json_t *heads,
+                            const esp_registry *registry, const char *path)
+{
+    size_t i;
+    json_t *entry;
+    json_array_foreach(heads, i, entry)
+    {
+        const esp_plugin *plugin = NULL;
+        esp_params params;
+        if (i >= ESP_NETWORK_MAX_HEADS) {
+            return esp_fail(ESP_DATA, "%s: more than %d heads", path, ESP_NETWORK_MAX_HEADS);
+        }
+        ESP_TRY(
+            find_head(&plugin, registry, json_string_value(json_object_get(entry, "name")), path));
+        esp_params_default(&params, plugin);
+        const char *key;
+        json_t *value;
+        json_object_foreach(json_object_get(entry, "parameters"), key, value)
+        {
+            int row = esp_params_find(plugin, key);
+            if (row < 0 || !json_is_string(value)) {
+                return esp_fail(ESP_DATA, "%s: head '%s' has no parameter '%s'", path, plugin->name,
+                                key);
+            }
+            ESP_TRY(esp_params_parse(&params.values[row], &plugin->params[row],
+                                     json_string_value(value)));
+        }
+        ESP_TRY(add_head(model, config, plugin, &params));
+    }
+    return ESP_OK;
+}
+
+static int add_heads(esp_model *model, esp_network_config *config, const esp_safetensors *file,
+                     const esp_registry *registry, const char *path)
+{
+    const char *listed = esp_safetensors_meta_of(file, "heads");
+    if (listed != NULL) {
+        json_t *heads = json_loads(listed, 0, NULL);
+        int status = json_is_array(heads)
+                         ? add_listed_heads(model, config, heads, registry, path)
+                         : esp_fail(ESP_DATA, "%s: metadata 'heads' is not a list", path);
+        json_decref(heads);
+        return status;
+    }
+    /* A published master leaf carries no description but its tensors. */
+    const esp_safetensor *magic = esp_safetensors_find(file, "magic_w1");
+    if (magic != NULL) {
+        const esp_plugin *plugin = NULL;
+        esp_params params;
+        ESP_TRY(find_head(&plugin, registry, "master_leaf", path));
+        esp_params_default(&params, plugin);
+        int row = esp_params_find(plugin, "width");
+        if (row < 0 || magic->rank != 3) {
+            return esp_fail(ESP_DATA, "%s: tensor 'magic_w1': expected rank 3", path);
+        }
+        params.values[row] = (double)magic->shape[2];
+        return add_head(model, config, plugin, &params);
+    }
+    return ESP_OK;
+}
+
+static int load_tensors(esp_network *network, const esp_safetensors *file, const char *path)
+{
+    for (int i = 0; i < network->n_tensors; i++) {
+        const esp_tensor *tensor = &network->tensors[i];
+        const esp_safetensor *found = NULL;
+        if (tensor->count == 0) {
+            continue;
+        }
+        ESP_TRY(require(&found, file, tensor->name, tensor->rank, path));
+        for (int r = 0; r < tensor->rank; r++) {
+            if (found->shape[r] != tensor->shape[r]) {
+                return esp_fail(
+                    ESP_DATA, "%s: tensor '%s', dimension %d: expected %" PRId64 ", found %" PRId64,
+                    path, tensor->name, r, tensor->shape[r], found->shape[r]);
+            }
+        }
+        float *aligned = malloc(found->count + 1);
+        if (aligned == NULL) {
+            return esp_fail(ESP_MEMORY, "%s: no memory", path);
+        }
+        memcpy(aligned, found->bytes, found->count);
+        esp_tensor_import(network->parameters, tensor, aligned);
+        free(aligned);
+    }
+    return ESP_OK;
+}
+
+int esp_model_open(esp_model **out, const char *path, int batch_size, const esp_registry *registry)
+{
+    int status = ESP_OK;
+    esp_safetensors *file = NULL;
+    esp_model *model = calloc(1, sizeof *model);
+    if (model == NULL) {
+        return esp_fail(ESP_MEMORY, "no memory for a model");
+    }
+    esp_network_config config = {.batch_size = batch_size};
+    ESP_TRY_OUT(esp_safetensors_read(&file, path));
+    ESP_TRY_OUT(read_architecture(&config, file, path));
+    ESP_TRY_OUT(add_heads(model, &config, file, registry, path));
+    ESP_TRY_OUT(esp_network_create(&model->network, &config));
+    ESP_TRY_OUT(load_tensors(model->network, file, path));
+    const char *mean = esp_safetensors_meta_of(file, "normalize_mean");
+    const char *std = esp_safetensors_meta_of(file, "normalize_std");
+    const char *data = esp_safetensors_meta_of(file, "data");
+    const char *validation = esp_safetensors_meta_of(file, "validation");
+    const char *split_seed = esp_safetensors_meta_of(file, "split_seed");
+    model->mean = mean ? strtod(mean, NULL) : 0.5;
+    model->std = std ? strtod(std, NULL) : 0.5;
+    model->validation = validation ? strtod(validation, NULL) : 0;
+    model->split_seed = split_seed ? strtoull(split_seed, NULL, 10) : 0;
+    model->trained_on = esp_text_format("%s", data ? data : "");
+    *out = model;
+    model = NULL;
+out:
+    esp_safetensors_free(file);
+    esp_model_close(model);
+    return status;
+}
+
+void esp_model_close(esp_model *model)
+{
+    if (model == NULL) {
+        return;
+    }
+    esp_network_destroy(model->network);
+    for (int i = 0; i < model->n_heads; i++) {
+        esp_instance_destroy(&model->heads[i]);
+    }
+    free(model->trained_on);
+    free(model);
+}

@@ -1,0 +1,299 @@
+#include "run/progress.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "core/status.h"
+#include "core/text.h"
+
+enum { LINE = 320, REDRAW_MILLISECONDS = 200, PLAIN_SECONDS = 15 };
+
+typedef struct slot {
+    bool busy;
+    const esp_cell *cell;
+    const esp_trial *trial;
+    int epochs, epoch, phase, phase_epoch;
+    double started, seconds_per_epoch;
+    double running_loss, soft_accuracy, hard_accuracy, validation_accuracy;
+} slot;
+
+struct esp_progress {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    pthread_t thread;
+    bool stopping, terminal;
+    FILE *stream;
+    int n_slots, n_trials, done, failed, interrupted;
+    double work, spent, started;
+    int drawn; /* lines on the terminal now */
+    slot slots[];
+};
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static int total_epochs(const esp_cell *cell)
+{
+    int total = 0;
+    for (int i = 0; i < cell->n_phases; i++) {
+        total += cell->phases[i].epochs;
+    }
+    return total;
+}
+
+/* Appends to a line of LINE bytes, cutting what does not fit. */
+static void append(char *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void append(char *line, const char *format, ...)
+{
+    size_t used = strlen(line);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line + used, LINE - used, format, args);
+    va_end(args);
+}
+
+static void describe_slot(char *line, const slot *s)
+{
+    char left[32];
+    line[0] = '\0';
+    append(line, "%-34s seed %-3s", s->cell->label, s->trial->seed);
+    if (s->epoch == 0 || s->phase < 0) {
+        append(line, "  starting");
+        return;
+    }
+    const esp_phase_config *phase = &s->cell->phases[s->phase];
+    append(line, "  %s %d/%d", phase->name, s->phase_epoch, phase->epochs);
+    append(line, "  loss %.4f  train soft %.2f%%", s->running_loss, 100 * s->soft_accuracy);
+    if (!isnan(s->validation_accuracy)) {
+        append(line, "  validation hard %.2f%%", 100 * s->validation_accuracy);
+    }
+    if (!isnan(s->hard_accuracy)) {
+        append(line, "  test hard %.2f%%", 100 * s->hard_accuracy);
+    }
+    esp_text_duration(left, s->seconds_per_epoch * (s->epochs - s->epoch));
+    append(line, "  %s left", left);
+}
+
+static void describe_whole(char *line, const esp_progress *p)
+{
+    char elapsed[32], left[32];
+    const double seconds = now() - p->started;
+    const double share = p->work > 0 ? p->spent / p->work : 1;
+    esp_text_duration(elapsed, seconds);
+    line[0] = '\0';
+    append(line, "%d of %d trials done", p->done, p->n_trials);
+    if (p->failed > 0) {
+        append(line, ", %d failed", p->failed);
+    }
+    append(line, "  %3.0f%%  %s", 100 * (share < 1 ? share : 1), elapsed);
+    if (share > 0.002 && share < 1) {
+        esp_text_duration(left, seconds * (1 - share) / share);
+        append(line, ", at most %s left", left);
+    }
+}
+
+static int terminal_width(const esp_progress *p)
+{
+    struct winsize size;
+    return ioctl(fileno(p->stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 100;
+}
+
+static void erase(esp_progress *p)
+{
+    if (p->drawn > 0) {
+        fprintf(p->stream, "\033[%dA\r\033[J", p->drawn);
+        p->drawn = 0;
+    }
+}
+
+static void draw(esp_progress *p)
+{
+    char line[LINE];
+    const int width = terminal_width(p) - 1;
+    erase(p);
+    for (int i = 0; i < p->n_slots; i++) {
+        if (p->slots[i].busy) {
+            describe_slot(line, &p->slots[i]);
+            fprintf(p->stream, "%.*s\n", width, line);
+            p->drawn++;
+        }
+    }
+    describe_whole(line, p);
+    fprintf(p->stream, "%.*s\n", width, line);
+    p->drawn++;
+    fflush(p->stream);
+}
+
+/* One line that stays. */
+static void say(esp_progress *p, const char *line)
+{
+    if (p->terminal) {
+        erase(p);
+        fprintf(p->stream, "%.*s\n", terminal_width(p) - 1, line);
+        draw(p);
+    } else {
+        fprintf(p->stream, "%s\n", line);
+        fflush(p->stream);
+    }
+}
+
+static void *draw_loop(void *argument)
+{
+    esp_progress *p = argument;
+    double last_plain = now();
+    pthread_mutex_lock(&p->lock);
+    while (!p->stopping) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += REDRAW_MILLISECONDS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000L;
+        until.tv_nsec %= 1000000000L;
+        pthread_cond_timedwait(&p->wake, &p->lock, &until);
+        if (p->stopping) {
+            break;
+        }
+        if (p->terminal) {
+            draw(p);
+        } else if (now() - last_plain >= PLAIN_SECONDS) {
+            char line[LINE];
+            describe_whole(line, p);
+            say(p, line);
+            last_plain = now();
+        }
+    }
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+int esp_progress_start(esp_progress **out, FILE *stream, int n_slots, int n_trials, double work)
+{
+    esp_progress *p = calloc(1, sizeof *p + sizeof(slot) * (size_t)n_slots);
+    if (p == NULL) {
+        return esp_fail(ESP_MEMORY, "no memory for progress");
+    }
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->wake, NULL);
+    p->stream = stream;
+    p->terminal =
+        isatty(fileno(stream)) && (getenv("TERM") == NULL || strcmp(getenv("TERM"), "dumb"));
+    p->n_slots = n_slots;
+    p->n_trials = n_trials;
+    p->work = work;
+    p->started = now();
+    if (pthread_create(&p->thread, NULL, draw_loop, p) != 0) {
+        free(p);
+        return esp_fail(ESP_FAILED, "cannot start the thread that shows progress");
+    }
+    *out = p;
+    return ESP_OK;
+}
+
+void esp_progress_stop(esp_progress *p)
+{
+    if (p == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&p->lock);
+    p->stopping = true;
+    pthread_cond_signal(&p->wake);
+    pthread_mutex_unlock(&p->lock);
+    pthread_join(p->thread, NULL);
+    if (p->terminal) {
+        erase(p);
+    }
+    char line[LINE];
+    describe_whole(line, p);
+    fprintf(p->stream, "%s\n", line);
+    pthread_cond_destroy(&p->wake);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+void esp_progress_begin(esp_progress *p, int index, const esp_cell *cell, const esp_trial *trial,
+                        int first_epoch)
+{
+    char line[LINE] = "";
+    pthread_mutex_lock(&p->lock);
+    p->slots[index] = (slot){.busy = true,
+                             .cell = cell,
+                             .trial = trial,
+                             .epochs = total_epochs(cell),
+                             .phase = -1,
+                             .epoch = first_epoch,
+                             .started = now(),
+                             .hard_accuracy = NAN,
+                             .validation_accuracy = NAN};
+    if (!p->terminal) {
+        append(line, "start  %s seed %s  trial %s", cell->label, trial->seed, trial->id);
+        if (first_epoch > 0) {
+            append(line, "  continues after epoch %d", first_epoch);
+        }
+        say(p, line);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+static double accuracy_of(const esp_training *training, esp_split split)
+{
+    const esp_evaluation *evaluation = &training->evaluations[split];
+    return evaluation->done ? evaluation->metrics[ESP_HARD_ACCURACY] : NAN;
+}
+
+void esp_progress_epoch(esp_progress *p, int index, const esp_training *training, double work)
+{
+    pthread_mutex_lock(&p->lock);
+    slot *s = &p->slots[index];
+    const int trained = training->epoch - s->epoch;
+    s->phase = training->phase;
+    s->phase_epoch = training->phase_epoch;
+    s->running_loss = training->running_loss;
+    s->soft_accuracy = training->running_soft_accuracy;
+    s->hard_accuracy = accuracy_of(training, ESP_TEST);
+    s->validation_accuracy = accuracy_of(training, ESP_VALIDATION);
+    if (trained > 0) {
+        double latest = now() - s->started;
+        s->seconds_per_epoch =
+            s->seconds_per_epoch > 0 ? 0.8 * s->seconds_per_epoch + 0.2 * latest : latest;
+        s->started = now();
+        p->spent += work;
+    }
+    s->epoch = training->epoch;
+    pthread_mutex_unlock(&p->lock);
+}
+
+void esp_progress_end(esp_progress *p, int index, esp_trial_status status, const char *message,
+                      double unspent)
+{
+    char line[LINE] = "";
+    pthread_mutex_lock(&p->lock);
+    slot *s = &p->slots[index];
+    p->done += status == ESP_TRIAL_DONE;
+    p->failed += status == ESP_TRIAL_FAILED;
+    p->interrupted += status == ESP_TRIAL_INTERRUPTED;
+    p->spent += unspent;
+    s->busy = false;
+    append(line, "%-6s %s seed %s  epoch %d", esp_trial_status_name(status), s->cell->label,
+           s->trial->seed, s->epoch);
+    if (status == ESP_TRIAL_FAILED) {
+        append(line, "  %s", message);
+    } else {
+        append(line, "  loss %.4f", s->running_loss);
+        if (!isnan(s->hard_accuracy)) {
+            append(line, "  test hard %.2f%%", 100 * s->hard_accuracy);
+        }
+    }
+    say(p, line);
+    pthread_mutex_unlock(&p->lock);
+}

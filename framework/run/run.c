@@ -1,0 +1,424 @@
+#include "run/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/log.h"
+#include "core/status.h"
+#include "core/text.h"
+#include "nn/blas.h"
+#include "run/environment.h"
+#include "run/record.h"
+#include "run/supervisor.h"
+#include "run/trial.h"
+
+enum { MAX_DATA = 64 };
+
+/* One run, in the child. */
+typedef struct runner {
+    const esp_study *study;
+    const esp_registry *registry;
+    const esp_run_options *options;
+    esp_shared *shared;
+    int jobs;
+
+    /* data sets by name, partitions by cell; cells that split alike share one */
+    int n_data;
+    esp_dataset *data[MAX_DATA];
+    const esp_dataset **cell_data;
+    const esp_partition **cell_partitions;
+    esp_partition *partitions;
+
+    esp_store_study record;
+    int64_t *keys;
+    int *epochs_stored;
+    int n_todo;
+    int *todo; /* trials to train, in order */
+    atomic_int next, n_failed, halted;
+    atomic_int abandon;
+    esp_trial_context context;
+} runner;
+
+char *esp_run_checkpoints(const char *database)
+{
+    return esp_text_format("%s.checkpoints", database);
+}
+
+static bool is_used(const runner *r, int cell)
+{
+    for (int i = 0; i < r->study->n_trials; i++) {
+        if (r->study->trials[i].cell == cell && r->study->trials[i].asked_for) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int open_data(runner *r, int cell)
+{
+    const char *name = r->study->cells[cell].data.name;
+    for (int i = 0; i < r->n_data; i++) {
+        if (strcmp(r->data[i]->name, name) == 0) {
+            r->cell_data[cell] = r->data[i];
+            return ESP_OK;
+        }
+    }
+    if (r->n_data == MAX_DATA) {
+        return esp_fail(ESP_STUDY, "a run can use %d data sets at most", MAX_DATA);
+    }
+    ESP_TRY(esp_dataset_open(&r->data[r->n_data], name));
+    r->cell_data[cell] = r->data[r->n_data++];
+    return ESP_OK;
+}
+
+static int split_data(runner *r, int cell)
+{
+    const esp_data_config *own = &r->study->cells[cell].data;
+    for (int i = 0; i < cell; i++) {
+        const esp_data_config *other = &r->study->cells[i].data;
+        if (r->cell_partitions[i] != NULL && strcmp(own->name, other->name) == 0 &&
+            own->validation == other->validation && own->split_seed == other->split_seed) {
+            r->cell_partitions[cell] = r->cell_partitions[i];
+            return ESP_OK;
+        }
+    }
+    r->cell_partitions[cell] = &r->partitions[cell];
+    return esp_partition_make(&r->partitions[cell], r->cell_data[cell], own->validation,
+                              own->split_seed);
+}
+
+static int prepare_data(runner *r)
+{
+    const size_t cells = (size_t)r->study->n_cells;
+    r->cell_data = calloc(cells, sizeof *r->cell_data);
+    r->cell_partitions = calloc(cells, sizeof *r->cell_partitions);
+    r->partitions = calloc(cells, sizeof *r->partitions);
+    if (!r->cell_data || !r->cell_partitions || !r->partitions) {
+        return esp_fail(ESP_MEMORY, "no memory for a run");
+    }
+    for (int cell = 0; cell < r->study->n_cells; cell++) {
+        if (is_used(r, cell)) {
+            ESP_TRY(open_data(r, cell));
+            ESP_TRY(split_data(r, cell));
+        }
+    }
+    return ESP_OK;
+}
+
+/* Which of the asked trials are left to do, and the words about the others. */
+static int list_todo(runner *r)
+{
+    const esp_study *study = r->study;
+    int n_asked = 0, n_done = 0, n_failed = 0, n_continued = 0;
+    r->todo = calloc((size_t)study->n_trials, sizeof *r->todo);
+    r->keys = calloc((size_t)study->n_trials, sizeof *r->keys);
+    r->epochs_stored = calloc((size_t)study->n_trials, sizeof *r->epochs_stored);
+    if (!r->todo || !r->keys || !r->epochs_stored) {
+        return esp_fail(ESP_MEMORY, "no memory for a run");
+    }
+    for (int i = 0; i < study->n_trials; i++) {
+        const esp_store_trial *stored = &r->record.trials[i];
+        r->keys[i] = stored->key;
+        r->epochs_stored[i] = stored->epochs_done;
+        if (!study->trials[i].asked_for) {
+            continue;
+        }
+        bool twin = false; /* two variants may come down to the same trial */
+        for (int j = 0; j < r->n_todo; j++) {
+            twin = twin || r->keys[r->todo[j]] == stored->key;
+        }
+        n_asked++;
+        if (stored->status == ESP_TRIAL_DONE) {
+            n_done++;
+        } else if (stored->status == ESP_TRIAL_FAILED && !r->options->retry_failed) {
+            n_failed++;
+        } else if (!twin) {
+            r->todo[r->n_todo++] = i;
+            n_continued += stored->epochs_done > 0;
+        }
+    }
+    char words[256];
+    int used = snprintf(words, sizeof words, "%s: %d of %d trials to train", study->name, r->n_todo,
+                        n_asked);
+    if (n_done > 0) {
+        used += snprintf(words + used, sizeof words - (size_t)used, ", %d done before", n_done);
+    }
+    if (n_continued > 0) {
+        used +=
+            snprintf(words + used, sizeof words - (size_t)used, ", %d begun before", n_continued);
+    }
+    if (n_failed > 0) {
+        used += snprintf(words + used, sizeof words - (size_t)used,
+                         ", %d failed before (--retry-failed tries them again)", n_failed);
+        atomic_store(&r->n_failed, n_failed);
+    }
+    esp_log_note("%s", words);
+    return ESP_OK;
+}
+
+/* Trials that brought an earlier child down are failed, not tried again. */
+static int record_crashes(runner *r)
+{
+    for (int c = 0; c < r->shared->n_crashes; c++) {
+        const esp_crash *crash = &r->shared->crashes[c];
+        for (int i = 0; i < r->study->n_trials; i++) {
+            if (strcmp(r->study->trials[i].id, crash->trial) != 0) {
+                continue;
+            }
+            char message[256];
+            snprintf(message, sizeof message, "crashed: signal %d (%s)", crash->signal,
+                     strsignal(crash->signal));
+            const esp_end_record end = {.trial_key = r->record.trials[i].key,
+                                        .status = ESP_TRIAL_FAILED,
+                                        .message = message,
+                                        .checkpoint_digest = ""};
+            if (r->record.trials[i].status != ESP_TRIAL_FAILED) {
+                ESP_TRY(esp_writer_end(r->context.writer, &end));
+            }
+            r->record.trials[i].status = ESP_TRIAL_FAILED;
+            break;
+        }
+    }
+    return ESP_OK;
+}
+
+typedef struct worker_thread {
+    runner *runner;
+    int slot, status;
+    char message[1024];
+    pthread_t thread;
+} worker_thread;
+
+static void *work_loop(void *argument)
+{
+    worker_thread *thread = argument;
+    runner *r = thread->runner;
+    while (atomic_load(&esp_supervisor_stop) == 0 && atomic_load(&r->halted) == 0) {
+        const int index = atomic_fetch_add(&r->next, 1);
+        if (index >= r->n_todo) {
+            break;
+        }
+        const int trial = r->todo[index];
+        esp_supervisor_enter(r->shared, thread->slot, r->study->trials[trial].id);
+        int status = esp_trial_run(&r->context, trial, thread->slot);
+        esp_supervisor_leave(r->shared, thread->slot);
+        if (status == ESP_STORE) {
+            thread->status = status;
+            snprintf(thread->message, sizeof thread->message, "%s", esp_message());
+            atomic_store(&r->halted, 1);
+        } else if (status != ESP_OK && status != ESP_INTERRUPTED) {
+            atomic_fetch_add(&r->n_failed, 1);
+        }
+    }
+    return NULL;
+}
+
+/* Gives an interrupted epoch two seconds to finish. */
+static void *watch_stop(void *argument)
+{
+    runner *r = argument;
+    const struct timespec nap = {.tv_nsec = 50000000};
+    int ticks = 0;
+    while (atomic_load(&r->abandon) == 0) {
+        nanosleep(&nap, NULL);
+        ticks += atomic_load(&esp_supervisor_stop) != 0;
+        if (ticks == 1) {
+            esp_log_note("stopping: epochs that end within two seconds are kept; again to stop at "
+                         "once");
+        }
+        if (ticks > 40) {
+            atomic_store(&r->abandon, 1);
+        }
+    }
+    return NULL;
+}
+
+static int run_threads(runner *r)
+{
+    worker_thread *threads = calloc((size_t)r->jobs, sizeof *threads);
+    pthread_t watch;
+    int status = ESP_OK, started = 0;
+    if (threads == NULL || pthread_create(&watch, NULL, watch_stop, r) != 0) {
+        free(threads);
+        return esp_fail(ESP_MEMORY, "no memory for worker threads");
+    }
+    for (; started < r->jobs; started++) {
+        threads[started] = (worker_thread){.runner = r, .slot = started};
+        if (pthread_create(&threads[started].thread, NULL, work_loop, &threads[started]) != 0) {
+            atomic_store(&r->halted, 1);
+            status = esp_fail(ESP_FAILED, "cannot start worker thread %d", started + 1);
+            break;
+        }
+    }
+    for (int i = 0; i < started; i++) {
+        pthread_join(threads[i].thread, NULL);
+    }
+    atomic_store(&r->abandon, 1);
+    pthread_join(watch, NULL);
+    for (int i = 0; status == ESP_OK && i < started; i++) {
+        if (threads[i].status != ESP_OK) {
+            status = esp_fail(threads[i].status, "%s", threads[i].message);
+        }
+    }
+    free(threads);
+    return status;
+}
+
+static int train_all(runner *r)
+{
+    double work = 0;
+    for (int i = 0; i < r->n_todo; i++) {
+        const int cell = r->study->trials[r->todo[i]].cell;
+        work += esp_cell_work(&r->study->cells[cell], r->cell_data[cell], r->cell_partitions[cell]);
+    }
+    r->jobs = r->jobs < r->n_todo ? r->jobs : r->n_todo;
+    ESP_TRY(esp_progress_start(&r->context.progress, stderr, r->jobs, r->n_todo, work));
+    int status = run_threads(r);
+    esp_progress_stop(r->context.progress);
+    return status;
+}
+
+static void free_runner(runner *r)
+{
+    for (int i = 0; i < r->study->n_cells && r->partitions != NULL; i++) {
+        esp_partition_free(&r->partitions[i]);
+    }
+    for (int i = 0; i < r->n_data; i++) {
+        esp_dataset_close(r->data[i]);
+    }
+    esp_record_free(&r->record);
+    free(r->cell_data);
+    free(r->cell_partitions);
+    free(r->partitions);
+    free(r->keys);
+    free(r->epochs_stored);
+    free(r->todo);
+    free((void *)(uintptr_t)r->context.checkpoints);
+    free((void *)(uintptr_t)r->context.environment);
+}
+
+static int cores(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+/* The child's work. */
+static int run_in_child(void *argument, esp_shared *shared)
+{
+    const runner *asked = argument;
+    runner r = {.study = asked->study,
+                .registry = asked->registry,
+                .options = asked->options,
+                .shared = shared};
+    esp_store *store = NULL;
+    char host[256] = "unknown";
+    int status = ESP_OK;
+    gethostname(host, sizeof host - 1);
+    r.jobs = r.options->jobs > 0 ? r.options->jobs : cores();
+    r.jobs = r.jobs < ESP_MAX_JOBS ? r.jobs : ESP_MAX_JOBS;
+    r.context = (esp_trial_context){.study = r.study,
+                                    .host = host,
+                                    .stop = &esp_supervisor_stop,
+                                    .abandon = &r.abandon,
+                                    .checkpoints = esp_run_checkpoints(r.options->database)};
+    ESP_TRY_OUT(esp_blas_prepare());
+    ESP_TRY_OUT(prepare_data(&r));
+    r.context.data = r.cell_data;
+    r.context.partitions = r.cell_partitions;
+    char *environment = NULL;
+    ESP_TRY_OUT(esp_environment_describe(&environment, r.study, r.registry,
+                                         (const esp_dataset *const *)r.data, r.n_data));
+    r.context.environment = environment;
+    ESP_TRY_OUT(esp_record_make(&r.record, r.study));
+    ESP_TRY_OUT(esp_store_open(&store, r.options->database, ESP_STORE_WRITE));
+    ESP_TRY_OUT(esp_store_register(store, &r.record));
+    esp_store_close(store);
+    store = NULL;
+    ESP_TRY_OUT(esp_writer_start(&r.context.writer, r.options->database));
+    ESP_TRY_OUT(record_crashes(&r));
+    ESP_TRY_OUT(list_todo(&r));
+    r.context.trial_keys = r.keys;
+    r.context.epochs_stored = r.epochs_stored;
+    if (r.n_todo > 0) {
+        ESP_TRY_OUT(train_all(&r));
+    }
+    if (atomic_load(&esp_supervisor_stop) != 0) {
+        status = esp_fail(ESP_INTERRUPTED,
+                          "interrupted; finished epochs are kept, the same command goes on");
+    } else if (atomic_load(&r.n_failed) > 0) {
+        status = esp_fail(ESP_FAILED, "%d trials failed; `espalier query failed` says why",
+                          atomic_load(&r.n_failed));
+    }
+out:
+    if (r.context.writer != NULL) {
+        char held[1024];
+        snprintf(held, sizeof held, "%s", esp_message());
+        int written = esp_writer_stop(r.context.writer);
+        if (written != ESP_OK) {
+            status = written;
+        } else {
+            esp_fail(status, "%s", held);
+        }
+    }
+    esp_store_close(store);
+    free_runner(&r);
+    return status;
+}
+
+/* The lock on a database's runs lasts as long as the processes that hold its descriptor. */
+static int take_lock(int *lock, const char *database)
+{
+    char *path = esp_text_format("%s.lock", database);
+    char *folder = esp_text_format("%s", database);
+    char *slash = folder ? strrchr(folder, '/') : NULL;
+    int status = ESP_OK;
+    if (path == NULL || folder == NULL) {
+        status = esp_fail(ESP_MEMORY, "no memory for a path");
+        goto out;
+    }
+    if (slash != NULL && slash != folder) {
+        *slash = '\0';
+        if (esp_file_make_directories(folder) != ESP_OK) {
+            status = esp_fail(ESP_STORE, "%s; name another place with --db", esp_message());
+            goto out;
+        }
+    }
+    *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (*lock < 0) {
+        status = esp_fail(ESP_STORE, "%s: %s; name another place with --db", path, strerror(errno));
+    } else if (flock(*lock, LOCK_EX | LOCK_NB) != 0) {
+        status = esp_fail(ESP_STORE,
+                          "%s: another run is writing to this database; wait for it, or name "
+                          "another with --db",
+                          database);
+    }
+out:
+    free(path);
+    free(folder);
+    return status;
+}
+
+int esp_run(const esp_study *study, const esp_registry *registry, const esp_run_options *options)
+{
+    int lock = -1;
+    runner asked = {.study = study, .registry = registry, .options = options};
+    int status = take_lock(&lock, options->database);
+    if (status == ESP_OK) {
+        status = esp_supervise(run_in_child, &asked);
+    }
+    if (lock >= 0) {
+        close(lock);
+    }
+    return status;
+}

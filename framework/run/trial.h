@@ -1,0 +1,36 @@
+/* One trial from its first epoch, or its last checkpoint, to its end: phases, early stopping,
+ * selection, checkpoints, and every epoch to the store. */
+#ifndef ESP_RUN_TRIAL_H
+#define ESP_RUN_TRIAL_H
+
+#include <stdatomic.h>
+
+#include "run/progress.h"
+#include "run/training.h"
+#include "store/store.h"
+
+/* What the trials of a run share; outlives them. */
+typedef struct esp_trial_context {
+    const esp_study *study;
+    const int64_t *trial_keys;              /* by trial */
+    const int *epochs_stored;               /* by trial */
+    const esp_dataset *const *data;         /* by cell */
+    const esp_partition *const *partitions; /* by cell */
+    const char *checkpoints;                /* folder */
+    const char *environment;                /* provenance, JSON */
+    const char *host;
+    esp_writer *writer;
+    esp_progress *progress;
+    atomic_int *stop;    /* finish the epoch, then stop */
+    atomic_int *abandon; /* stop within the epoch */
+} esp_trial_context;
+
+/* Multiply-adds of training a cell to its last epoch, forward and backward. */
+double esp_cell_work(const esp_cell *cell, const esp_dataset *data, const esp_partition *partition);
+
+/* Runs a trial; slot is its place in the progress display. Returns ESP_OK, ESP_INTERRUPTED,
+ * ESP_STORE (results cannot be kept: the run must end) or the trial's own failure, which is
+ * recorded. Thread: a worker. */
+int esp_trial_run(const esp_trial_context *context, int trial, int slot);
+
+#endif
