@@ -1,0 +1,450 @@
+/* A draft's tree into a cell: built-ins filled in, phases resolved, everything checked together. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/status.h"
+#include "plugin/instance.h"
+#include "study/build.h"
+#include "study/size.h"
+
+/* ---- sections as JSON ----------------------------------------------------------------------- */
+
+static void require(builder *b, const esp_node *tree, const char *path, const char *what)
+{
+    const char *section = esp_tree_pool_format(b->r->pool, "%.*s", (int)strcspn(path, "."), path);
+    const esp_node *above = esp_node_get(tree, section);
+    bool misread = above != NULL && above->type != ESP_NODE_MAP && !esp_node_is_null(above);
+    if (!misread && !esp_problems_excused(b->r->problems, path) &&
+        !esp_problems_excused(b->r->problems, section)) {
+        esp_problem(b->r->problems, ESP_ERROR, esp_node_key_mark(tree, path), "%s is required%s",
+                    path, what);
+    }
+    b->sound = false;
+}
+
+/* Fills a new object with all keys below prefix that have no names in them. kind: only keys of this
+ * kind; others that are written are problems. */
+static json_t *complete(builder *b, const esp_node *tree, const char *prefix, const char *pattern,
+                        const char *kind)
+{
+    json_t *object = json_object();
+    size_t length = strlen(pattern);
+    for (const esp_key *key = esp_keys; key->path != NULL; key++) {
+        if (!esp_path_covers(pattern, key->path) || key->path[length] == '\0' ||
+            strchr(key->path + length, '*') || key->flags & ESP_KEY_OF_STUDY) {
+            continue;
+        }
+        const char *rest = key->path + length + 1;
+        const char *path = esp_tree_pool_format(b->r->pool, "%s.%s", prefix, rest);
+        const esp_node *node = esp_node_find(tree, path);
+        if (key->kinds != NULL && kind != NULL && !esp_word_in(key->kinds, kind)) {
+            if (node != NULL && strchr(rest, '.') == NULL) {
+                esp_problem(b->r->problems, ESP_ERROR, esp_node_key_mark(tree, path),
+                            "%s is not a key of %s kind '%s'; to change the kind replace the whole "
+                            "map, %s: {kind: %s, ..}",
+                            path, prefix, kind, prefix, kind);
+                b->sound = false;
+            }
+            continue;
+        }
+        if (key->type == ESP_KEY_MAP || key->type == ESP_KEY_WIDTH ||
+            strncmp(rest, "width.", 6) == 0 || key->flags & ESP_KEY_NO_VALUE ||
+            strcmp(rest, "set") == 0) {
+            continue;
+        }
+        json_t *value = NULL;
+        esp_schema_value(&value, b->r->problems, &(esp_key_ref){.key = key}, path, node);
+        if (value == NULL && node == NULL && key->flags & ESP_KEY_REQUIRED) {
+            require(b, tree, path, "");
+        }
+        if (value == NULL) {
+            b->sound = b->sound && node == NULL;
+            continue;
+        }
+        json_t *parent = object;
+        const char *dot = strchr(rest, '.');
+        if (dot != NULL) {
+            const char *inner = esp_tree_pool_format(b->r->pool, "%.*s", (int)(dot - rest), rest);
+            if (json_object_get(object, inner) == NULL) {
+                json_object_set_new(object, inner, json_object());
+            }
+            parent = json_object_get(object, inner);
+            rest = dot + 1;
+        }
+        json_object_set_new(parent, rest, value);
+    }
+    return object;
+}
+
+/* The map of plugins at losses or heads. */
+static json_t *complete_plugins(builder *b, const esp_node *tree, const char *section)
+{
+    json_t *object = json_object();
+    const esp_node *map = esp_node_get(tree, section);
+    bool losses = strcmp(section, "losses") == 0;
+    for (int i = 0; map != NULL && map->type == ESP_NODE_MAP && i < map->n; i++) {
+        const char *path = esp_tree_pool_format(b->r->pool, "%s.%s", section, map->keys[i]);
+        esp_key_ref ref;
+        if (!esp_schema_find(&ref, b->r->registry, path) || ref.plugin == NULL) {
+            b->sound = b->plugins_known = false;
+            continue;
+        }
+        json_t *one = losses ? complete(b, tree, path, "losses.*", NULL) : json_object();
+        for (uint32_t k = 0; k < ref.plugin->n_params; k++) {
+            const esp_key_ref param = {.plugin = ref.plugin, .param = &ref.plugin->params[k]};
+            const char *below = esp_tree_pool_format(b->r->pool, "%s.%s", path, param.param->name);
+            json_t *value = NULL;
+            esp_schema_value(&value, b->r->problems, &param, below, esp_node_find(tree, below));
+            b->sound = b->sound && value != NULL;
+            json_object_set_new(one, param.param->name, value);
+        }
+        json_object_set_new(object, map->keys[i], one);
+    }
+    return object;
+}
+
+static json_t *complete_optimizer(builder *b, const esp_node *tree)
+{
+    const esp_node *kind = esp_node_find(tree, "optimizer.kind");
+    const char *name = kind != NULL ? kind->text : "adam";
+    bool known = esp_word_in("adam adamw sgd", name);
+    json_t *object = complete(b, tree, "optimizer", "optimizer", known ? name : NULL);
+    if (strcmp(name, "adamw") == 0 && esp_node_find(tree, "optimizer.weight_decay") == NULL) {
+        json_object_set_new(object, "weight_decay", json_real(0.01));
+    }
+    return object;
+}
+
+/* What may differ between phases, at one phase. */
+static json_t *complete_stage(builder *b, const esp_node *tree)
+{
+    json_t *stage = json_object();
+    json_object_set_new(stage, "losses", complete_plugins(b, tree, "losses"));
+    json_object_set_new(stage, "optimizer", complete_optimizer(b, tree));
+    for (const esp_key *key = esp_keys; key->path != NULL; key++) {
+        if (key->flags & ESP_KEY_IN_PHASE && strchr(key->path, '.') == NULL &&
+            key->type != ESP_KEY_MAP) {
+            json_t *value = NULL;
+            esp_schema_value(&value, b->r->problems, &(esp_key_ref){.key = key}, key->path,
+                             esp_node_get(tree, key->path));
+            b->sound = b->sound && value != NULL;
+            json_object_set_new(stage, key->path, value);
+        }
+    }
+    const esp_node *stopping = esp_node_get(tree, "early_stopping");
+    bool enabled = stopping != NULL && stopping->type == ESP_NODE_MAP;
+    json_object_set_new(stage, "early_stopping",
+                        enabled ? complete(b, tree, "early_stopping", "early_stopping", NULL)
+                                : json_null());
+    return stage;
+}
+
+/* ---- phases --------------------------------------------------------------------------------- */
+
+static const esp_assignment *assigned_at(const esp_draft *draft, const char *path)
+{
+    for (int i = draft->n_assigned - 1; i >= 0; i--) {
+        if (esp_path_covers(draft->assigned[i].path, path)) {
+            return &draft->assigned[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_zero(const esp_node *node)
+{
+    double value = 1;
+    return node->type == ESP_NODE_SCALAR && esp_text_number(&value, node->text) && value == 0;
+}
+
+/* A value someone asked for must not be silently overridden by a phase. */
+static void check_overridden(builder *b, const char *phase, const char *path, const esp_node *value)
+{
+    if (value->type == ESP_NODE_MAP) {
+        for (int i = 0; i < value->n; i++) {
+            check_overridden(b, phase,
+                             esp_tree_pool_format(b->r->pool, "%s.%s", path, value->keys[i]),
+                             value->items[i]);
+        }
+        return;
+    }
+    const esp_assignment *asked = assigned_at(b->draft, path);
+    const char *own = esp_tree_pool_format(b->r->pool, "phases.%s.set.%s", phase, path);
+    size_t length = strlen(path);
+    bool weight = length > 7 && strcmp(path + length - 7, ".weight") == 0;
+    if (asked == NULL || (weight && is_zero(value)) || assigned_at(b->draft, own) != NULL) {
+        return;
+    }
+    char place[512];
+    esp_mark_print(place, sizeof place, b->r->problems, value->mark);
+    esp_problem(b->r->problems, ESP_ERROR, asked->key_mark,
+                "%s is set to %s here, but phase '%s' sets it to %s (%s); set %s as well, or only",
+                path, esp_node_text(b->r->pool, asked->value), phase,
+                esp_node_text(b->r->pool, value), place, own);
+    b->sound = false;
+}
+
+static json_t *complete_phase(builder *b, const char *name)
+{
+    esp_reading *r = b->r;
+    const char *path = esp_tree_pool_format(r->pool, "phases.%s", name);
+    esp_node *tree = esp_node_copy(r->pool, b->draft->tree);
+    const esp_node *set = esp_node_find(tree, esp_tree_pool_format(r->pool, "%s.set", path));
+    for (int i = 0; set != NULL && set->type == ESP_NODE_MAP && i < set->n; i++) {
+        check_overridden(b, name, set->keys[i], set->items[i]);
+        esp_key_ref ref;
+        if (esp_schema_find(&ref, r->registry, set->keys[i])) {
+            esp_node_assign(r->pool, tree, set->keys[i], set->key_marks[i], set->items[i]);
+        }
+    }
+    json_t *phase = complete(b, b->draft->tree, path, "phases.*", NULL);
+    json_t *stage = complete_stage(b, tree);
+    json_object_update(phase, stage);
+    json_decref(stage);
+    return phase;
+}
+
+/* Every phase has the same terms: one that a phase lacks is there with weight 0. */
+static void share_terms(json_t *stages[], int n_stages)
+{
+    for (int from = 0; from < n_stages; from++) {
+        const char *name = NULL;
+        json_t *term = NULL;
+        json_object_foreach(json_object_get(stages[from], "losses"), name, term)
+        {
+            for (int to = 0; to < n_stages; to++) {
+                json_t *losses = json_object_get(stages[to], "losses");
+                if (json_object_get(losses, name) == NULL) {
+                    json_t *silent = json_deep_copy(term);
+                    json_object_set_new(silent, "weight", json_real(0));
+                    json_object_set_new(losses, name, silent);
+                }
+            }
+        }
+    }
+}
+
+static void complete_phases(builder *b)
+{
+    const esp_node *tree = b->draft->tree;
+    const esp_node *phases = esp_node_get(tree, "phases");
+    json_t *object = json_object();
+    json_object_set_new(b->config, "phases", object);
+    if (phases == NULL || phases->type != ESP_NODE_MAP || phases->n == 0) {
+        require(b, tree, "phases", ", such as phases: {train: {epochs: 100}}");
+        return;
+    }
+    if (phases->n > ESP_MAX_PHASES) {
+        esp_problem(b->r->problems, ESP_ERROR, phases->mark, "more than %d phases", ESP_MAX_PHASES);
+        b->sound = false;
+        return;
+    }
+    json_t *stages[ESP_MAX_PHASES + 1] = {b->config};
+    b->n_phases = phases->n;
+    b->phase_names = phases->keys;
+    for (int i = 0; i < phases->n; i++) {
+        stages[i + 1] = complete_phase(b, phases->keys[i]);
+        json_object_set_new(object, phases->keys[i], stages[i + 1]);
+    }
+    share_terms(stages, phases->n + 1);
+}
+
+/* ---- model ---------------------------------------------------------------------------------- */
+
+/* depth and leaf_width from {training_width | depth, leaf_width} at prefix. */
+static bool read_tree(builder *b, esp_model_config *out, const char *prefix, const json_t *model)
+{
+    esp_reading *r = b->r;
+    const esp_node *tree = b->draft->tree;
+    const char *paths[3];
+    static const char *const names[] = {"training_width", "depth", "leaf_width"};
+    json_int_t values[3];
+    bool given[3];
+    for (int i = 0; i < 3; i++) {
+        paths[i] = esp_tree_pool_format(r->pool, "%s.%s", prefix, names[i]);
+        given[i] = esp_node_find(tree, paths[i]) != NULL;
+        values[i] = json_integer_value(json_object_get(model, names[i]));
+        if (given[i] && json_object_get(model, names[i]) == NULL) {
+            return b->sound = false;
+        }
+    }
+    if (given[0] && given[1]) {
+        esp_problem(r->problems, ESP_ERROR, esp_node_key_mark(tree, paths[1]),
+                    "%s and %s are both given; one follows from the other", paths[1], paths[0]);
+        return b->sound = false;
+    }
+    if (!given[0] && !given[1]) {
+        require(b, tree, paths[0], " (or depth)");
+    }
+    if (!given[2]) {
+        require(b, tree, paths[2], "");
+    }
+    if (!given[2] || (!given[0] && !given[1])) {
+        return false;
+    }
+    out->leaf_width = (int)values[2];
+    out->depth = (int)values[1];
+    if (given[0]) {
+        json_int_t low = values[2], high = 0;
+        for (out->depth = 0; low * 2 <= values[0]; low *= 2) {
+            out->depth++;
+        }
+        high = low < values[0] ? 2 * low : low;
+        if (low != values[0]) {
+            esp_problem(r->problems, ESP_ERROR, esp_node_mark(tree, paths[2]),
+                        "training_width %lld is not leaf_width %lld times a power of two; nearest: "
+                        "training_width %lld or %lld",
+                        (long long)values[0], (long long)values[2], (long long)low,
+                        (long long)high);
+            return b->sound = false;
+        }
+    }
+    if (ldexp(out->leaf_width, out->depth) > 1 << 20 || out->depth > 20) {
+        esp_problem(r->problems, ESP_ERROR, esp_node_mark(tree, paths[2]),
+                    "a training width of %.0f is more than %d", ldexp(out->leaf_width, out->depth),
+                    1 << 20);
+        return b->sound = false;
+    }
+    return true;
+}
+
+static void build_width(builder *b, json_t *model)
+{
+    const esp_node *node = esp_node_find(b->draft->tree, "model.width");
+    const esp_node *tree = b->draft->tree;
+    if (node == NULL) {
+        require(b, tree, "model.width", " for model kind 'ff'");
+        return;
+    }
+    esp_key_ref ref;
+    json_t *value = NULL;
+    if (node->type != ESP_NODE_MAP) {
+        esp_schema_find(&ref, b->r->registry, "model.width");
+        esp_schema_value(&value, b->r->problems, &ref, "model.width", node);
+        b->sound = b->sound && value != NULL;
+        b->cell->model.leaf_width = (int)json_integer_value(value);
+        json_decref(value);
+        return;
+    }
+    json_t *of = json_object(), *from = json_object();
+    static const char *const names[] = {"training_width", "depth", "leaf_width"};
+    for (int i = 0; i < 3; i++) {
+        const char *path = esp_tree_pool_format(b->r->pool, "model.width.of.%s", names[i]);
+        const esp_node *at = esp_node_find(tree, path);
+        if (at != NULL && esp_schema_find(&ref, b->r->registry, path)) {
+            value = NULL;
+            esp_schema_value(&value, b->r->problems, &ref, path, at);
+            json_object_set_new(of, names[i], value);
+        }
+    }
+    const esp_node *match = esp_node_find(tree, "model.width.match");
+    esp_model_config fff = {0};
+    if (match == NULL) {
+        require(b, tree, "model.width.match", "");
+    } else if (read_tree(b, &fff, "model.width.of", of) && b->data_known) {
+        b->cell->model.leaf_width = esp_size_match(match->text, &fff, b->n_features, b->n_classes);
+        json_object_set_new(from, "match", json_string(match->text));
+        json_object_set(from, "of", of);
+        json_object_set_new(model, "width_from", json_incref(from));
+    }
+    json_decref(of);
+    json_decref(from);
+}
+
+static void build_model(builder *b)
+{
+    const esp_node *tree = b->draft->tree;
+    const esp_node *kind = esp_node_find(tree, "model.kind");
+    const char *name = kind != NULL ? kind->text : "";
+    bool fff = strcmp(name, "fff") == 0, ff = strcmp(name, "ff") == 0;
+    if (!fff && !ff) {
+        b->sound = false;
+        if (kind == NULL) {
+            require(b, tree, "model.kind", ": fff or ff");
+        }
+        return;
+    }
+    json_t *model = complete(b, tree, "model", "model", name);
+    json_object_set_new(b->config, "model", model);
+    esp_cell *cell = b->cell;
+    cell->model.kind = fff ? ESP_MODEL_FFF : ESP_MODEL_FF;
+    if (fff) {
+        read_tree(b, &cell->model, "model", model);
+        cell->training_width = (int)ldexp(cell->model.leaf_width, cell->model.depth);
+        json_object_set_new(model, "training_width", json_integer(cell->training_width));
+        json_object_set_new(model, "depth", json_integer(cell->model.depth));
+    } else {
+        build_width(b, model);
+        cell->training_width = cell->model.leaf_width;
+        json_object_set_new(model, "width", json_integer(cell->model.leaf_width));
+    }
+    cell->inference_width = cell->model.leaf_width + cell->model.depth;
+}
+
+/* ---- all ------------------------------------------------------------------------------------ */
+
+static void build_data(builder *b)
+{
+    json_t *data = complete(b, b->draft->tree, "data", "data", NULL);
+    json_object_set_new(b->config, "data", data);
+    const char *name = json_string_value(json_object_get(data, "name"));
+    if (name == NULL) {
+        b->sound = false;
+        return;
+    }
+    int status = esp_dataset_describe(name, NULL, &b->n_features, &b->n_classes, &b->n_train, NULL);
+    b->data_known = status == ESP_OK;
+    if (!b->data_known) {
+        esp_problem(b->r->problems, ESP_ERROR, esp_node_mark(b->draft->tree, "data.name"), "%s",
+                    esp_message());
+        b->sound = false;
+    }
+}
+
+static void build_selection(builder *b)
+{
+    esp_reading *r = b->r;
+    const esp_node *tree = b->draft->tree;
+    json_t *selection = complete(b, tree, "selection", "selection", NULL);
+    json_object_set_new(b->config, "selection", selection);
+    if (esp_node_find(tree, "selection.monitor") != NULL) {
+        return;
+    }
+    double validation =
+        json_number_value(json_object_get(json_object_get(b->config, "data"), "validation"));
+    json_t *monitors = json_array();
+    if (validation > 0) {
+        json_array_append_new(monitors, json_string("validation.hard_accuracy"));
+    }
+    json_object_set_new(selection, "monitor", monitors);
+    esp_problem(r->problems, ESP_NOTE, r->defaults_mark, "%s",
+                validation > 0 ? "no selection: epochs are selected by validation.hard_accuracy"
+                               : "no selection and no validation split: the last epoch is the "
+                                 "selected one");
+}
+
+bool esp_cell_build(esp_cell *out, esp_reading *r, const esp_draft *draft)
+{
+    *out = (esp_cell){.reference = -1};
+    builder b = {.r = r, .draft = draft, .cell = out, .sound = true, .plugins_known = true};
+    b.config = json_object();
+    build_data(&b);
+    build_model(&b);
+    json_object_set_new(b.config, "heads", complete_plugins(&b, draft->tree, "heads"));
+    json_t *stage = complete_stage(&b, draft->tree);
+    json_object_update(b.config, stage);
+    json_decref(stage);
+    complete_phases(&b);
+    build_selection(&b);
+    json_object_set_new(b.config, "evaluation",
+                        complete(&b, draft->tree, "evaluation", "evaluation", NULL));
+    json_object_set_new(b.config, "checkpoint",
+                        complete(&b, draft->tree, "checkpoint", "checkpoint", NULL));
+    esp_cell_fill(&b);
+    if (b.sound) {
+        esp_cell_describe(&b);
+    }
+    json_decref(b.config);
+    return b.sound;
+}

@@ -1,0 +1,325 @@
+/* The resolved configuration into the structs that the trainer reads, and the checks that need
+ * several keys at once. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/status.h"
+#include "plugin/instance.h"
+#include "study/build.h"
+
+static double real_at(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+static int integer_at(const json_t *object, const char *key)
+{
+    return (int)json_integer_value(json_object_get(object, key));
+}
+
+static const char *text_at(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text != NULL ? text : "";
+}
+
+static void complain(builder *b, const char *path, const char *text)
+{
+    esp_problem(b->r->problems, ESP_ERROR, esp_node_mark(b->draft->tree, path), "%s", text);
+    b->sound = false;
+}
+
+/* ---- plugins -------------------------------------------------------------------------------- */
+
+static void fill_params(esp_params *out, const esp_plugin *plugin, const json_t *values)
+{
+    esp_params_default(out, plugin);
+    for (uint32_t i = 0; i < plugin->n_params; i++) {
+        const json_t *value = json_object_get(values, plugin->params[i].name);
+        if (json_is_boolean(value)) {
+            out->values[i] = json_is_true(value);
+        } else if (json_is_number(value)) {
+            out->values[i] = json_number_value(value);
+        } else if (json_is_string(value)) {
+            for (int k = 0; plugin->params[i].choices[k] != NULL; k++) {
+                if (strcmp(plugin->params[i].choices[k], json_string_value(value)) == 0) {
+                    out->values[i] = k;
+                }
+            }
+        }
+    }
+}
+
+static int compare_names(const void *left, const void *right)
+{
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+/* Terms go by name, not as written, so that the order of two keys cannot change a sum's last bit.
+ */
+static void fill_terms(builder *b, esp_phase_config *out, const json_t *losses)
+{
+    const char *names[ESP_MAX_TERMS];
+    const char *name = NULL;
+    json_t *term = NULL;
+    int n = 0;
+    json_object_foreach((json_t *)losses, name, term)
+    {
+        if (n == ESP_MAX_TERMS) {
+            complain(b, "losses", "more than 8 loss terms");
+            break;
+        }
+        names[n++] = name;
+    }
+    qsort(names, (size_t)n, sizeof *names, compare_names);
+    out->n_terms = n;
+    for (int i = 0; i < n; i++) {
+        term = json_object_get(losses, names[i]);
+        esp_term_config *it = &out->terms[i];
+        it->plugin = esp_registry_find(b->r->registry, ESP_LOSS, names[i]);
+        it->weight = real_at(term, "weight");
+        it->monitor = json_is_true(json_object_get(term, "monitor"));
+        fill_params(&it->params, it->plugin, term);
+    }
+}
+
+static void fill_heads(builder *b, const json_t *heads)
+{
+    const char *name = NULL;
+    json_t *head = NULL;
+    json_object_foreach((json_t *)heads, name, head)
+    {
+        if (b->cell->n_heads == ESP_MAX_HEADS) {
+            complain(b, "heads", "more than 4 heads");
+            return;
+        }
+        esp_head_config *it = &b->cell->heads[b->cell->n_heads++];
+        it->plugin = esp_registry_find(b->r->registry, ESP_HEAD, name);
+        fill_params(&it->params, it->plugin, head);
+    }
+}
+
+/* ---- metrics -------------------------------------------------------------------------------- */
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t a = strlen(text), b = strlen(end);
+    return a >= b && strcmp(text + a - b, end) == 0;
+}
+
+/* path: where it is written, for messages. */
+static void fill_monitor(builder *b, esp_monitor *out, const char *name, const char *path)
+{
+    out->name = strdup(name);
+    out->metric = strchr(out->name, '.') + 1;
+    out->split = *name == 'v' ? ESP_VALIDATION : name[1] == 'r' ? ESP_TRAIN : ESP_TEST;
+    out->maximize = ends_with(name, "accuracy");
+    if (out->split == ESP_VALIDATION && !(b->cell->data.validation > 0)) {
+        complain(b, path,
+                 esp_tree_pool_format(
+                     b->r->pool, "'%s' needs a validation split; set data.validation, such as 0.1",
+                     name));
+    }
+    const char *dot = strchr(out->metric, '.');
+    if (dot == NULL || !b->plugins_known || b->cell->n_phases == 0) {
+        return;
+    }
+    bool of_term = strncmp(out->metric, "loss.", 5) == 0;
+    const char *plugin =
+        of_term ? dot + 1
+                : esp_tree_pool_format(b->r->pool, "%.*s", (int)(dot - out->metric), out->metric);
+    const char *known = "";
+    for (int i = 0; i < b->cell->phases[0].n_terms; i++) {
+        known = esp_tree_pool_format(b->r->pool, "%s%s%s", known, *known ? " " : "",
+                                     b->cell->phases[0].terms[i].plugin->name);
+    }
+    for (int i = 0; !of_term && i < b->cell->n_heads; i++) {
+        known = esp_tree_pool_format(b->r->pool, "%s %s", known, b->cell->heads[i].plugin->name);
+    }
+    if (!esp_word_in(known, plugin)) {
+        complain(b, path,
+                 esp_tree_pool_format(b->r->pool, "'%s': no term%s '%s' here%s", name,
+                                      of_term ? "" : " or head", plugin,
+                                      esp_word_hint(b->r->pool, plugin, known)));
+    }
+}
+
+static void fill_selection(builder *b)
+{
+    const json_t *selection = json_object_get(b->config, "selection");
+    const json_t *monitors = json_object_get(selection, "monitor");
+    for (size_t i = 0; i < json_array_size(monitors); i++) {
+        const char *name = json_string_value(json_array_get(monitors, i));
+        if (i == ESP_MAX_MONITORS) {
+            complain(b, "selection.monitor", "more than 8 monitors");
+            break;
+        }
+        if (name != NULL) {
+            fill_monitor(b, &b->cell->monitors[b->cell->n_monitors++], name, "selection.monitor");
+        }
+    }
+    const json_t *phases = json_object_get(selection, "phases");
+    for (size_t i = 0; i < json_array_size(phases); i++) {
+        const char *name = json_string_value(json_array_get(phases, i));
+        const char *known = "";
+        int index = -1;
+        for (int k = 0; name != NULL && k < b->n_phases; k++) {
+            index = strcmp(b->phase_names[k], name) == 0 ? k : index;
+            known =
+                esp_tree_pool_format(b->r->pool, "%s%s%s", known, k ? " " : "", b->phase_names[k]);
+        }
+        if (name != NULL && index < 0) {
+            complain(b, "selection.phases",
+                     esp_tree_pool_format(b->r->pool, "selection.phases: no phase '%s'%s", name,
+                                          esp_word_hint(b->r->pool, name, known)));
+        } else if (name != NULL && b->cell->n_selection_phases < 16) {
+            b->cell->selection_phases[b->cell->n_selection_phases++] = index;
+        }
+    }
+}
+
+/* ---- phases --------------------------------------------------------------------------------- */
+
+/* Where a phase's value is written: in its own set, or for all phases. */
+static const char *written_at(builder *b, const char *phase, const char *path)
+{
+    const char *own = esp_tree_pool_format(b->r->pool, "phases.%s.set.%s", phase, path);
+    return esp_node_find(b->draft->tree, own) != NULL ? own : path;
+}
+
+static void check_phase(builder *b, const esp_phase_config *phase, int index)
+{
+    bool task = false;
+    for (int i = 0; i < phase->n_terms; i++) {
+        const esp_term_config *term = &phase->terms[i];
+        task = task || (term->plugin->role == ESP_TASK && term->weight > 0);
+        if (term->plugin->role == ESP_ROUTING && term->weight != 0 &&
+            b->cell->model.kind == ESP_MODEL_FF && json_object_get(b->config, "model") != NULL) {
+            const char *path =
+                esp_tree_pool_format(b->r->pool, "losses.%s.weight", term->plugin->name);
+            complain(
+                b, written_at(b, phase->name, path),
+                esp_tree_pool_format(b->r->pool,
+                                     "%s shapes routing, and model kind 'ff' has none; give it "
+                                     "weight 0 or leave it out",
+                                     term->plugin->name));
+        }
+    }
+    if (!task && b->plugins_known) {
+        complain(
+            b, written_at(b, phase->name, "losses"),
+            esp_tree_pool_format(b->r->pool,
+                                 "phase '%s' of variant '%s' learns no task; losses needs a task "
+                                 "term such as cross_entropy with a weight above 0",
+                                 phase->name, b->draft->variant->name));
+    }
+    const char *start = esp_tree_pool_format(b->r->pool, "phases.%s.start_from", phase->name);
+    if (phase->start_from == ESP_START_BEST && index == 0) {
+        complain(b, start, "the first phase has no best epoch to start from");
+    } else if (phase->start_from == ESP_START_BEST && b->cell->n_monitors == 0) {
+        complain(b, start, "start_from: best needs selection.monitor to say what is best");
+    }
+    if (phase->drop_last && b->data_known &&
+        phase->batch_size > (1 - b->cell->data.validation) * b->n_train) {
+        complain(b, written_at(b, phase->name, "batch_size"),
+                 "batch_size is larger than the training split, and drop_last leaves nothing");
+    }
+}
+
+static void fill_phase(builder *b, esp_phase_config *out, const char *name)
+{
+    const json_t *phase = json_object_get(json_object_get(b->config, "phases"), name);
+    const json_t *optimizer = json_object_get(phase, "optimizer");
+    const char *kind = text_at(optimizer, "kind");
+    out->name = strdup(name);
+    out->epochs = integer_at(phase, "epochs");
+    out->start_from =
+        strcmp(text_at(phase, "start_from"), "best") == 0 ? ESP_START_BEST : ESP_START_LAST;
+    out->reset_optimizer = json_is_true(json_object_get(phase, "reset_optimizer"));
+    out->batch_size = integer_at(phase, "batch_size");
+    out->drop_last = json_is_true(json_object_get(phase, "drop_last"));
+    out->optimizer = (esp_optimizer_config){
+        .kind = strcmp(kind, "sgd") == 0     ? ESP_SGD
+                : strcmp(kind, "adamw") == 0 ? ESP_ADAMW
+                                             : ESP_ADAM,
+        .learning_rate = real_at(optimizer, "learning_rate"),
+        .beta1 = real_at(optimizer, "beta1"),
+        .beta2 = real_at(optimizer, "beta2"),
+        .epsilon = real_at(optimizer, "epsilon"),
+        .weight_decay = real_at(optimizer, "weight_decay"),
+        .momentum = real_at(optimizer, "momentum"),
+    };
+    fill_terms(b, out, json_object_get(phase, "losses"));
+    const json_t *stopping = json_object_get(phase, "early_stopping");
+    const char *monitor = json_string_value(json_object_get(stopping, "monitor"));
+    if (monitor != NULL) {
+        out->early_stopping.enabled = true;
+        out->early_stopping.patience = integer_at(stopping, "patience");
+        out->early_stopping.min_delta = real_at(stopping, "min_delta");
+    }
+}
+
+void esp_cell_fill(builder *b)
+{
+    esp_cell *cell = b->cell;
+    const json_t *data = json_object_get(b->config, "data");
+    const json_t *normalize = json_object_get(data, "normalize");
+    cell->data = (esp_data_config){
+        .name = strdup(text_at(data, "name")),
+        .validation = real_at(data, "validation"),
+        .split_seed = (uint64_t)json_integer_value(json_object_get(data, "split_seed")),
+        .mean = real_at(normalize, "mean"),
+        .std = real_at(normalize, "std"),
+    };
+    cell->evaluate_every = integer_at(json_object_get(b->config, "evaluation"), "train_every");
+    cell->checkpoint_seconds = real_at(json_object_get(b->config, "checkpoint"), "seconds");
+    fill_heads(b, json_object_get(b->config, "heads"));
+    cell->phases = calloc((size_t)b->n_phases + 1, sizeof *cell->phases);
+    if (cell->phases == NULL) {
+        b->sound = false;
+        return;
+    }
+    cell->n_phases = b->n_phases;
+    for (int i = 0; i < b->n_phases; i++) {
+        fill_phase(b, &cell->phases[i], b->phase_names[i]);
+    }
+    fill_selection(b);
+    for (int i = 0; i < b->n_phases; i++) {
+        esp_phase_config *phase = &cell->phases[i];
+        const json_t *config = json_object_get(json_object_get(b->config, "phases"), phase->name);
+        const char *monitor = text_at(json_object_get(config, "early_stopping"), "monitor");
+        if (phase->early_stopping.enabled) {
+            fill_monitor(b, &phase->early_stopping.monitor, monitor,
+                         written_at(b, phase->name, "early_stopping.monitor"));
+        }
+        check_phase(b, phase, i);
+    }
+}
+
+void esp_cell_free(esp_cell *cell)
+{
+    for (int i = 0; i < cell->n_phases; i++) {
+        free(cell->phases[i].name);
+        free(cell->phases[i].early_stopping.monitor.name);
+    }
+    for (int i = 0; i < cell->n_monitors; i++) {
+        free(cell->monitors[i].name);
+    }
+    for (int i = 0; i < cell->n_swept; i++) {
+        free(cell->swept[i].key);
+        free(cell->swept[i].value);
+    }
+    for (int i = 0; i < cell->n_params; i++) {
+        free(cell->params[i].key);
+        free(cell->params[i].value);
+    }
+    free(cell->phases);
+    free(cell->swept);
+    free(cell->params);
+    free(cell->variant);
+    free(cell->label);
+    free(cell->data.name);
+    free(cell->config);
+    free(cell->identity);
+    *cell = (esp_cell){.reference = -1};
+}

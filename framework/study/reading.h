@@ -1,0 +1,90 @@
+/* What the steps of reading a study share; used inside this folder only. The order: yaml, schema,
+ * variants and overrides, sweep (variants x grid x zip into drafts), build (draft into cell),
+ * trials.
+ */
+#ifndef ESP_STUDY_READING_H
+#define ESP_STUDY_READING_H
+
+#include <jansson.h>
+
+#include "study/schema.h"
+#include "study/study.h"
+
+enum { ESP_MAX_TRIALS = 100000, ESP_MAX_CELLS = 10000, ESP_MAX_PHASES = 64 };
+
+/* path = value, somewhere in a set, a grid or --set. */
+typedef struct esp_assignment {
+    const char *path;
+    esp_mark key_mark;
+    const esp_node *value;
+    bool as_sweep; /* of --set: a list that stands in for a swept key's */
+} esp_assignment;
+
+typedef struct esp_variant {
+    const char *name;
+    esp_mark mark;
+    bool reference;
+    const esp_node *set;        /* map or NULL */
+    const esp_node *grid, *zip; /* what applies: its own or the study's; map or NULL */
+} esp_variant;
+
+/* A cell while only its tree is known. */
+typedef struct esp_draft {
+    const esp_variant *variant;
+    int n_swept;
+    esp_assignment *swept;
+    esp_node *tree; /* defaults, variant, grid and zip, --set; without built-ins */
+    int n_assigned; /* every value assigned after the defaults, down to single keys */
+    esp_assignment *assigned;
+} esp_draft;
+
+typedef struct esp_reading {
+    esp_tree_pool *pool;
+    esp_problems *problems;
+    const esp_registry *registry;
+    const char *path; /* of the file */
+    const esp_node *root;
+    const esp_node *defaults; /* a tree without dotted keys at its top */
+    esp_mark defaults_mark;
+    int n_variants;
+    esp_variant *variants;
+    int n_sets;
+    esp_assignment *sets;
+    int n_drafts;
+    esp_draft *drafts;
+} esp_reading;
+
+/* Reads one --set, "key.path=value". false after a problem. */
+bool esp_override_read(esp_assignment *out, esp_reading *r, const char *text, int number);
+
+/* Reads variants, grid and zip, checks them, and makes the drafts, excluded ones left out. */
+void esp_sweep_read(esp_reading *r);
+void esp_sweep_expand(esp_reading *r);
+
+/* Turns a draft into a cell with its JSON, parameters and phases. Adds problems; false where the
+ * cell is not usable. The cell must be freed (esp_cell_free) either way. */
+bool esp_cell_build(esp_cell *out, esp_reading *r, const esp_draft *draft);
+void esp_cell_free(esp_cell *cell);
+
+/* The report section with built-ins and contrasts, as JSON text. cells: for keys that reports may
+ * name. NULL after a problem. */
+char *esp_report_read(esp_reading *r, const esp_cell *cells, int n_cells);
+
+/* One value of a cell by its flattened key, or NULL. */
+const char *esp_cell_param(const esp_cell *cell, const char *key);
+
+/* Seeds in written order, without repetition. mapped: written as {init: ..}. */
+typedef struct esp_seed {
+    uint64_t init, order, noise;
+    bool mapped;
+} esp_seed;
+void esp_seeds_read(esp_seed **out, int *n_seeds, esp_reading *r, const esp_node *node);
+
+/* JSON as text: keys sorted, no spaces, numbers in their shortest spelling. Owned by the caller. */
+char *esp_json_text(const json_t *value);
+/* What of a cell's configuration decides a trial's results; new. */
+json_t *esp_identity_make(const esp_registry *registry, const json_t *config);
+/* Sets the id of a trial. Errors: ESP_DATA, ESP_NOT_FOUND, ESP_MEMORY. */
+int esp_trial_identify(esp_trial *trial, const esp_cell *cell, const char *data_digest);
+
+#endif

@@ -1,0 +1,499 @@
+#include "study/schema.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/status.h"
+#include "core/text.h"
+#include "plugin/params.h"
+
+enum { MAX_PATH_LENGTH = 512, MAX_CANDIDATES = 256 };
+
+/* ---- words ---------------------------------------------------------------------------------- */
+
+bool esp_word_in(const char *words, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = words; at != NULL && *at; at = strchr(at, ' ')) {
+        at += *at == ' ';
+        if (length > 0 && strncmp(at, word, length) == 0 &&
+            (at[length] == ' ' || at[length] == '\0')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *esp_word_hint(esp_tree_pool *pool, const char *word, const char *words)
+{
+    const char *candidates[MAX_CANDIDATES];
+    size_t count = 0;
+    char *copy = esp_tree_pool_format(pool, "%s", words ? words : "");
+    const char *known = "";
+    for (char *save = NULL, *at = strtok_r(copy, " ", &save); at != NULL && count < MAX_CANDIDATES;
+         at = strtok_r(NULL, " ", &save)) {
+        candidates[count++] = at;
+        known = esp_tree_pool_format(pool, "%s%s%s", known, *known ? ", " : "", at);
+    }
+    const char *meant = esp_text_suggest(word, candidates, count);
+    if (meant != NULL) {
+        return esp_tree_pool_format(pool, "; did you mean '%s'?", meant);
+    }
+    return *known ? esp_tree_pool_format(pool, "; known: %s", known) : "";
+}
+
+bool esp_label_is_sound(const char *name, bool dots)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    size_t length = strlen(name);
+    if (length == 0 || length > 100 || name[0] == '-' || name[0] == '.') {
+        return false;
+    }
+    for (size_t i = 0; i < length; i++) {
+        if (strchr(plain, name[i]) == NULL && !(dots && name[i] == '.')) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- paths ---------------------------------------------------------------------------------- */
+
+/* Whether a dotted path fits a pattern, name by name. */
+static bool fits(const char *pattern, const char *path)
+{
+    for (;;) {
+        size_t a = strcspn(pattern, "."), b = strcspn(path, ".");
+        bool any = a == 1 && pattern[0] == '*';
+        if (b == 0 || (!any && (a != b || strncmp(pattern, path, a) != 0))) {
+            return false;
+        }
+        pattern += a;
+        path += b;
+        if (*pattern == '\0' || *path == '\0') {
+            return *pattern == *path;
+        }
+        pattern++;
+        path++;
+    }
+}
+
+static const esp_plugin *plugin_of(const esp_registry *registry, const char *path)
+{
+    bool head = strncmp(path, "heads.", 6) == 0;
+    if (!head && strncmp(path, "losses.", 7) != 0) {
+        return NULL;
+    }
+    char name[MAX_PATH_LENGTH];
+    const char *start = strchr(path, '.') + 1;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(start, "."), start);
+    return esp_registry_find(registry, head ? ESP_HEAD : ESP_LOSS, name);
+}
+
+bool esp_schema_find(esp_key_ref *out, const esp_registry *registry, const char *path)
+{
+    const char *inner = esp_path_in_phase_set(path);
+    if (inner != NULL) {
+        return esp_path_in_phase_set(inner) == NULL && esp_schema_find(out, registry, inner);
+    }
+    *out = (esp_key_ref){0};
+    bool below_plugin = strncmp(path, "losses.", 7) == 0 || strncmp(path, "heads.", 6) == 0;
+    out->plugin = plugin_of(registry, path);
+    if (below_plugin && out->plugin == NULL) {
+        return false;
+    }
+    for (const esp_key *key = esp_keys; key->path != NULL; key++) {
+        if (!(key->flags & ESP_KEY_OF_STUDY) && fits(key->path, path)) {
+            out->key = key;
+            return true;
+        }
+    }
+    const char *name = strrchr(path, '.');
+    if (out->plugin != NULL && name != NULL) {
+        int index = esp_params_find(out->plugin, name + 1);
+        bool direct = strchr(strchr(path, '.') + 1, '.') == name;
+        if (index >= 0 && direct) {
+            out->param = &out->plugin->params[index];
+            return true;
+        }
+    }
+    return false;
+}
+
+/* All names that may follow parent ("" for the top), separated by spaces. */
+static const char *children_of(esp_tree_pool *pool, const esp_registry *registry,
+                               const char *parent, bool of_study)
+{
+    const char *words = "";
+    for (const esp_key *key = esp_keys; key->path != NULL; key++) {
+        const char *last = strrchr(key->path, '.');
+        const char *name = last ? last + 1 : key->path;
+        char above[MAX_PATH_LENGTH];
+        snprintf(above, sizeof above, "%.*s", last ? (int)(last - key->path) : 0, key->path);
+        bool here = *parent ? *above && fits(above, parent) : !*above;
+        if (here && of_study == !!(key->flags & ESP_KEY_OF_STUDY) && *name != '*') {
+            words = esp_tree_pool_format(pool, "%s %s", words, name);
+        }
+    }
+    bool heads = strcmp(parent, "heads") == 0;
+    if (heads || strcmp(parent, "losses") == 0) {
+        for (int i = 0; i < esp_registry_count(registry); i++) {
+            const esp_plugin *plugin = esp_registry_entry(registry, i)->plugin;
+            if (plugin != NULL && plugin->kind == (heads ? ESP_HEAD : ESP_LOSS)) {
+                words = esp_tree_pool_format(pool, "%s %s", words, plugin->name);
+            }
+        }
+    }
+    const esp_plugin *plugin = plugin_of(registry, parent);
+    for (uint32_t i = 0; plugin != NULL && i < plugin->n_params; i++) {
+        words = esp_tree_pool_format(pool, "%s %s", words, plugin->params[i].name);
+    }
+    return words + (*words == ' ');
+}
+
+void esp_schema_unknown(esp_problems *problems, const esp_registry *registry, esp_mark mark,
+                        const char *path, bool of_study)
+{
+    const char *inner = esp_path_in_phase_set(path);
+    const char *rest = inner != NULL ? inner : path;
+    /* The first name along the path that is not known is the one to speak of. */
+    char known[MAX_PATH_LENGTH] = "", trial[MAX_PATH_LENGTH];
+    for (size_t length = 0; rest[length = strcspn(rest, ".")] != '\0'; rest += length + 1) {
+        esp_key_ref ref;
+        snprintf(trial, sizeof trial, "%.250s%s%.*s", known, *known ? "." : "",
+                 (int)(length < 250 ? length : 250), rest);
+        if (!of_study && !esp_schema_find(&ref, registry, trial)) {
+            break;
+        }
+        memcpy(known, trial, sizeof known);
+    }
+    esp_tree_pool *pool = NULL;
+    if (esp_tree_pool_create(&pool) != ESP_OK) {
+        return;
+    }
+    const char *word = esp_tree_pool_format(pool, "%.*s", (int)strcspn(rest, "."), rest);
+    const char *where = *known     ? esp_tree_pool_format(pool, " in %s", known)
+                        : of_study ? ""
+                                   : " in the configuration";
+    const char *hint = esp_word_hint(pool, word, children_of(pool, registry, known, of_study));
+    esp_problem(problems, ESP_ERROR, mark, "unknown key '%s'%s%s", word, where, hint);
+    const char *meant = strstr(hint, "mean '");
+    if (meant != NULL) {
+        const char *above = esp_tree_pool_format(pool, "%.*s%s%s", (int)(inner ? inner - path : 0),
+                                                 path, known, *known ? "." : "");
+        esp_problems_excuse(
+            problems,
+            esp_tree_pool_format(pool, "%s%.*s", above, (int)strcspn(meant + 6, "'"), meant + 6));
+    }
+    esp_tree_pool_destroy(pool);
+}
+
+/* ---- values --------------------------------------------------------------------------------- */
+
+static const char *shown(const esp_node *node)
+{
+    return node->type == ESP_NODE_MAP    ? "a map"
+           : node->type == ESP_NODE_LIST ? "a list"
+           : esp_node_is_null(node)      ? "nothing"
+                                         : node->text;
+}
+
+static json_t *number_value(esp_problems *problems, const esp_key *key, const char *path,
+                            const esp_node *node)
+{
+    bool whole = key->type != ESP_KEY_REAL;
+    double value = 0;
+    if (node->type != ESP_NODE_SCALAR || node->quoted || !esp_text_number(&value, node->text) ||
+        (whole && value != floor(value))) {
+        esp_problem(problems, ESP_ERROR, node->mark, "%s must be %s%s, not '%s'", path,
+                    whole ? "a whole number" : "a number",
+                    key->type == ESP_KEY_WIDTH ? " or {match: .., of: {..}}" : "", shown(node));
+        return NULL;
+    }
+    bool open = key->flags & ESP_KEY_EXCLUSIVE;
+    if (value < key->minimum || value > key->maximum || (open && value == key->minimum)) {
+        char limits[2][32];
+        esp_text_print_number(limits[0], key->minimum);
+        esp_text_print_number(limits[1], key->maximum);
+        esp_problem(problems, ESP_ERROR, node->mark, "%s must be %s %s and at most %s, not %s",
+                    path, open ? "more than" : "at least", limits[0], limits[1], node->text);
+        return NULL;
+    }
+    return whole ? json_integer((json_int_t)value) : json_real(value);
+}
+
+static json_t *choice_value(esp_problems *problems, const esp_key *key, const char *path,
+                            const esp_node *node)
+{
+    if (node->type == ESP_NODE_SCALAR && esp_word_in(key->choices, node->text)) {
+        return json_string(node->text);
+    }
+    if (node->type == ESP_NODE_SCALAR && key->unavailable != NULL &&
+        esp_word_in(key->unavailable, node->text)) {
+        esp_problem(problems, ESP_ERROR, node->mark, "%s '%s' is not available in this version",
+                    path, node->text);
+        return NULL;
+    }
+    esp_tree_pool *pool = NULL;
+    if (esp_tree_pool_create(&pool) == ESP_OK) {
+        const char *word = shown(node);
+        esp_problem(problems, ESP_ERROR, node->mark, "%s has no choice '%s'%s", path, word,
+                    esp_word_hint(pool, word, key->choices));
+        esp_tree_pool_destroy(pool);
+    }
+    return NULL;
+}
+
+static json_t *text_value(esp_problems *problems, const esp_key *key, const char *path,
+                          const esp_node *node)
+{
+    if (node->type != ESP_NODE_SCALAR || esp_node_is_null(node)) {
+        esp_problem(problems, ESP_ERROR, node->mark, "%s must be text, not %s", path, shown(node));
+        return NULL;
+    }
+    if (key->type == ESP_KEY_NAME && !esp_label_is_sound(node->text, true)) {
+        esp_problem(problems, ESP_ERROR, node->mark,
+                    "%s '%s' must be a name of letters, digits, '.', '_' and '-'", path,
+                    node->text);
+        return NULL;
+    }
+    if (key->type == ESP_KEY_METRIC && !esp_metric_check(problems, node->mark, node->text)) {
+        return NULL;
+    }
+    json_t *value = json_string(node->text);
+    if (value == NULL) {
+        esp_problem(problems, ESP_ERROR, node->mark, "%s is not sound text", path);
+    }
+    return value;
+}
+
+static json_t *list_value(esp_problems *problems, const esp_key *key, const char *path,
+                          const esp_node *node)
+{
+    esp_key item = *key;
+    item.type = key->type == ESP_KEY_METRICS ? ESP_KEY_METRIC : ESP_KEY_TEXT;
+    json_t *list = json_array();
+    if (node->type == ESP_NODE_LIST) {
+        for (int i = 0; i < node->n; i++) {
+            json_array_append_new(list, text_value(problems, &item, path, node->items[i]));
+        }
+    } else {
+        json_array_append_new(list, text_value(problems, &item, path, node));
+    }
+    return list;
+}
+
+static json_t *boolean_value(esp_problems *problems, const char *path, const esp_node *node)
+{
+    bool scalar = node->type == ESP_NODE_SCALAR && !node->quoted;
+    if (scalar && strcmp(node->text, "true") == 0) {
+        return json_true();
+    }
+    if (scalar && strcmp(node->text, "false") == 0) {
+        return json_false();
+    }
+    esp_problem(problems, ESP_ERROR, node->mark, "%s must be true or false, not '%s'", path,
+                shown(node));
+    return NULL;
+}
+
+static json_t *param_value(esp_problems *problems, const esp_param *param, const char *path,
+                           const esp_node *node)
+{
+    double value = 0;
+    if (node == NULL) {
+        value = param->default_value;
+    } else if (node->type != ESP_NODE_SCALAR || esp_node_is_null(node)) {
+        esp_problem(problems, ESP_ERROR, node->mark, "%s must be one value, not %s", path,
+                    shown(node));
+        return NULL;
+    } else {
+        /* One spelling of numbers, so that 1, 1.0 and 1e0 are the same for whole numbers too. */
+        char number[32];
+        bool numeric = param->type == ESP_PARAM_INTEGER && esp_text_number(&value, node->text);
+        if (numeric) {
+            esp_text_print_number(number, value);
+        }
+        if (esp_params_parse(&value, param, numeric ? number : node->text) != ESP_OK) {
+            esp_problem(problems, ESP_ERROR, node->mark, "%s: %s", path, esp_message());
+            return NULL;
+        }
+    }
+    switch (param->type) {
+    case ESP_PARAM_INTEGER:
+        return json_integer((json_int_t)value);
+    case ESP_PARAM_BOOLEAN:
+        return json_boolean(value != 0);
+    case ESP_PARAM_CHOICE:
+        return json_string(param->choices[(int)value]);
+    default:
+        return json_real(value);
+    }
+}
+
+static json_t *key_value(esp_problems *problems, const esp_key *key, const char *path,
+                         const esp_node *node)
+{
+    switch (key->type) {
+    case ESP_KEY_REAL:
+    case ESP_KEY_INTEGER:
+    case ESP_KEY_WIDTH:
+        return number_value(problems, key, path, node);
+    case ESP_KEY_BOOLEAN:
+        return boolean_value(problems, path, node);
+    case ESP_KEY_CHOICE:
+        return choice_value(problems, key, path, node);
+    case ESP_KEY_TEXT:
+    case ESP_KEY_NAME:
+    case ESP_KEY_METRIC:
+        return text_value(problems, key, path, node);
+    case ESP_KEY_METRICS:
+    case ESP_KEY_TEXTS:
+        return list_value(problems, key, path, node);
+    default:
+        return NULL;
+    }
+}
+
+static json_t *fallback_value(esp_problems *problems, const esp_key *key)
+{
+    if (key->fallback == NULL) {
+        return NULL;
+    }
+    esp_node node = {.type = ESP_NODE_SCALAR, .text = key->fallback};
+    if (strcmp(key->fallback, "[]") == 0) {
+        node.type = ESP_NODE_LIST;
+    }
+    return key->type == ESP_KEY_TEXT ? json_string(key->fallback)
+                                     : key_value(problems, key, key->path, &node);
+}
+
+void esp_schema_value(json_t **out, esp_problems *problems, const esp_key_ref *ref,
+                      const char *path, const esp_node *node)
+{
+    const esp_key *key = ref->key;
+    if (ref->param != NULL) {
+        *out = param_value(problems, ref->param, path, node);
+        return;
+    }
+    if (node == NULL) {
+        *out = fallback_value(problems, key);
+        return;
+    }
+    *out = key_value(problems, key, path, node);
+    if (*out != NULL && key->flags & ESP_KEY_ONLY_ONE) {
+        json_t *only = fallback_value(problems, key);
+        if (!json_equal(*out, only)) {
+            esp_problem(problems, ESP_ERROR, node->mark,
+                        "%s other than %s is not available in this version", path, key->fallback);
+        }
+        json_decref(only);
+    }
+}
+
+/* ---- checking what is written --------------------------------------------------------------- */
+
+static void check_map(esp_problems *problems, const esp_registry *registry, const char *path,
+                      const esp_node *node, bool phase)
+{
+    bool set = fits("phases.*.set", path);
+    for (int i = 0; i < node->n; i++) {
+        char below[MAX_PATH_LENGTH];
+        const char *key = node->keys[i];
+        if (set ? !*key : strchr(key, '.') != NULL) {
+            esp_problem(problems, ESP_ERROR, node->key_marks[i],
+                        "unknown key '%s' in %s; dotted paths are read directly below defaults, "
+                        "set, grid and zip: write the maps one inside the other here",
+                        key, path);
+            continue;
+        }
+        if (snprintf(below, sizeof below, "%s.%s", path, key) >= (int)sizeof below) {
+            esp_problem(problems, ESP_ERROR, node->key_marks[i], "the key is too long");
+            continue;
+        }
+        esp_schema_check(problems, registry, below, node->key_marks[i], node->items[i],
+                         phase || set);
+    }
+}
+
+void esp_schema_check(esp_problems *problems, const esp_registry *registry, const char *path,
+                      esp_mark key_mark, const esp_node *node, bool phase)
+{
+    esp_key_ref ref;
+    if (strlen(path) >= MAX_PATH_LENGTH || !esp_schema_find(&ref, registry, path)) {
+        esp_schema_unknown(problems, registry, key_mark, path, false);
+        return;
+    }
+    const char *inner = esp_path_in_phase_set(path);
+    const char *name = inner != NULL ? inner : path;
+    phase = phase || inner != NULL;
+    bool map = ref.key != NULL && ref.key->type == ESP_KEY_MAP;
+    bool refused =
+        ref.key != NULL ? !(ref.key->flags & ESP_KEY_IN_PHASE) : ref.plugin->kind == ESP_HEAD;
+    if (phase && refused) {
+        esp_problem(problems, ESP_ERROR, key_mark,
+                    "a phase cannot set %s; it may set losses, optimizer, batch_size, drop_last "
+                    "and early_stopping",
+                    name);
+        return;
+    }
+    if (fits("phases.*", path) && !esp_label_is_sound(strchr(path, '.') + 1, false)) {
+        esp_problem(problems, ESP_ERROR, key_mark,
+                    "phase '%s' must be a name of letters, digits, '_' and '-'",
+                    strchr(path, '.') + 1);
+        return;
+    }
+    bool width = ref.key != NULL && ref.key->type == ESP_KEY_WIDTH && node->type == ESP_NODE_MAP;
+    if (!map && !width) {
+        json_t *value = NULL;
+        if (ref.key == NULL || !(ref.key->flags & ESP_KEY_NO_VALUE)) {
+            esp_schema_value(&value, problems, &ref, name, node);
+        }
+        json_decref(value);
+        return;
+    }
+    if (node->type == ESP_NODE_MAP) {
+        check_map(problems, registry, path, node, phase);
+    } else if (!esp_node_is_null(node)) {
+        esp_problem(problems, ESP_ERROR, node->mark, "%s must be a map, not '%s'", name,
+                    shown(node));
+    } else if (fits("losses.*", name) || fits("heads.*", name) || fits("phases.*", name)) {
+        esp_problem(problems, ESP_ERROR, key_mark,
+                    "%s is empty; write {} for its built-ins, or leave it out", name);
+    }
+}
+
+/* ---- metrics -------------------------------------------------------------------------------- */
+
+static const char metrics[] =
+    "running_loss running_soft_accuracy soft_loss hard_loss soft_accuracy "
+    "hard_accuracy node_entropy mixture_entropy mixture_max";
+
+bool esp_metric_check(esp_problems *problems, esp_mark mark, const char *text)
+{
+    esp_tree_pool *pool = NULL;
+    if (esp_tree_pool_create(&pool) != ESP_OK) {
+        return false;
+    }
+    const char *dot = strchr(text, '.');
+    const char *split = esp_tree_pool_format(pool, "%.*s", dot ? (int)(dot - text) : 0, text);
+    bool sound = false;
+    if (dot == NULL || !esp_word_in("train validation test", split)) {
+        esp_problem(problems, ESP_ERROR, mark,
+                    "'%s' is not a metric of a split, such as test.hard_accuracy%s", text,
+                    dot ? esp_word_hint(pool, split, "train validation test") : "");
+    } else if (strncmp(dot + 1, "running_", 8) == 0 && strcmp(split, "train") != 0) {
+        esp_problem(problems, ESP_ERROR, mark,
+                    "'%s': running metrics are of train only; use %s.soft_loss or "
+                    "%s.hard_accuracy",
+                    text, split, split);
+    } else if (strchr(dot + 1, '.') == NULL && !esp_word_in(metrics, dot + 1)) {
+        esp_problem(problems, ESP_ERROR, mark, "unknown metric '%s'%s", text,
+                    esp_word_hint(pool, dot + 1, metrics));
+    } else {
+        sound = true;
+    }
+    esp_tree_pool_destroy(pool);
+    return sound;
+}

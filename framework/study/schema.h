@@ -1,0 +1,90 @@
+/* The keys of a study: one table drives checking, built-ins, did-you-mean, identity and help. */
+#ifndef ESP_STUDY_SCHEMA_H
+#define ESP_STUDY_SCHEMA_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "plugin/registry.h"
+#include "study/yaml_tree.h"
+
+typedef enum esp_key_type {
+    ESP_KEY_MAP,
+    ESP_KEY_TEXT,
+    ESP_KEY_NAME, /* letters, digits, . _ - */
+    ESP_KEY_REAL,
+    ESP_KEY_INTEGER,
+    ESP_KEY_BOOLEAN,
+    ESP_KEY_CHOICE,
+    ESP_KEY_METRIC,  /* test.hard_accuracy */
+    ESP_KEY_METRICS, /* one or a list */
+    ESP_KEY_TEXTS,   /* a list of texts, or one */
+    ESP_KEY_WIDTH,   /* an integer, or {match: .., of: {..}} */
+    ESP_KEY_OTHER    /* checked by its own code: seeds, grid, contrasts, ... */
+} esp_key_type;
+
+enum {
+    ESP_KEY_REQUIRED = 1 << 0,
+    ESP_KEY_IDENTITY = 1 << 1,  /* part of what a trial is */
+    ESP_KEY_IN_PHASE = 1 << 2,  /* a phase may set it */
+    ESP_KEY_ONLY_ONE = 1 << 3,  /* other values than the built-in are not available yet */
+    ESP_KEY_NULLABLE = 1 << 4,  /* null means: without it */
+    ESP_KEY_OF_STUDY = 1 << 5,  /* at the top of the file; else below defaults */
+    ESP_KEY_EXCLUSIVE = 1 << 6, /* minimum itself is excluded */
+    ESP_KEY_NO_VALUE = 1 << 7   /* belongs to something that is not available yet */
+};
+
+typedef struct esp_key {
+    const char *path; /* '*' stands for a name */
+    esp_key_type type;
+    const char *fallback; /* built-in, as a study would write it; NULL: none */
+    double minimum, maximum;
+    const char *choices;     /* separated by spaces */
+    const char *unavailable; /* choices known but not available yet */
+    const char *kinds;       /* of models or optimizers that have it; NULL: all */
+    unsigned flags;
+    const char *help;
+} esp_key;
+
+/* The table, ended by a path of NULL. Thread: any. */
+extern const esp_key esp_keys[];
+
+/* What a dotted path of the configuration means. */
+typedef struct esp_key_ref {
+    const esp_key *key;       /* NULL where a plugin's parameter is meant */
+    const esp_param *param;   /* that parameter */
+    const esp_plugin *plugin; /* below losses.* and heads.* */
+} esp_key_ref;
+
+/* Finds a configuration key; in_phase also leads through phases.X.set. false: unknown. */
+bool esp_schema_find(esp_key_ref *out, const esp_registry *registry, const char *path);
+
+/* Adds "unknown key 'hardning' in losses; did you mean 'hardening'?" for a whole path, and excuses
+ * the key that was meant from being required. of_study: a key at the top of the file or below
+ * variants and report. */
+void esp_schema_unknown(esp_problems *problems, const esp_registry *registry, esp_mark mark,
+                        const char *path, bool of_study);
+
+/* Reads one value: *out is new (or NULL after a problem was added). node NULL: the built-in.
+ * Maps give NULL without a problem, and so do keys without built-in. */
+void esp_schema_value(json_t **out, esp_problems *problems, const esp_key_ref *ref,
+                      const char *path, const esp_node *node);
+
+/* Checks what is assigned to a path and everything below it, whatever cells come of it.
+ * phase: the assignment is made by a phase. */
+void esp_schema_check(esp_problems *problems, const esp_registry *registry, const char *path,
+                      esp_mark key_mark, const esp_node *node, bool phase);
+
+/* Whether word is one of a list separated by spaces. */
+bool esp_word_in(const char *words, const char *word);
+
+/* "; did you mean 'x'?" or "; known: a, b" for a word, from a list separated by spaces. */
+const char *esp_word_hint(esp_tree_pool *pool, const char *word, const char *words);
+
+/* Whether a name may stand in paths and labels: letters, digits, _ and -; dots where allowed. */
+bool esp_label_is_sound(const char *name, bool dots);
+
+/* Adds a problem unless text is a metric of a split; false then. */
+bool esp_metric_check(esp_problems *problems, esp_mark mark, const char *text);
+
+#endif

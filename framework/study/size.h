@@ -1,0 +1,30 @@
+/* How large a cell's network is and what it costs. */
+#ifndef ESP_STUDY_SIZE_H
+#define ESP_STUDY_SIZE_H
+
+#include "study/study.h"
+
+typedef struct esp_size {
+    double parameters;     /* heads included */
+    double inference_macs; /* multiply-adds an example, one path, heads included */
+    double training_macs;  /* multiply-adds an example, forward and backward, all leaves */
+    int n_hidden;          /* columns of the fused product: nodes, leaves, heads */
+} esp_size;
+
+/* The model alone, with F features and O outputs. Thread: any. */
+esp_size esp_size_of_model(const esp_model_config *model, uint32_t n_features, uint32_t n_outputs);
+
+/* The whole cell; heads say theirs. Data sizes from esp_dataset_describe. Errors: those of plugins
+ * and data sets. Thread: one. */
+int esp_size_of_cell(esp_size *out, const esp_cell *cell);
+
+/* What plugins are told of a cell's model in a phase. */
+void esp_cell_dims(esp_dims *out, const esp_cell *cell, int phase, uint32_t n_features,
+                   uint32_t n_outputs);
+
+/* The width of a plain network that shares something with an fff: "training_width",
+ * "inference_width", "parameters" or "inference_cost"; at least 1, rounded to the nearest. */
+int esp_size_match(const char *what, const esp_model_config *fff, uint32_t n_features,
+                   uint32_t n_outputs);
+
+#endif

@@ -1,0 +1,435 @@
+/* Reading a study from its file to its trials. */
+#include "study/study.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "core/status.h"
+#include "study/reading.h"
+
+/* ---- top of the file ------------------------------------------------------------------------ */
+
+static char *top_text(esp_reading *r, const char *name)
+{
+    const esp_node *node = esp_node_get(r->root, name);
+    const esp_key *key = esp_keys;
+    while (strcmp(key->path, name) != 0) {
+        key++;
+    }
+    json_t *value = NULL;
+    esp_schema_value(&value, r->problems, &(esp_key_ref){.key = key}, name, node);
+    char *text = strdup(json_is_string(value) ? json_string_value(value) : "");
+    json_decref(value);
+    return text;
+}
+
+static void check_top(esp_reading *r)
+{
+    for (int i = 0; i < r->root->n; i++) {
+        bool known = false;
+        for (const esp_key *key = esp_keys; key->path != NULL; key++) {
+            known = known || (key->flags & ESP_KEY_OF_STUDY && strchr(key->path, '.') == NULL &&
+                              strcmp(key->path, r->root->keys[i]) == 0);
+        }
+        known = known || strcmp(r->root->keys[i], "report") == 0;
+        if (!known) {
+            esp_schema_unknown(r->problems, r->registry, r->root->key_marks[i], r->root->keys[i],
+                               true);
+        }
+    }
+    for (const esp_key *key = esp_keys; key->path != NULL; key++) {
+        bool needed = key->flags & ESP_KEY_REQUIRED && key->flags & ESP_KEY_OF_STUDY &&
+                      strchr(key->path, '.') == NULL;
+        if (needed && esp_node_get(r->root, key->path) == NULL &&
+            !esp_problems_excused(r->problems, key->path)) {
+            esp_problem(r->problems, ESP_ERROR, (esp_mark){ESP_IN_FILE, 1, 1}, "%s is required",
+                        key->path);
+        }
+    }
+}
+
+/* ---- cells ---------------------------------------------------------------------------------- */
+
+/* Whether a cell shares every swept key of another, by its own configuration. */
+static bool shares_swept(const esp_cell *cell, const esp_cell *other)
+{
+    for (int i = 0; i < other->n_swept; i++) {
+        const char *value = NULL;
+        for (int k = 0; k < cell->n_swept; k++) {
+            if (strcmp(cell->swept[k].key, other->swept[i].key) == 0) {
+                value = cell->swept[k].value;
+            }
+        }
+        value = value != NULL ? value : esp_cell_param(cell, other->swept[i].key);
+        if (value == NULL || strcmp(value, other->swept[i].value) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void find_references(esp_study *study, const esp_reading *r)
+{
+    for (int i = 0; i < study->n_cells; i++) {
+        for (int k = 0; k < study->n_cells && !r->drafts[i].variant->reference; k++) {
+            if (r->drafts[k].variant->reference &&
+                shares_swept(&study->cells[i], &study->cells[k])) {
+                study->cells[i].reference = k;
+                break;
+            }
+        }
+    }
+}
+
+typedef struct named_cell {
+    const char *text;
+    int cell;
+} named_cell;
+
+static int compare_named(const void *left, const void *right)
+{
+    const named_cell *a = left, *b = right;
+    int order = strcmp(a->text, b->text);
+    return order != 0 ? order : a->cell - b->cell;
+}
+
+/* Two cells of one label could not be told apart; two of one identity share their trials. */
+static void check_twins(esp_study *study, esp_reading *r)
+{
+    size_t n = (size_t)study->n_cells;
+    named_cell *order = esp_tree_pool_take(r->pool, sizeof *order * (n + 1));
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; i < study->n_cells; i++) {
+            const esp_cell *cell = &study->cells[i];
+            order[i] = (named_cell){pass == 0 ? cell->label : cell->identity, i};
+        }
+        qsort(order, n, sizeof *order, compare_named);
+        for (int i = 1; i < study->n_cells; i++) {
+            if (strcmp(order[i].text, order[i - 1].text) != 0) {
+                continue;
+            }
+            const esp_cell *first = &study->cells[order[i - 1].cell];
+            const esp_cell *second = &study->cells[order[i].cell];
+            if (pass == 0) {
+                esp_problem(r->problems, ESP_ERROR, r->drafts[order[i].cell].variant->mark,
+                            "two cells are '%s'", second->label);
+            } else {
+                esp_problem(r->problems, ESP_NOTE, r->drafts[order[i].cell].variant->mark,
+                            "cells '%s' and '%s' are the same configuration and share their trials",
+                            first->label, second->label);
+            }
+        }
+    }
+}
+
+static void note_test_selection(esp_reading *r, const esp_study *study)
+{
+    for (int i = 0; i < study->n_cells; i++) {
+        const esp_cell *cell = &study->cells[i];
+        for (int k = 0; k < cell->n_monitors; k++) {
+            if (cell->monitors[k].split == ESP_TEST) {
+                esp_problem(r->problems, ESP_NOTE,
+                            esp_node_mark(r->drafts[i].tree, "selection.monitor"),
+                            "epochs are selected by %s: what is reported at the selected epoch has "
+                            "seen the test set",
+                            cell->monitors[k].name);
+            }
+        }
+    }
+}
+
+static void build_cells(esp_study *study, esp_reading *r)
+{
+    study->cells = calloc((size_t)r->n_drafts + 1, sizeof *study->cells);
+    if (study->cells == NULL) {
+        esp_problem(r->problems, ESP_ERROR, r->defaults_mark, "out of memory");
+        return;
+    }
+    for (int i = 0; i < r->n_drafts; i++) {
+        esp_cell_build(&study->cells[i], r, &r->drafts[i]);
+        study->n_cells++;
+    }
+}
+
+/* ---- what is asked for ---------------------------------------------------------------------- */
+
+static bool token_matches(const esp_cell *cell, const char *token)
+{
+    if (fnmatch(token, cell->variant, 0) == 0) {
+        return true;
+    }
+    const char *equals = strchr(token, '=');
+    for (int i = 0; equals != NULL && i < cell->n_params; i++) {
+        size_t length = (size_t)(equals - token);
+        if (strncmp(cell->params[i].key, token, length) == 0 &&
+            cell->params[i].key[length] == '\0' &&
+            fnmatch(equals + 1, cell->params[i].value, 0) == 0) {
+            return true;
+        }
+    }
+    for (int i = 0; equals != NULL && i < cell->n_swept; i++) {
+        char text[1024];
+        snprintf(text, sizeof text, "%s=%s", cell->swept[i].key, cell->swept[i].value);
+        if (fnmatch(token, text, 0) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A pattern over variant or label; or several words, each a variant or key=value of the cell. */
+static bool cell_matches(esp_reading *r, const esp_cell *cell, const char *pattern)
+{
+    if (pattern == NULL || fnmatch(pattern, cell->label, 0) == 0) {
+        return true;
+    }
+    char *save = NULL, *copy = esp_tree_pool_format(r->pool, "%s", pattern);
+    int n_words = 0;
+    for (char *word = strtok_r(copy, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save)) {
+        if (!token_matches(cell, word)) {
+            return false;
+        }
+        n_words++;
+    }
+    return n_words > 0;
+}
+
+static void complain_of_only(esp_reading *r, const char *pattern)
+{
+    const char *names = "";
+    for (int i = 0; i < r->n_variants; i++) {
+        names = esp_tree_pool_format(r->pool, "%s%s%s", names, i ? " " : "", r->variants[i].name);
+    }
+    esp_problem(r->problems, ESP_ERROR, (esp_mark){ESP_IN_ONLY, 1, 1}, "no cell matches '%s'%s",
+                pattern, esp_word_hint(r->pool, pattern, names));
+}
+
+/* ---- trials --------------------------------------------------------------------------------- */
+
+static bool same_seed(const esp_seed *a, const esp_seed *b)
+{
+    return a->init == b->init && a->order == b->order && a->noise == b->noise;
+}
+
+static bool seed_in(const esp_seed *seed, const esp_seed *seeds, int n_seeds)
+{
+    for (int i = 0; i < n_seeds; i++) {
+        if (same_seed(seed, &seeds[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_trial(esp_study *study, esp_reading *r, int cell, const esp_seed *seed,
+                      bool asked_for, const char *data_digest)
+{
+    esp_trial *trial = &study->trials[study->n_trials++];
+    *trial = (esp_trial){.cell = cell,
+                         .seed_init = seed->init,
+                         .seed_order = seed->order,
+                         .seed_noise = seed->noise,
+                         .asked_for = asked_for};
+    if (seed->mapped) {
+        snprintf(trial->seed, sizeof trial->seed, "init=%llu,order=%llu,noise=%llu",
+                 (unsigned long long)seed->init, (unsigned long long)seed->order,
+                 (unsigned long long)seed->noise);
+    } else {
+        snprintf(trial->seed, sizeof trial->seed, "%llu", (unsigned long long)seed->init);
+    }
+    if (esp_trial_identify(trial, &study->cells[cell], data_digest) != ESP_OK) {
+        esp_problem(r->problems, ESP_ERROR, r->defaults_mark, "%s", esp_message());
+    }
+}
+
+typedef struct seed_plan {
+    esp_seed *planned, *asked, *joining; /* of the file; of --seeds; of --seeds alone */
+    int n_planned, n_asked, n_joining;
+    bool by_option;
+} seed_plan;
+
+static void plan_seeds(seed_plan *out, esp_reading *r, const char *option)
+{
+    const esp_node *node = esp_node_get(r->root, "seeds");
+    if (node != NULL) {
+        esp_seeds_read(&out->planned, &out->n_planned, r, node);
+    }
+    out->by_option = option != NULL;
+    if (option == NULL) {
+        return;
+    }
+    esp_mark mark = {ESP_IN_SEEDS, 1, 1};
+    esp_node *asked = NULL;
+    bool structured = option[strspn(option, " ")] == '{' || option[strspn(option, " ")] == '[';
+    if (structured) {
+        esp_yaml_read(&asked, r->pool, r->problems, option, strlen(option), ESP_IN_SEEDS);
+    } else {
+        asked = esp_node_scalar(r->pool, option, mark);
+    }
+    if (asked != NULL) {
+        esp_seeds_read(&out->asked, &out->n_asked, r, asked);
+    }
+    /* A quadratic search is fine for seeds people write; thousands of both are not. */
+    if ((double)out->n_asked * out->n_planned > 1e9) {
+        esp_problem(r->problems, ESP_ERROR, mark, "too many seeds");
+        out->n_asked = 0;
+    }
+    out->joining = esp_tree_pool_take(r->pool, sizeof *out->joining * (size_t)(out->n_asked + 1));
+    for (int i = 0; i < out->n_asked; i++) {
+        if (!seed_in(&out->asked[i], out->planned, out->n_planned)) {
+            out->joining[out->n_joining++] = out->asked[i];
+        }
+    }
+}
+
+static void make_trials(esp_study *study, esp_reading *r, const esp_study_options *options)
+{
+    seed_plan seeds = {0};
+    plan_seeds(&seeds, r, options->seeds);
+    double count = (double)r->n_drafts * (seeds.n_planned + seeds.n_joining);
+    if (count > ESP_MAX_TRIALS) {
+        esp_problem(r->problems, ESP_ERROR, r->root->mark,
+                    "%d cells x %d seeds are %.0f trials; a study has at most %d", r->n_drafts,
+                    seeds.n_planned + seeds.n_joining, count, ESP_MAX_TRIALS);
+    }
+    if (esp_problems_errors(r->problems) > 0) {
+        return;
+    }
+    bool *asked = esp_tree_pool_take(r->pool, sizeof *asked * (size_t)(seeds.n_planned + 1));
+    for (int i = 0; i < seeds.n_planned; i++) {
+        asked[i] = !seeds.by_option || seed_in(&seeds.planned[i], seeds.asked, seeds.n_asked);
+    }
+    study->trials = calloc((size_t)count + 1, sizeof *study->trials);
+    bool matched = false;
+    for (int c = 0; study->trials != NULL && c < study->n_cells; c++) {
+        const esp_cell *cell = &study->cells[c];
+        bool wanted = cell_matches(r, cell, options->only);
+        char digest[65] = "";
+        matched = matched || wanted;
+        if (esp_dataset_describe(cell->data.name, digest, NULL, NULL, NULL, NULL) != ESP_OK) {
+            esp_problem(r->problems, ESP_ERROR, esp_node_mark(r->drafts[c].tree, "data.name"), "%s",
+                        esp_message());
+            return;
+        }
+        for (int i = 0; i < seeds.n_planned; i++) {
+            add_trial(study, r, c, &seeds.planned[i], wanted && asked[i], digest);
+        }
+        for (int i = 0; wanted && i < seeds.n_joining; i++) {
+            add_trial(study, r, c, &seeds.joining[i], true, digest);
+        }
+    }
+    if (!matched && options->only != NULL) {
+        complain_of_only(r, options->only);
+    }
+}
+
+/* ---- all ------------------------------------------------------------------------------------ */
+
+static char *variants_text(const esp_reading *r)
+{
+    json_t *names = json_array();
+    for (int i = 0; i < r->n_variants; i++) {
+        json_array_append_new(names, json_string(r->variants[i].name));
+    }
+    char *text = esp_json_text(names);
+    json_decref(names);
+    return text;
+}
+
+static void read_sets(esp_study *study, esp_reading *r, const esp_study_options *options)
+{
+    r->sets = esp_tree_pool_take(r->pool, sizeof *r->sets * (size_t)(options->n_sets + 1));
+    study->sets = calloc((size_t)options->n_sets + 1, sizeof *study->sets);
+    for (int i = 0; study->sets != NULL && i < options->n_sets; i++) {
+        study->sets[study->n_sets++] = strdup(options->sets[i]);
+        r->n_sets += esp_override_read(&r->sets[r->n_sets], r, options->sets[i], i + 1);
+    }
+}
+
+static void read_study(esp_study *study, esp_reading *r, const esp_study_options *options)
+{
+    check_top(r);
+    study->name = top_text(r, "study");
+    study->title = top_text(r, "title");
+    study->source = top_text(r, "source");
+    read_sets(study, r, options);
+    esp_sweep_read(r);
+    if (esp_node_get(r->root, "defaults") != NULL) {
+        esp_sweep_expand(r);
+        build_cells(study, r);
+    }
+    study->report = esp_report_read(r, study->cells, study->n_cells);
+    study->variants = variants_text(r);
+    make_trials(study, r, options);
+    if (esp_problems_errors(r->problems) == 0) {
+        check_twins(study, r);
+        find_references(study, r);
+        note_test_selection(r, study);
+    }
+}
+
+int esp_study_load(esp_study **out, const char *path, const esp_study_options *options,
+                   const esp_registry *registry, FILE *errors)
+{
+    *out = NULL;
+    esp_study *study = calloc(1, sizeof *study);
+    esp_reading r = {.registry = registry, .path = path};
+    esp_node *root = NULL;
+    size_t count = 0;
+    int status = study != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "out of memory");
+    if (status == ESP_OK) {
+        status = esp_file_read(&study->text, &count, path);
+    }
+    ESP_TRY_OUT(status);
+    study->path = strdup(path);
+    ESP_TRY_OUT(esp_tree_pool_create(&r.pool));
+    ESP_TRY_OUT(esp_problems_create(&r.problems, path));
+    esp_yaml_read(&root, r.pool, r.problems, study->text, count, ESP_IN_FILE);
+    r.root = root;
+    if (root != NULL && root->type == ESP_NODE_MAP) {
+        read_study(study, &r, options);
+    } else if (esp_problems_errors(r.problems) == 0) {
+        esp_problem(r.problems, ESP_ERROR, (esp_mark){ESP_IN_FILE, 1, 1},
+                    "not a study; it needs at least study, seeds and defaults");
+    }
+    esp_problems_print(r.problems, errors);
+    if (esp_problems_errors(r.problems) > 0) {
+        /* All is said already. */
+        status = esp_fail(ESP_STUDY, "%s", "");
+    }
+out:
+    esp_problems_destroy(r.problems);
+    esp_tree_pool_destroy(r.pool);
+    if (status != ESP_OK) {
+        esp_study_free(study);
+        study = NULL;
+    }
+    *out = study;
+    return status;
+}
+
+void esp_study_free(esp_study *study)
+{
+    if (study == NULL) {
+        return;
+    }
+    for (int i = 0; i < study->n_cells; i++) {
+        esp_cell_free(&study->cells[i]);
+    }
+    for (int i = 0; i < study->n_sets; i++) {
+        free(study->sets[i]);
+    }
+    free(study->cells);
+    free(study->trials);
+    free(study->sets);
+    free(study->path);
+    free(study->name);
+    free(study->title);
+    free(study->source);
+    free(study->text);
+    free(study->report);
+    free(study->variants);
+    free(study);
+}
