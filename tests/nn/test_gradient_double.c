@@ -1,9 +1,11 @@
 /* Whole networks in double precision: gradients of every loss term, through heads and tree, against
  * central differences to 1e-6. */
+
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <math.h>
@@ -52,8 +54,7 @@ static void create(model *m, const char *loss, const char *reduction, int depth,
         esp_params_default(&params, plugin);
         params.values[esp_params_find(plugin, "width")] = 3;
         assert_int_equal(esp_instance_create(&m->head, plugin, &params, &dims, &m->noise), 0);
-        config.heads[0] =
-            (esp_head_slot){plugin->name, plugin->head, m->head.state, &m->head.host};
+        config.heads[0] = (esp_head_slot){plugin->name, plugin->head, m->head.state, &m->head.host};
         config.n_heads = 1;
     }
     assert_int_equal(esp_network_create(&m->network, &config), 0);
@@ -64,8 +65,8 @@ static void create(model *m, const char *loss, const char *reduction, int depth,
         int row = esp_params_find(plugin, "reduction");
         assert_int_equal(esp_params_parse(&params.values[row], &plugin->params[row], reduction), 0);
     }
-    assert_int_equal(
-        esp_instance_create(&m->term, plugin, &params, &m->network->dims, &m->noise), 0);
+    assert_int_equal(esp_instance_create(&m->term, plugin, &params, &m->network->dims, &m->noise),
+                     0);
     esp_network_initialize(m->network, 3);
     esp_rng rng = esp_rng_make(5, "test", 0);
     for (size_t i = 0; i < m->network->n_parameters; i++) {

@@ -1,9 +1,12 @@
 /* Networks, losses, heads and optimizers against values and gradients that the published PyTorch
- * implementations computed (tests/fixtures/oracle). Agreement: ||a - b|| <= 1e-5 ||b|| per tensor. */
+ * implementations computed (tests/fixtures/oracle). Agreement: ||a - b|| <= 1e-5 ||b|| per tensor.
+ */
+
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <glob.h>
@@ -55,7 +58,8 @@ static json_t *at(json_t *root, const char *path)
     return root;
 }
 
-static void assert_close(const char *file, const char *what, const double *a, const double *b, int n)
+static void assert_close(const char *file, const char *what, const double *a, const double *b,
+                         int n)
 {
     double difference = 0, norm = 0;
     for (int i = 0; i < n; i++) {
@@ -132,8 +136,7 @@ static void setup(oracle *o, const char *path)
                          .n_choices = 1,
                          .batch_size = batch};
         assert_int_equal(esp_instance_create(&o->head, plugin, &params, &dims, &o->noise), 0);
-        config.heads[0] =
-            (esp_head_slot){plugin->name, plugin->head, o->head.state, &o->head.host};
+        config.heads[0] = (esp_head_slot){plugin->name, plugin->head, o->head.state, &o->head.host};
         config.n_heads = 1;
     }
     assert_int_equal(esp_network_create(&o->network, &config), 0);
@@ -166,8 +169,8 @@ static void forward(oracle *o)
     if (o->head.plugin != NULL) {
         esp_instance_begin(&o->head);
     }
-    assert_int_equal(
-        esp_network_forward(o->network, integer(o->root, "case/batch"), ESP_TRAINING), 0);
+    assert_int_equal(esp_network_forward(o->network, integer(o->root, "case/batch"), ESP_TRAINING),
+                     0);
 }
 
 static void assert_logits(const oracle *o, const char *path, const char *key,
@@ -183,8 +186,7 @@ static void assert_logits(const oracle *o, const char *path, const char *key,
     assert_close(path, key, found, expected, n);
 }
 
-static void assert_tensors(const oracle *o, const char *path, const char *key,
-                           const esp_real *base)
+static void assert_tensors(const oracle *o, const char *path, const char *key, const esp_real *base)
 {
     static double expected[MAX_VALUES], found[MAX_VALUES];
     static float narrow[MAX_VALUES];
@@ -205,8 +207,8 @@ static double differentiate(oracle *o)
 {
     double total = 0, values[ESP_MAX_TERMS];
     esp_position position = {.epoch = 1, .batch = 1};
-    assert_int_equal(
-        esp_loss_sum_differentiate(&o->losses, &total, values, o->network, position), 0);
+    assert_int_equal(esp_loss_sum_differentiate(&o->losses, &total, values, o->network, position),
+                     0);
     assert_int_equal(esp_network_backward(o->network), 0);
     return total;
 }
@@ -251,8 +253,8 @@ static void check_inference(oracle *o, const char *path)
         esp_real logits[64];
         int32_t leaf = -1;
         assert_int_equal(esp_network_infer(logits, &leaf, o->network, inputs + b * features), 0);
-        assert_int_equal(leaf, json_integer_value(
-                                   json_array_get(at(o->root, "hard_leaves"), (size_t)b)));
+        assert_int_equal(leaf,
+                         json_integer_value(json_array_get(at(o->root, "hard_leaves"), (size_t)b)));
         double found[64];
         for (int i = 0; i < outputs; i++) {
             found[i] = (double)logits[i];
@@ -285,8 +287,8 @@ static void check_steps(oracle *o, const char *path, const char *key, esp_optimi
         double total = differentiate(o);
         double expected = json_real_value(json_array_get(at(o->root, name), (size_t)step));
         assert_close(path, name, &total, &expected, 1);
-        esp_optimizer_step(&optimizer, o->network->parameters, first, second,
-                           o->network->gradients, o->network->n_trainable);
+        esp_optimizer_step(&optimizer, o->network->parameters, first, second, o->network->gradients,
+                           o->network->n_trainable);
     }
     snprintf(name, sizeof name, "%s/params", key);
     assert_tensors(o, path, name, o->network->parameters);

@@ -1,0 +1,303 @@
+/* Training without files or database: steps allocate nothing, the same trial gives the same bits,
+ * a continued one too, and what a trial learns is worth the name. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/status.h"
+#include "fixtures/generated_data.h"
+#include "nn/blas.h"
+#include "run/checkpoint.h"
+#include "run/training.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#else
+/* Every allocation of the process passes here: espalier's, its plugins' and its libraries'. */
+static atomic_long n_allocations;
+extern void *__libc_malloc(size_t);
+extern void *__libc_calloc(size_t, size_t);
+extern void *__libc_realloc(void *, size_t);
+extern void *__libc_memalign(size_t, size_t);
+
+void *malloc(size_t size)
+{
+    atomic_fetch_add(&n_allocations, 1);
+    return __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    atomic_fetch_add(&n_allocations, 1);
+    return __libc_calloc(count, size);
+}
+
+void *realloc(void *block, size_t size)
+{
+    atomic_fetch_add(&n_allocations, 1);
+    return __libc_realloc(block, size);
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+    atomic_fetch_add(&n_allocations, 1);
+    return __libc_memalign(alignment, size);
+}
+#endif
+
+static char folder[] = "/tmp/espalier-test-XXXXXX";
+static esp_registry *registry;
+static esp_dataset *data;
+static esp_partition partition;
+static esp_phase_config phases[2];
+static esp_cell cell;
+static esp_trial trial = {
+    .seed_init = 1, .seed_order = 1, .seed_noise = 1, .id = "0123456789abcdef"};
+
+static void add_term(esp_phase_config *phase, const char *name, double weight)
+{
+    esp_term_config *term = &phase->terms[phase->n_terms++];
+    term->plugin = esp_registry_find(registry, ESP_LOSS, name);
+    assert_non_null(term->plugin);
+    term->weight = weight;
+    term->monitor = true;
+    esp_params_default(&term->params, term->plugin);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    generated_data_write(folder, "toy", 600, 200, 8, 4, 7);
+    setenv("ESPALIER_DATA_PATH", folder, 1);
+    assert_int_equal(esp_blas_prepare(), 0);
+    assert_int_equal(esp_registry_create(&registry), 0);
+    assert_int_equal(esp_dataset_open(&data, "toy"), 0);
+    assert_int_equal(esp_partition_make(&partition, data, 0.1, 0), 0);
+    for (int i = 0; i < 2; i++) {
+        phases[i] = (esp_phase_config){.name = i ? "harden" : "balance",
+                                       .epochs = 3,
+                                       .batch_size = 64,
+                                       .optimizer = {.kind = ESP_ADAM,
+                                                     .learning_rate = 0.01,
+                                                     .beta1 = 0.9,
+                                                     .beta2 = 0.999,
+                                                     .epsilon = 1e-8}};
+        add_term(&phases[i], "cross_entropy", 1);
+        add_term(&phases[i], "hardening", i ? 3 : 1);
+        add_term(&phases[i], "balance", i ? 0 : 1);
+    }
+    cell = (esp_cell){.variant = "test",
+                      .label = "test",
+                      .data = {.name = "toy", .validation = 0.1, .mean = 0.5, .std = 0.5},
+                      .model = {.kind = ESP_MODEL_FFF, .depth = 2, .leaf_width = 3},
+                      .training_width = 12,
+                      .inference_width = 5,
+                      .n_heads = 1,
+                      .n_phases = 2,
+                      .phases = phases,
+                      .n_monitors = 1,
+                      .monitors = {{.name = "validation.hard_accuracy",
+                                    .split = ESP_VALIDATION,
+                                    .metric = "hard_accuracy",
+                                    .maximize = true}}};
+    cell.heads[0].plugin = esp_registry_find(registry, ESP_HEAD, "master_leaf");
+    assert_non_null(cell.heads[0].plugin);
+    esp_params_default(&cell.heads[0].params, cell.heads[0].plugin);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    char command[128];
+    esp_partition_free(&partition);
+    esp_dataset_close(data);
+    esp_registry_destroy(registry);
+    snprintf(command, sizeof command, "rm -r '%s'", folder);
+    return system(command) == 0 ? 0 : -1;
+}
+
+static esp_training *create(void)
+{
+    esp_training *training = NULL;
+    assert_int_equal(esp_training_create(&training, &cell, &trial, data, &partition), 0);
+    return training;
+}
+
+static void test_training__a_step_allocates_nothing(void **state)
+{
+    (void)state;
+#ifdef SANITIZED
+    skip(); /* sanitizers bring their own malloc */
+#else
+    esp_training *training = create();
+    double loss = 0;
+    int64_t correct = 0;
+    for (uint32_t i = 0; i < training->splits[ESP_TRAIN].count; i++) {
+        training->order[i] = training->splits[ESP_TRAIN].indices[i];
+    }
+    for (int step = 0; step < 10; step++) { /* plugins' scratch finds its size */
+        assert_int_equal(esp_training_step(training, 0, 64, 1, &loss, &correct), 0);
+    }
+    const long before = atomic_load(&n_allocations);
+    for (int step = 0; step < 100; step++) {
+        uint32_t first = (uint32_t)(step % 8) * 64, count = step % 3 ? 64 : 37;
+        assert_int_equal(esp_training_step(training, first, count, 1, &loss, &correct), 0);
+    }
+    assert_int_equal(atomic_load(&n_allocations) - before, 0);
+    free(malloc(1));
+    assert_true(atomic_load(&n_allocations) > before); /* the count counts */
+    esp_training_destroy(training);
+#endif
+}
+
+static void run_epochs(esp_training *training, int count)
+{
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(esp_training_epoch(training, NULL), 0);
+        const bool all[ESP_N_SPLITS] = {true, true, true};
+        assert_int_equal(esp_training_evaluate(training, all), 0);
+    }
+}
+
+static void test_training__learns(void **state)
+{
+    (void)state;
+    esp_training *training = create();
+    run_epochs(training, 12);
+    const esp_evaluation *test = &training->evaluations[ESP_TEST];
+    assert_true(test->metrics[ESP_HARD_ACCURACY] > 0.9);
+    assert_true(test->metrics[ESP_SOFT_ACCURACY] > 0.9);
+    assert_true(training->running_soft_accuracy > 0.9);
+    int64_t counted = 0;
+    for (int leaf = 0; leaf < 4; leaf++) {
+        counted += test->leaf_counts[leaf];
+    }
+    assert_int_equal(counted, 200);
+    esp_training_destroy(training);
+}
+
+static void test_training__continues_to_the_same_bits(void **state)
+{
+    (void)state;
+    char whole[65], resumed[65], path[128];
+    snprintf(path, sizeof path, "%s/state.safetensors", folder);
+    esp_training *training = create();
+    run_epochs(training, 2);
+    assert_int_equal(esp_checkpoint_write_state(path, training), 0);
+    run_epochs(training, 1);
+    esp_training_enter_phase(training, 1);
+    run_epochs(training, 2);
+    assert_int_equal(esp_training_digest(whole, training), 0);
+    esp_training_destroy(training);
+
+    training = create();
+    assert_int_equal(esp_checkpoint_read_state(training, path), 0);
+    assert_int_equal(training->epoch, 2);
+    run_epochs(training, 1);
+    esp_training_enter_phase(training, 1);
+    run_epochs(training, 2);
+    assert_int_equal(esp_training_digest(resumed, training), 0);
+    esp_training_destroy(training);
+    assert_string_equal(whole, resumed);
+}
+
+static void test_training__seeds_vary_one_stream_each(void **state)
+{
+    (void)state;
+    char base[65], order[65], init[65];
+    const esp_trial held = trial;
+    esp_training *training = create();
+    run_epochs(training, 1);
+    esp_training_digest(base, training);
+    esp_training_destroy(training);
+    trial.seed_order = 2;
+    training = create();
+    esp_training *twin = training;
+    assert_int_equal(esp_training_digest(init, twin), 0);
+    run_epochs(training, 1);
+    esp_training_digest(order, training);
+    esp_training_destroy(training);
+    assert_string_not_equal(base, order);
+    trial.seed_init = 2;
+    training = create();
+    esp_training_digest(order, training);
+    esp_training_destroy(training);
+    assert_string_not_equal(init, order);
+    trial = held;
+}
+
+static void test_training__model_opens_again(void **state)
+{
+    (void)state;
+    char path[128], digest[65], again[65];
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    esp_training *training = create();
+    run_epochs(training, 1);
+    const esp_network *network = training->network;
+    assert_int_equal(esp_checkpoint_write_model(path, digest, training, network->parameters), 0);
+    assert_int_equal(esp_checkpoint_write_model(path, again, training, network->parameters), 0);
+    assert_string_equal(digest, again);
+    esp_model *model = NULL;
+    assert_int_equal(esp_model_open(&model, path, 64, registry), 0);
+    assert_int_equal(model->network->n_parameters, network->n_parameters);
+    assert_memory_equal(model->network->parameters, network->parameters,
+                        sizeof(esp_real) * network->n_parameters);
+    assert_string_equal(model->trained_on, "toy");
+    esp_model_close(model);
+    esp_training_destroy(training);
+}
+
+static void test_training__divergence_names_term_epoch_and_batch(void **state)
+{
+    (void)state;
+    esp_training *training = create();
+    training->network->parameters[3] = (esp_real)NAN;
+    assert_int_equal(esp_training_epoch(training, NULL), ESP_FAILED);
+    assert_non_null(strstr(esp_message(), "epoch 1, batch 1"));
+    assert_non_null(strstr(esp_message(), "cross_entropy"));
+    esp_training_destroy(training);
+}
+
+static void test_training__refuses_another_trials_state(void **state)
+{
+    (void)state;
+    char path[128];
+    snprintf(path, sizeof path, "%s/other.safetensors", folder);
+    esp_training *training = create();
+    assert_int_equal(esp_checkpoint_write_state(path, training), 0);
+    esp_training_destroy(training);
+    const esp_trial held = trial;
+    snprintf(trial.id, sizeof trial.id, "fedcba9876543210");
+    training = create();
+    assert_int_equal(esp_checkpoint_read_state(training, path), ESP_DATA);
+    assert_non_null(strstr(esp_message(), "0123456789abcdef"));
+    esp_training_destroy(training);
+    trial = held;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_training__a_step_allocates_nothing),
+        cmocka_unit_test(test_training__learns),
+        cmocka_unit_test(test_training__continues_to_the_same_bits),
+        cmocka_unit_test(test_training__seeds_vary_one_stream_each),
+        cmocka_unit_test(test_training__model_opens_again),
+        cmocka_unit_test(test_training__divergence_names_term_epoch_and_batch),
+        cmocka_unit_test(test_training__refuses_another_trials_state),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
