@@ -1,11 +1,205 @@
+/* espalier report: a study's results as tables. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "cli/command.h"
+#include "core/log.h"
 #include "core/status.h"
+#include "core/text.h"
+#include "report/render.h"
+#include "study/study.h"
+
+enum { MAX_NAMES = 64, OPTION_DB = 256, OPTION_AT, OPTION_REVISION };
+
+typedef struct arguments {
+    const char *study, *database;
+    const esp_report_format *format;
+    int revision, n_metrics, n_ats;
+    const char *metrics[MAX_NAMES], *ats[MAX_NAMES];
+} arguments;
+
+static const struct argp_option options[] = {
+    {"db", OPTION_DB, "FILE", 0, "results database (ESPALIER_DB, else results/espalier.db)", 0},
+    {"at", OPTION_AT, "EPOCH", 0, "selected, last or selected:<metric>; more than once for several",
+     0},
+    {"metric", 'm', "SPLIT.METRIC", 0, "in place of the study's; more than once for several", 0},
+    {"revision", OPTION_REVISION, "N", 0, "an earlier revision than the one run last", 0},
+    {"format", 'f', "FORMAT", 0, "text (default), md, csv or json", 0},
+    {0},
+};
+
+static error_t parse(int key, char *value, struct argp_state *state)
+{
+    arguments *given = state->input;
+    char *end = NULL;
+    switch (key) {
+    case OPTION_DB:
+        given->database = value;
+        return 0;
+    case OPTION_AT:
+    case 'm': {
+        int *n = key == 'm' ? &given->n_metrics : &given->n_ats;
+        if (*n == MAX_NAMES) {
+            argp_error(state, "more than %d of them", MAX_NAMES);
+        }
+        (key == 'm' ? given->metrics : given->ats)[(*n)++] = value;
+        return 0;
+    }
+    case OPTION_REVISION:
+        given->revision = (int)strtol(value, &end, 10);
+        if (*end != '\0' || given->revision < 1) {
+            argp_error(state, "--revision: expected a number from 1, found '%s'", value);
+        }
+        return 0;
+    case 'f':
+        if (esp_report_format_find(&given->format, value) != ESP_OK) {
+            argp_error(state, "%s", esp_message());
+        }
+        return 0;
+    case ARGP_KEY_ARG:
+        if (given->study != NULL) {
+            argp_error(state, "one study at a time, found '%s' too", value);
+        }
+        given->study = value;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "which study? `espalier ls` lists them");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp parser = {
+    options,
+    parse,
+    "STUDY|FILE.yaml",
+    "Prints a study's results: mean, sd, variance and best ± spread over seeds of every cell,"
+    " compared with the reference variant and with published values.\v"
+    "A name uses the report section stored with the study; a file its own.\n"
+    "\n"
+    "examples:\n"
+    "  espalier report quickstart\n"
+    "  espalier report table1 --at last --metric test.hard_accuracy --format md\n"
+    "  espalier report experiments/table1.yaml --format csv > table1.csv\n",
+    NULL,
+    NULL,
+    NULL,
+};
+
+static bool names_a_file(const char *text)
+{
+    size_t n = strlen(text);
+    return strchr(text, '/') != NULL || (n > 5 && strcmp(text + n - 5, ".yaml") == 0) ||
+           (n > 4 && strcmp(text + n - 4, ".yml") == 0);
+}
+
+/* The numbers of the published rows in the database and in the report: alike when nothing is new.
+ */
+static int published_stands(bool *out, esp_store *store, const esp_report *report,
+                            const esp_store_published *wanted, int n)
+{
+    double sum = 0;
+    for (int i = 0; i < n; i++) {
+        sum += (wanted[i].best == wanted[i].best ? wanted[i].best : 0) +
+               (wanted[i].spread == wanted[i].spread ? wanted[i].spread : 0);
+    }
+    esp_rows *rows = NULL;
+    bool found = false;
+    int status = ESP_OK;
+    ESP_TRY_OUT(esp_rows_open(&rows, store,
+                              "SELECT count(*), total(published_best) + total(published_spread)"
+                              " FROM published WHERE revision = (SELECT current_revision FROM"
+                              " study WHERE name = :study)"));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":study", report->study));
+    ESP_TRY_OUT(esp_rows_step(rows, &found));
+    double off = found ? esp_rows_real(rows, 1) - sum : 1;
+    *out = found && esp_rows_integer(rows, 0) == n && off < 1e-9 && off > -1e-9;
+out:
+    esp_rows_close(rows);
+    return status;
+}
+
+/* Keeps the view versus_published in step with what the report shows. A database that cannot be
+ * written is no reason for a report to fail. */
+static void store_published(esp_store *store, esp_report *report)
+{
+    esp_store_published *rows = NULL;
+    esp_store *writable = NULL;
+    bool stands = false;
+    int n = 0;
+    if (!report->latest || report->published == NULL ||
+        esp_report_published_rows(&rows, &n, report) != ESP_OK ||
+        published_stands(&stands, store, report, rows, n) != ESP_OK || stands) {
+        return;
+    }
+    if (esp_store_open(&writable, esp_store_path(store), ESP_STORE_WRITE) != ESP_OK ||
+        esp_store_set_published(writable, report->study, rows, n) != ESP_OK) {
+        esp_log_note("note: view versus_published is not up to date: %s", esp_message());
+    }
+    esp_store_close(writable);
+}
+
+/* The file's folder; "." without one. Owned by the caller. */
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL   ? esp_text_format(".")
+           : slash == path ? esp_text_format("/")
+                           : esp_text_format("%.*s", (int)(slash - path), path);
+}
+
+static int report_study(const arguments *given, const esp_study *study, const char *folder)
+{
+    esp_report_request request = {
+        .study = study != NULL ? study->name : given->study,
+        .section = study != NULL ? study->report : NULL,
+        .text = study != NULL ? study->text : NULL,
+        .study_folder = folder,
+        .source_folder = ESPALIER_SOURCE_DIR,
+        .revision = given->revision,
+        .n_metrics = given->n_metrics,
+        .metrics = given->metrics,
+        .n_ats = given->n_ats,
+        .ats = given->ats,
+    };
+    esp_store *store = NULL;
+    esp_report *report = NULL;
+    int status = ESP_OK;
+    ESP_TRY_OUT(esp_store_open(&store, esp_store_default_path(given->database), ESP_STORE_READ));
+    ESP_TRY_OUT(esp_report_load(&report, store, &request));
+    store_published(store, report);
+    ESP_TRY_OUT(given->format->render(stdout, report));
+out:
+    esp_report_free(report);
+    esp_store_close(store);
+    return status;
+}
 
 static int run(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
-    return esp_fail(ESP_FAILED, "placeholder: the owner of this verb replaces this file");
+    arguments given = {0};
+    argp_err_exit_status = esp_exit_code(ESP_USAGE);
+    ESP_TRY(esp_report_format_find(&given.format, "text"));
+    argp_parse(&parser, argc, argv, 0, NULL, &given);
+    if (!names_a_file(given.study)) {
+        return report_study(&given, NULL, ESPALIER_SOURCE_DIR "/experiments");
+    }
+    esp_registry *registry = NULL;
+    esp_study *study = NULL;
+    char *folder = folder_of(given.study);
+    int status = folder == NULL ? esp_fail(ESP_MEMORY, "no memory for a path") : ESP_OK;
+    ESP_TRY_OUT(status);
+    ESP_TRY_OUT(esp_registry_create(&registry));
+    ESP_TRY_OUT(esp_study_load(&study, given.study, &(esp_study_options){0}, registry, stderr));
+    ESP_TRY_OUT(report_study(&given, study, folder));
+out:
+    esp_study_free(study);
+    esp_registry_destroy(registry);
+    free(folder);
+    return status;
 }
 
-const esp_command esp_cmd_report = {"report", "", run};
+const esp_command esp_cmd_report = {
+    "report", "a study's results as tables: variance over seeds, references, published values",
+    run};

@@ -1,0 +1,324 @@
+/* A report for programs: CSV and JSON. */
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+#include "core/status.h"
+#include "report/render.h"
+
+/* ---- CSV ------------------------------------------------------------------------------------- */
+
+typedef struct csv {
+    FILE *out;
+    bool inside; /* a field of this line is written */
+} csv;
+
+static void separate(csv *line)
+{
+    fputs(line->inside ? "," : "", line->out);
+    line->inside = true;
+}
+
+/* RFC 4180: quotes around what needs them, quotes inside doubled. */
+static void put_field(csv *line, const char *text)
+{
+    separate(line);
+    if (strpbrk(text, ",\"\r\n") == NULL) {
+        fputs(text, line->out);
+        return;
+    }
+    fputc('"', line->out);
+    for (; *text; text++) {
+        fputs(*text == '"' ? "\"" : "", line->out);
+        fputc(*text, line->out);
+    }
+    fputc('"', line->out);
+}
+
+static void put_count(csv *line, int value)
+{
+    separate(line);
+    fprintf(line->out, "%d", value);
+}
+
+/* Digits enough to read the same number back; nothing where undefined. */
+static void put_number(csv *line, double value)
+{
+    separate(line);
+    if (!isnan(value)) {
+        fprintf(line->out, "%.17g", value);
+    }
+}
+
+static void end_line(csv *line)
+{
+    fputc('\n', line->out);
+    line->inside = false;
+}
+
+/* The keys of rows and columns that have no column of their own: their names, or a cell's values.
+ */
+static void put_keys(csv *line, const esp_report *report, const esp_report_cell *cell)
+{
+    const esp_words *keys[] = {&report->section.rows, &report->section.columns};
+    for (int list = 0; list < 2; list++) {
+        for (int i = 0; i < keys[list]->n; i++) {
+            const char *key = keys[list]->at[i];
+            if (strcmp(key, "variant") != 0 && strcmp(key, "cell") != 0) {
+                const char *value = cell != NULL ? esp_report_value(cell, key) : key;
+                put_field(line, value != NULL ? value : "");
+            }
+        }
+    }
+}
+
+static void put_csv_line(csv *line, const esp_report *report, const esp_report_cell *cell, int at,
+                         int m, const esp_published_value *published)
+{
+    const esp_report_series *series = esp_report_series_of(report, cell, at, m);
+    const esp_stats *stats = &series->stats;
+    put_field(line, report->study);
+    put_count(line, report->revision);
+    put_field(line, cell->variant);
+    put_field(line, cell->label);
+    put_keys(line, report, cell);
+    put_field(line, report->ats[at].name);
+    put_field(line, report->ats[at].monitors);
+    put_field(line, report->metrics[m].split);
+    put_field(line, report->metrics[m].key);
+    put_count(line, stats->n);
+    put_count(line, cell->planned);
+    put_count(line, cell->failed);
+    const double numbers[] = {stats->mean,  stats->sd,  stats->variance, stats->best,
+                              stats->worst, stats->min, stats->max,      stats->spread};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        put_number(line, numbers[i]);
+    }
+    put_field(line, cell->reference >= 0 ? report->cells[cell->reference].label : "");
+    put_number(line, series->variance_ratio);
+    put_count(line, series->paired.n);
+    put_number(line, series->paired.mean);
+    put_number(line, series->paired.sd);
+    put_number(line, published != NULL ? published->best : NAN);
+    put_number(line, published != NULL ? published->spread : NAN);
+    put_field(line, published != NULL ? published->spread_is : "");
+    put_field(line, published != NULL ? published->routing : "");
+    if (published != NULL && published->runs > 0) {
+        put_count(line, published->runs);
+    } else {
+        put_field(line, "");
+    }
+    put_field(line, published != NULL ? published->source : "");
+    end_line(line);
+}
+
+int esp_render_csv(FILE *out, esp_report *report)
+{
+    static const char *const before[] = {"study", "revision", "variant", "cell"};
+    static const char *const after[] = {"at",
+                                        "selected_by",
+                                        "split",
+                                        "metric",
+                                        "n",
+                                        "planned",
+                                        "failed",
+                                        "mean",
+                                        "sd",
+                                        "variance",
+                                        "best",
+                                        "worst",
+                                        "min",
+                                        "max",
+                                        "spread",
+                                        "reference",
+                                        "variance_ratio",
+                                        "pairs",
+                                        "mean_delta",
+                                        "sd_delta",
+                                        "published_best",
+                                        "published_spread",
+                                        "published_spread_is",
+                                        "published_routing",
+                                        "published_runs",
+                                        "published_source"};
+    csv line = {.out = out};
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+        put_field(&line, before[i]);
+    }
+    put_keys(&line, report, NULL);
+    for (size_t i = 0; i < sizeof after / sizeof *after; i++) {
+        put_field(&line, after[i]);
+    }
+    end_line(&line);
+    for (int c = 0; c < report->n_cells; c++) {
+        for (int k = 0; k < report->n_ats * report->n_metrics; k++) {
+            const esp_report_series *series = &report->cells[c].series[k];
+            for (int p = 0; p == 0 || p < series->n_published; p++) {
+                put_csv_line(&line, report, &report->cells[c], k / report->n_metrics,
+                             k % report->n_metrics,
+                             series->n_published > 0 ? &series->published[p] : NULL);
+            }
+        }
+    }
+    return fflush(out) != 0 || ferror(out) ? esp_fail(ESP_IO, "the report cannot be written")
+                                           : ESP_OK;
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------ */
+
+static json_t *number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+/* Text that is not UTF-8 (a message of a plugin, say) keeps its ASCII. */
+static json_t *word(esp_report *report, const char *text)
+{
+    json_t *value = text != NULL ? json_string(text) : json_null();
+    if (value == NULL) {
+        char *ascii = esp_pool_take(&report->pool, strlen(text) + 1);
+        for (size_t i = 0; ascii != NULL && text[i]; i++) {
+            ascii[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
+        }
+        value = json_string(ascii != NULL ? ascii : "");
+    }
+    return value;
+}
+
+static json_t *words(esp_report *report, const esp_words *list)
+{
+    json_t *out = json_array();
+    for (int i = 0; i < list->n; i++) {
+        json_array_append_new(out, word(report, list->at[i]));
+    }
+    return out;
+}
+
+static json_t *seeds_of(const esp_sample *sample)
+{
+    json_t *out = json_array();
+    for (int i = 0; i < sample->n; i++) {
+        const uint64_t *seed = sample->seeds[i];
+        json_t *one = json_object();
+        json_object_set_new(one, "init", json_integer((json_int_t)seed[0]));
+        json_object_set_new(one, "order", json_integer((json_int_t)seed[1]));
+        json_object_set_new(one, "noise", json_integer((json_int_t)seed[2]));
+        json_object_set_new(one, "value", number(sample->values[i]));
+        json_array_append_new(out, one);
+    }
+    return out;
+}
+
+static json_t *published_of(esp_report *report, const esp_report_series *series)
+{
+    json_t *out = json_array();
+    for (int i = 0; i < series->n_published; i++) {
+        const esp_published_value *value = &series->published[i];
+        json_t *one = json_object();
+        json_object_set_new(one, "best", number(value->best));
+        json_object_set_new(one, "spread", number(value->spread));
+        json_object_set_new(one, "spread_is", word(report, value->spread_is));
+        json_object_set_new(one, "routing", word(report, value->routing));
+        json_object_set_new(one, "runs", json_integer(value->runs));
+        json_object_set_new(one, "source", word(report, value->source));
+        json_array_append_new(out, one);
+    }
+    return out;
+}
+
+static json_t *series_of(esp_report *report, const esp_report_cell *cell, int at, int m)
+{
+    const esp_report_series *series = esp_report_series_of(report, cell, at, m);
+    const esp_stats *stats = &series->stats;
+    json_t *out = json_object();
+    json_object_set_new(out, "at", word(report, report->ats[at].name));
+    json_object_set_new(out, "split", word(report, report->metrics[m].split));
+    json_object_set_new(out, "metric", word(report, report->metrics[m].key));
+    json_object_set_new(out, "n", json_integer(stats->n));
+    json_object_set_new(out, "mean", number(stats->mean));
+    json_object_set_new(out, "sd", number(stats->sd));
+    json_object_set_new(out, "variance", number(stats->variance));
+    json_object_set_new(out, "best", number(stats->best));
+    json_object_set_new(out, "worst", number(stats->worst));
+    json_object_set_new(out, "min", number(stats->min));
+    json_object_set_new(out, "max", number(stats->max));
+    json_object_set_new(out, "spread", number(stats->spread));
+    json_object_set_new(out, "seeds", seeds_of(&series->sample));
+    if (cell->reference >= 0) {
+        json_object_set_new(out, "variance_ratio", number(series->variance_ratio));
+        json_object_set_new(out, "pairs", json_integer(series->paired.n));
+        json_object_set_new(out, "mean_delta", number(series->paired.mean));
+        json_object_set_new(out, "sd_delta", number(series->paired.sd));
+    }
+    json_object_set_new(out, "published", published_of(report, series));
+    return out;
+}
+
+static json_t *cell_json(esp_report *report, const esp_report_cell *cell)
+{
+    json_t *out = json_object(), *config = json_object(), *metrics = json_array();
+    json_object_set_new(out, "variant", word(report, cell->variant));
+    json_object_set_new(out, "cell", word(report, cell->label));
+    json_object_set_new(
+        out, "reference",
+        word(report, cell->reference >= 0 ? report->cells[cell->reference].label : NULL));
+    json_object_set_new(out, "planned", json_integer(cell->planned));
+    json_object_set_new(out, "done", json_integer(cell->done));
+    json_object_set_new(out, "failed", json_integer(cell->failed));
+    json_object_set_new(out, "first_failure", word(report, cell->first_failure));
+    for (int i = 0; i < cell->keys.n; i++) {
+        json_object_set_new(config, cell->keys.at[i], word(report, cell->values.at[i]));
+    }
+    json_object_set_new(out, "config", config);
+    if (cell->n_routed > 0) {
+        json_t *leaves = json_object();
+        json_object_set_new(leaves, "n", json_integer(cell->n_routed));
+        json_object_set_new(leaves, "leaves", number(cell->leaves));
+        json_object_set_new(leaves, "dead", number(cell->dead));
+        json_object_set_new(leaves, "entropy", number(cell->entropy));
+        json_object_set_new(leaves, "max_share", number(cell->max_share));
+        json_object_set_new(out, "test_leaf_balance", leaves);
+    }
+    for (int k = 0; k < report->n_ats * report->n_metrics; k++) {
+        json_array_append_new(
+            metrics, series_of(report, cell, k / report->n_metrics, k % report->n_metrics));
+    }
+    json_object_set_new(out, "metrics", metrics);
+    return out;
+}
+
+int esp_render_json(FILE *out, esp_report *report)
+{
+    esp_page *page = NULL;
+    ESP_TRY(esp_page_make(&page, report));
+    json_t *root = json_object(), *ats = json_array(), *cells = json_array();
+    json_object_set_new(root, "study", word(report, report->study));
+    json_object_set_new(root, "title", word(report, report->title));
+    json_object_set_new(root, "source", word(report, report->source));
+    json_object_set_new(root, "question", word(report, report->question));
+    json_object_set_new(root, "revision", json_integer(report->revision));
+    json_object_set_new(root, "overrides", words(report, &report->overrides));
+    json_object_set_new(root, "planned", json_integer(report->planned));
+    json_object_set_new(root, "done", json_integer(report->done));
+    json_object_set_new(root, "failed", json_integer(report->failed));
+    for (int i = 0; i < report->n_ats; i++) {
+        json_t *at = json_object();
+        json_object_set_new(at, "at", word(report, report->ats[i].name));
+        json_object_set_new(at, "selected_by", word(report, report->ats[i].monitors));
+        json_object_set_new(at, "chosen_by_test", json_boolean(report->ats[i].by_test));
+        json_array_append_new(ats, at);
+    }
+    json_object_set_new(root, "at", ats);
+    for (int i = 0; i < report->n_cells; i++) {
+        json_array_append_new(cells, cell_json(report, &report->cells[i]));
+    }
+    json_object_set_new(root, "cells", cells);
+    json_object_set_new(root, "notes", words(report, &page->notes));
+    json_object_set_new(root, "query", word(report, page->query));
+    int written = json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    json_decref(root);
+    fputc('\n', out);
+    ESP_TRY(esp_pool_status(&report->pool));
+    return written != 0 || fflush(out) != 0 ? esp_fail(ESP_IO, "the report cannot be written")
+                                            : ESP_OK;
+}

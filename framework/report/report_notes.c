@@ -1,0 +1,204 @@
+/* What a reader must know beside a report's tables. */
+#include <math.h>
+#include <string.h>
+
+#include "report/report_tables.h"
+
+#define NOTE(page, report, ...) add(page, esp_pool_format(&(report)->pool, __VA_ARGS__))
+
+static void add(esp_page *page, const char *note)
+{
+    for (int i = 0; i < page->notes.n; i++) {
+        if (strcmp(page->notes.at[i], note) == 0) {
+            return;
+        }
+    }
+    if (page->notes.n < ESP_MAX_NOTES) {
+        page->notes.at[page->notes.n++] = note;
+    }
+}
+
+static void note_selection(esp_page *page, esp_report *report)
+{
+    for (int at = 0; at < report->n_ats; at++) {
+        if (report->ats[at].by_test) {
+            NOTE(page, report,
+                 "%s: epochs were chosen by looking at the test set (%s), so test figures there are"
+                 " optimistic; `--at last` shows the last epoch, and a study with data.validation"
+                 " above 0 can select by validation.hard_accuracy.",
+                 report->ats[at].name, report->ats[at].monitors);
+        }
+    }
+}
+
+static void note_trials(esp_page *page, esp_report *report)
+{
+    int missing = report->planned - report->done - report->failed;
+    for (int i = 0; i < report->n_cells; i++) {
+        const esp_report_cell *cell = &report->cells[i];
+        if (cell->failed > 0) {
+            NOTE(page, report, "%d of %d trials of '%s' failed; the first said: %s", cell->failed,
+                 cell->planned, cell->label,
+                 cell->first_failure && *cell->first_failure ? cell->first_failure : "nothing");
+        }
+    }
+    if (missing > 0) {
+        NOTE(page, report,
+             "%d of %d trials are not done yet (`espalier query \"SELECT * FROM missing_trials"
+             "%s\"`).",
+             missing, report->planned, report->latest ? "" : "_all");
+    }
+    if (report->stale > 0) {
+        NOTE(page, report,
+             "%d trials were done by another build of espalier or of a plugin; `run --strict-code`"
+             " trains them again.",
+             report->stale);
+    }
+    if (report->mismatches > 0) {
+        NOTE(page, report,
+             "%d epochs that were trained again did not come out the same: these trials are not"
+             " repeatable on this machine.",
+             report->mismatches);
+    }
+    if (report->text_differs) {
+        NOTE(page, report,
+             "the study's file has changed since revision %d was run; these are that revision's"
+             " results, in the tables that the file asks for now.",
+             report->revision);
+    }
+}
+
+static void note_statistics(esp_page *page, esp_report *report)
+{
+    bool few = false, compared = false;
+    const char *against = NULL;
+    for (int i = 0; i < report->n_cells; i++) {
+        const esp_report_cell *cell = &report->cells[i];
+        for (int k = 0; k < report->n_ats * report->n_metrics; k++) {
+            few = few || (cell->series[k].stats.n > 0 && cell->series[k].stats.n < 3);
+        }
+        if (cell->reference >= 0) {
+            compared = true;
+            against = report->cells[cell->reference].variant;
+        }
+    }
+    NOTE(page, report,
+         "sd and variance are over seeds (n - 1); spread = best - worst. Accuracies in percent, so"
+         " their variance is in squared points.");
+    if (compared) {
+        NOTE(page, report,
+             "var. ratio: the cell's variance over that of its reference (%s); delta: mean "
+             "difference from"
+             " the reference over the pairs of trials that share a seed.",
+             against);
+    }
+    if (few) {
+        NOTE(page, report,
+             "fewer than 3 seeds: nothing can be said of how much such a cell varies; its variance"
+             " ratio is left out.");
+    }
+}
+
+/* What differs between a published value and ours beside it. */
+static void note_published_value(esp_page *page, esp_report *report,
+                                 const esp_report_metric *metric, const esp_report_series *series,
+                                 const esp_published_value *value)
+{
+    if (strcmp(value->spread_is, "sd") == 0) {
+        NOTE(page, report,
+             "published, %s: its ± is a standard deviation; ours is best - worst. The two are not"
+             " comparable.",
+             value->source);
+    }
+    if (strcmp(value->routing, "none") != 0 &&
+        strncmp(metric->key, value->routing, strlen(value->routing)) != 0) {
+        NOTE(page, report, "published, %s: %s accuracy there is with %s routing; %s here is not.",
+             value->source, value->split, value->routing, metric->name);
+    }
+    if (value->runs > 0 && series->stats.n > 0 && value->runs != series->stats.n) {
+        bool theirs = value->runs > series->stats.n;
+        NOTE(page, report,
+             "published, %s: best of %d runs, ours best of %d: the best of %d beats the best of %d"
+             " by luck alone.",
+             value->source, value->runs, series->stats.n, theirs ? value->runs : series->stats.n,
+             theirs ? series->stats.n : value->runs);
+    }
+    const char *words = esp_published_csv_words(report->published, value->source);
+    if (words != NULL) {
+        NOTE(page, report, "published, %s: %s", value->source, words);
+    }
+}
+
+static void note_published(esp_page *page, esp_report *report)
+{
+    int joined = 0;
+    if (report->published_problem != NULL) {
+        NOTE(page, report, "%s", report->published_problem);
+    }
+    if (report->published == NULL) {
+        return;
+    }
+    for (int i = 0; i < report->n_cells; i++) {
+        for (int k = 0; k < report->n_ats * report->n_metrics; k++) {
+            const esp_report_series *series = &report->cells[i].series[k];
+            for (int p = 0; p < series->n_published; p++) {
+                note_published_value(page, report, &report->metrics[k % report->n_metrics], series,
+                                     &series->published[p]);
+                joined++;
+            }
+        }
+    }
+    NOTE(page, report, joined ? "published values are from %s." : "no line of %s joins a cell.",
+         report->published->path);
+}
+
+/* How to get at the numbers: a query, as typed into a shell. */
+static const char *query_of(esp_report *report)
+{
+    size_t length = strlen(report->study), used = 0;
+    char *name = esp_pool_take(&report->pool, 2 * length + 1);
+    if (name == NULL) {
+        return "";
+    }
+    for (size_t i = 0; i < length; i++) {
+        char c = report->study[i];
+        if (strchr("\"$`\\", c) != NULL) {
+            name[used++] = '\\';
+        } else if (c == '\'') {
+            name[used++] = '\'';
+        }
+        name[used++] = c;
+    }
+    name[used] = '\0';
+    const char *columns = "cell, at, split, metric, n, mean, sd, variance, best, spread";
+    return report->latest
+               ? esp_pool_format(&report->pool,
+                                 "espalier query \"SELECT %s FROM seed_stats WHERE study='%s'\"",
+                                 columns, name)
+               : esp_pool_format(&report->pool,
+                                 "espalier query \"SELECT %s FROM seed_stats_all WHERE study='%s'"
+                                 " AND revision=%d\"",
+                                 columns, name, report->revision);
+}
+
+void esp_page_add_notes(esp_page *page, esp_report *report)
+{
+    const char *overrides = "";
+    for (int i = 0; i < report->overrides.n; i++) {
+        overrides =
+            esp_pool_format(&report->pool, "%s --set %s", overrides, report->overrides.at[i]);
+    }
+    page->status =
+        esp_pool_format(&report->pool, "revision %d%s, %d of %d trials done%s", report->revision,
+                        report->latest ? "" : " (not the one run last)", report->done,
+                        report->planned, *overrides ? "," : "");
+    if (*overrides) {
+        page->status =
+            esp_pool_format(&report->pool, "%s overrides in force:%s", page->status, overrides);
+    }
+    note_selection(page, report);
+    note_trials(page, report);
+    note_statistics(page, report);
+    note_published(page, report);
+    page->query = query_of(report);
+}

@@ -1,0 +1,28 @@
+/* Within report/: queries about one revision of a study. */
+#ifndef ESP_REPORT_REPORT_QUERY_H
+#define ESP_REPORT_REPORT_QUERY_H
+
+#include "report/report.h"
+
+/* A statement with :study and :revision bound; close *out also after a failure. */
+int esp_report_ask(esp_rows **out, esp_store *store, const esp_report *report, const char *sql);
+
+/* Steps to the next row; false at the end and on a failure, which status then holds. */
+bool esp_report_next(esp_rows *rows, int *status);
+
+/* A copy of the text that lives as long as the report; "" for NULL. */
+const char *esp_report_keep(esp_report *report, const char *text);
+
+/* An empty list with room for capacity words. */
+int esp_report_words(esp_words *out, esp_report *report, int capacity);
+
+/* The first column of the first row, as a number; 0 without a row. */
+int esp_report_count(int *out, esp_store *store, const esp_report *report, const char *sql);
+
+/* Fills cells, their configurations, how their trials ended. */
+int esp_report_load_cells(esp_report *report, esp_store *store);
+
+/* Fills every cell's series for the report's metrics and epochs, and its leaves' use. */
+int esp_report_load_values(esp_report *report, esp_store *store);
+
+#endif

@@ -1,0 +1,88 @@
+#include "report/report_section.h"
+
+#include <jansson.h>
+
+#include "core/status.h"
+
+/* A list of strings, or one string alone. */
+static int parse_words(esp_words *out, const json_t *section, const char *key, esp_text_pool *pool)
+{
+    const json_t *list = json_object_get(section, key);
+    size_t n = json_is_array(list) ? json_array_size(list) : json_is_string(list) ? 1 : 0;
+    if (list != NULL && !json_is_null(list) && !json_is_array(list) && !json_is_string(list)) {
+        return esp_fail(ESP_STUDY, "report.%s is not a list", key);
+    }
+    out->n = 0;
+    out->at = esp_pool_take(pool, (n + 1) * sizeof *out->at);
+    ESP_TRY(esp_pool_status(pool));
+    for (size_t i = 0; i < n; i++) {
+        const json_t *word = json_is_array(list) ? json_array_get(list, i) : list;
+        if (!json_is_string(word)) {
+            return esp_fail(ESP_STUDY, "report.%s holds something that is not a word", key);
+        }
+        out->at[out->n++] = esp_pool_format(pool, "%s", json_string_value(word));
+    }
+    return esp_pool_status(pool);
+}
+
+static int parse_joins(esp_joins *out, const json_t *published, const char *key,
+                       esp_text_pool *pool)
+{
+    json_t *map = json_object_get(published, key);
+    if (map != NULL && !json_is_null(map) && !json_is_object(map)) {
+        return esp_fail(ESP_STUDY, "report.published.%s is not a map", key);
+    }
+    out->n = 0;
+    out->at = esp_pool_take(pool, (json_object_size(map) + 1) * sizeof *out->at);
+    ESP_TRY(esp_pool_status(pool));
+    const char *column = NULL;
+    json_t *value = NULL;
+    json_object_foreach(map, column, value)
+    {
+        esp_join *join = &out->at[out->n++];
+        join->column = esp_pool_format(pool, "%s", column);
+        if (json_is_string(value)) {
+            join->value = esp_pool_format(pool, "%s", json_string_value(value));
+        } else if (json_is_integer(value)) {
+            join->value = esp_pool_format(pool, "%lld", (long long)json_integer_value(value));
+        } else if (json_is_real(value)) {
+            join->value = esp_pool_format(pool, "%.17g", json_real_value(value));
+        } else {
+            return esp_fail(ESP_STUDY, "report.published.%s.%s is neither word nor number", key,
+                            column);
+        }
+    }
+    return esp_pool_status(pool);
+}
+
+int esp_report_section_parse(esp_report_section *out, const char *json, esp_text_pool *pool)
+{
+    *out = (esp_report_section){0};
+    json_error_t error;
+    json_t *root = json_loads(json, 0, &error);
+    if (root == NULL) {
+        return esp_fail(ESP_STUDY, "the report section is not JSON: %s", error.text);
+    }
+    int status = ESP_OK;
+    const json_t *section = root, *inner = json_object_get(root, "report");
+    if (json_is_object(inner)) {
+        section = inner;
+    }
+    ESP_TRY_OUT(parse_words(&out->rows, section, "rows", pool));
+    ESP_TRY_OUT(parse_words(&out->columns, section, "columns", pool));
+    ESP_TRY_OUT(parse_words(&out->metrics, section, "metrics", pool));
+    ESP_TRY_OUT(parse_words(&out->ats, section, "at", pool));
+    ESP_TRY_OUT(parse_words(&out->baseline_rows, section, "baseline_rows", pool));
+    const json_t *published = json_object_get(section, "published");
+    const char *file = json_string_value(json_object_get(published, "file"));
+    if (file != NULL) {
+        out->published_file = esp_pool_format(pool, "%s", file);
+        ESP_TRY_OUT(parse_joins(&out->published_where, published, "where", pool));
+        ESP_TRY_OUT(parse_joins(&out->published_join, published, "join", pool));
+        ESP_TRY_OUT(parse_joins(&out->published_variant, published, "variant", pool));
+    }
+    status = esp_pool_status(pool);
+out:
+    json_decref(root);
+    return status;
+}

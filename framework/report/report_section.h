@@ -1,0 +1,38 @@
+/* The report section of a study, from its JSON. CONTRACT, study file, `report:`. */
+#ifndef ESP_REPORT_REPORT_SECTION_H
+#define ESP_REPORT_REPORT_SECTION_H
+
+#include "report/text_pool.h"
+
+typedef struct esp_words {
+    int n;
+    const char **at;
+} esp_words;
+
+typedef struct esp_join {
+    const char *column; /* of the published file */
+    const char *value;  /* a key of the cell, or for `where` and `variant` the wanted text */
+} esp_join;
+
+typedef struct esp_joins {
+    int n;
+    esp_join *at;
+} esp_joins;
+
+typedef struct esp_report_section {
+    esp_words rows, columns;     /* keys of cells; "variant" is one too */
+    esp_words metrics;           /* "test.hard_accuracy" */
+    esp_words ats;               /* "selected", "last", "selected:<metric>" */
+    esp_words baseline_rows;     /* variants printed first in each group */
+    const char *published_file;  /* NULL: none */
+    esp_joins published_where;   /* column = text */
+    esp_joins published_join;    /* column = value of the cell's key */
+    esp_joins published_variant; /* our variant -> theirs (column `model`) */
+} esp_report_section;
+
+/* Fills a section; what the JSON leaves out stays empty (the report chooses). Strings live in the
+ * pool. Errors: ESP_STUDY where the JSON is not a report section; ESP_MEMORY. Thread: the pool's.
+ */
+int esp_report_section_parse(esp_report_section *out, const char *json, esp_text_pool *pool);
+
+#endif

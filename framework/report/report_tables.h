@@ -1,0 +1,42 @@
+/* A report laid out for reading: tables of text, and the notes that go with them. */
+#ifndef ESP_REPORT_REPORT_TABLES_H
+#define ESP_REPORT_REPORT_TABLES_H
+
+#include "report/report.h"
+
+typedef struct esp_table {
+    const char *title;
+    const char *subtitle; /* what its numbers mean, "" for none */
+    int n_columns, n_rows;
+    int n_labels; /* the first so many columns are words, the rest numbers */
+    const char **headings;
+    const char **cells; /* [n_rows x n_columns] */
+    bool *gap;          /* [n_rows] a new group starts here */
+} esp_table;
+
+typedef struct esp_page {
+    const char *title; /* "quickstart: ..." */
+    const char *status;
+    int n_tables;
+    esp_table *tables;
+    esp_words notes;
+    const char *query; /* how to get at the numbers */
+} esp_page;
+
+/* Lays a report out; the page lives in the report's pool. Errors: ESP_MEMORY. Thread: the
+ * report's. */
+int esp_page_make(esp_page **out, esp_report *report);
+
+/* "Test accuracy, hard routing, percent", from a metric. */
+const char *esp_report_metric_title(esp_report *report, const esp_report_metric *metric);
+
+/* "at the epoch selected by test.hard_accuracy (the test set!)". */
+const char *esp_report_at_phrase(esp_report *report, const esp_report_at *at);
+
+/* ---- notes (report_notes.c) ------------------------------------------------------------------ */
+
+/* Appends what a reader must know beside the tables. notes has room for ESP_MAX_NOTES. */
+enum { ESP_MAX_NOTES = 256 };
+void esp_page_add_notes(esp_page *page, esp_report *report);
+
+#endif

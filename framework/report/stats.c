@@ -1,0 +1,113 @@
+#include "report/stats.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+esp_better esp_better_of(const char *metric)
+{
+    if (ends_with(metric, "accuracy")) {
+        return ESP_BETTER_HIGHER;
+    }
+    if (ends_with(metric, "loss") || strncmp(metric, "loss.", 5) == 0) {
+        return ESP_BETTER_LOWER;
+    }
+    return ESP_BETTER_NEITHER;
+}
+
+/* The mean, and the sum of squared deviations from it. */
+static double mean_of(double *squares, const double *values, int n)
+{
+    double sum = 0;
+    for (int i = 0; i < n; i++) {
+        sum += values[i];
+    }
+    double mean = sum / n, first = 0, second = 0;
+    for (int i = 0; i < n; i++) {
+        double off = values[i] - mean;
+        first += off;
+        second += off * off;
+    }
+    *squares = fmax(0, second - first * first / n);
+    return mean;
+}
+
+esp_stats esp_stats_of(const double *values, int n, esp_better better)
+{
+    esp_stats out = {.n = n,
+                     .mean = NAN,
+                     .sd = NAN,
+                     .variance = NAN,
+                     .min = NAN,
+                     .max = NAN,
+                     .best = NAN,
+                     .worst = NAN,
+                     .spread = NAN};
+    if (n == 0) {
+        return out;
+    }
+    double squares = 0;
+    out.mean = mean_of(&squares, values, n);
+    if (n > 1) {
+        out.variance = squares / (n - 1);
+        out.sd = sqrt(out.variance);
+    }
+    out.min = out.max = values[0];
+    for (int i = 1; i < n; i++) {
+        out.min = fmin(out.min, values[i]);
+        out.max = fmax(out.max, values[i]);
+    }
+    out.spread = out.max - out.min;
+    if (better != ESP_BETTER_NEITHER) {
+        out.best = better == ESP_BETTER_HIGHER ? out.max : out.min;
+        out.worst = better == ESP_BETTER_HIGHER ? out.min : out.max;
+    }
+    return out;
+}
+
+/* The reference's value for a sample's seed, or NaN. */
+static double partner(const esp_sample *reference, const uint64_t seed[3])
+{
+    for (int j = 0; j < reference->n; j++) {
+        if (memcmp(reference->seeds[j], seed, sizeof reference->seeds[j]) == 0) {
+            return reference->values[j];
+        }
+    }
+    return NAN;
+}
+
+esp_paired esp_paired_of(const esp_sample *sample, const esp_sample *reference)
+{
+    esp_paired out = {.n = 0, .mean = NAN, .sd = NAN};
+    double sum = 0, squares = 0;
+    for (int i = 0; i < sample->n; i++) {
+        double delta = sample->values[i] - partner(reference, sample->seeds[i]);
+        if (!isnan(delta)) {
+            out.n++;
+            sum += delta;
+        }
+    }
+    if (out.n == 0) {
+        return out;
+    }
+    out.mean = sum / out.n;
+    for (int i = 0; i < sample->n; i++) {
+        double delta = sample->values[i] - partner(reference, sample->seeds[i]);
+        squares += isnan(delta) ? 0 : (delta - out.mean) * (delta - out.mean);
+    }
+    out.sd = out.n > 1 ? sqrt(squares / (out.n - 1)) : NAN;
+    return out;
+}
+
+double esp_variance_ratio(const esp_stats *stats, const esp_stats *reference)
+{
+    return stats->n > 1 && reference->n > 1 && reference->variance > 0
+               ? stats->variance / reference->variance
+               : NAN;
+}
