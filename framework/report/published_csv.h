@@ -5,7 +5,7 @@
 #ifndef ESP_REPORT_PUBLISHED_CSV_H
 #define ESP_REPORT_PUBLISHED_CSV_H
 
-#include "report/report_section.h"
+#include "report/section.h"
 #include "report/text_pool.h"
 
 typedef struct esp_published_csv {

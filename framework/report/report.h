@@ -4,7 +4,7 @@
 #define ESP_REPORT_REPORT_H
 
 #include "report/published_csv.h"
-#include "report/report_section.h"
+#include "report/section.h"
 #include "report/stats.h"
 #include "report/text_pool.h"
 #include "store/published.h"

@@ -1,4 +1,4 @@
-#include "report/report_section.h"
+#include "report/section.h"
 
 #include <jansson.h>
 

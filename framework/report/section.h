@@ -1,6 +1,6 @@
 /* The report section of a study, from its JSON. CONTRACT, study file, `report:`. */
-#ifndef ESP_REPORT_REPORT_SECTION_H
-#define ESP_REPORT_REPORT_SECTION_H
+#ifndef ESP_REPORT_SECTION_H
+#define ESP_REPORT_SECTION_H
 
 #include "report/text_pool.h"
 
