@@ -198,8 +198,7 @@ int esp_checkpoint_write_state(const char *path, const esp_training *training)
         put_integer(file, key, training->best[i].phase);
         snprintf(key, sizeof key, "best_%d_phase_epoch", i);
         put_integer(file, key, training->best[i].phase_epoch);
-        snprintf(key, sizeof key, "best_%d_seconds", i);
-        put_double(file, key, training->best[i].seconds);
+
         snprintf(key, sizeof key, "best_%d_value", i);
         put_double(file, key, training->best[i].value);
     }
@@ -302,8 +301,7 @@ static int get_best(esp_training *training, int index, const esp_safetensors *fi
     ESP_TRY(get_integer(&phase, file, key, path));
     snprintf(key, sizeof key, "best_%d_phase_epoch", index);
     ESP_TRY(get_integer(&phase_epoch, file, key, path));
-    snprintf(key, sizeof key, "best_%d_seconds", index);
-    ESP_TRY(get_double(&best->seconds, file, key, path));
+
     best->epoch = (int)epoch;
     best->phase = (int)phase;
     best->phase_epoch = (int)phase_epoch;

@@ -62,6 +62,7 @@ static void run_child(int (*work)(void *, esp_shared *), void *context, esp_shar
     }
     setpgid(0, 0); /* a terminal's interrupt reaches the parent alone, which forwards it once */
     handle(SIGTTOU, SIG_IGN, 0);
+    handle(SIGPIPE, SIG_IGN, 0); /* nobody reads the progress: the work goes on */
     handle(SIGINT, count_stop, SA_RESTART);
     handle(SIGTERM, count_stop, SA_RESTART);
     handle(SIGXFSZ, SIG_IGN, 0); /* a full disk is an error of write, not a death */

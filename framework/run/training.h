@@ -19,8 +19,7 @@ typedef struct esp_best {
     int epoch; /* 0: none yet */
     double value;
     int phase, phase_epoch; /* where that epoch stands */
-    double seconds;
-    esp_real *parameters; /* [n_parameters] */
+    esp_real *parameters;   /* [n_parameters] */
 } esp_best;
 
 enum { ESP_MAX_EXTRA = 96 };

@@ -66,7 +66,9 @@ static int store_epoch(const worker *w, int epoch, bool selected_later)
                                .phase = epoch > 0 ? phase->name : "",
                                .phase_epoch = epoch > 0 ? t->phase_epoch : 0,
                                .learning_rate = phase->optimizer.learning_rate,
-                               .seconds = epoch > 0 ? t->seconds : 0,
+                               .seconds = epoch == 0 ? 0
+                                          : trained  ? t->seconds
+                                                     : NAN,
                                .running_loss = trained ? t->running_loss : NAN,
                                .running_soft_accuracy = trained ? t->running_soft_accuracy : NAN,
                                .n_extra = t->n_extra,
@@ -98,6 +100,8 @@ static int path_in(char **out, const worker *w, const char *name)
 static int write_state(worker *w)
 {
     char *path = NULL;
+    /* a checkpoint must never be ahead of the database */
+    ESP_TRY(esp_writer_flush(w->context->writer));
     ESP_TRY(path_in(&path, w, "state.safetensors"));
     int status = esp_checkpoint_write_state(path, w->training);
     free(path);
@@ -157,7 +161,7 @@ static void update_best(worker *w)
             best->value = value;
             best->phase = t->phase;
             best->phase_epoch = t->phase_epoch;
-            best->seconds = t->seconds;
+
             memcpy(best->parameters, t->network->parameters,
                    sizeof(esp_real) * t->network->n_parameters);
         }
@@ -284,7 +288,7 @@ static int finish_selected(worker *w)
     esp_training *t = w->training;
     const size_t bytes = sizeof(esp_real) * t->network->n_parameters;
     const int last_epoch = t->epoch, last_phase = t->phase, last_phase_epoch = t->phase_epoch;
-    const double last_seconds = t->seconds;
+
     esp_real *last = malloc(bytes);
     int status = ESP_OK;
     if (last == NULL) {
@@ -301,7 +305,7 @@ static int finish_selected(worker *w)
         esp_training_continue_phase(t, best->phase);
         t->epoch = best->epoch;
         t->phase_epoch = best->phase_epoch;
-        t->seconds = best->seconds;
+
         t->n_extra = 0;
         ESP_TRY_OUT(esp_training_evaluate(t, (bool[ESP_N_SPLITS]){true, true, true}));
 
@@ -315,7 +319,7 @@ out:
     esp_training_continue_phase(t, last_phase);
     t->epoch = last_epoch;
     t->phase_epoch = last_phase_epoch;
-    t->seconds = last_seconds;
+
     free(last);
     return status;
 }

@@ -166,14 +166,17 @@ int esp_writer_begin(int64_t *attempt_key, esp_writer *writer, const esp_begin_r
 int esp_writer_epoch(esp_writer *writer, const esp_epoch_record *record);
 int esp_writer_end(esp_writer *writer, const esp_end_record *record);
 
+/* Waits until all that was posted before is committed. Errors: as above. Thread: any. */
+int esp_writer_flush(esp_writer *writer);
+
 /* ---- reading -----------------------------------------------------------------------------------
  */
 
 /* A prepared statement with named or numbered parameters, stepped row by row. */
 typedef struct esp_rows esp_rows;
 
-/* Errors: ESP_STORE with SQLite's message; ESP_USAGE where the text is not one read-only statement.
- * Thread: the store's. */
+/* Errors: ESP_USAGE with SQLite's message for a mistake in the text, also where it is not one
+ * read-only statement; ESP_STORE. Thread: the store's. */
 int esp_rows_open(esp_rows **out, esp_store *store, const char *sql);
 void esp_rows_close(esp_rows *rows);
 /* name with its sign: ":study". A name the statement lacks is ignored. text NULL binds NULL. */

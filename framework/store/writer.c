@@ -12,9 +12,9 @@
 enum { CAPACITY = 256 };
 static const double seconds_per_transaction = 0.25;
 
-typedef enum record_kind { EPOCH, BEGIN, END } record_kind;
+typedef enum record_kind { EPOCH, BEGIN, END, FLUSH } record_kind;
 
-/* Where the poster of a begin waits. */
+/* Where the poster of a begin or a flush waits. */
 typedef struct begin_answer {
     bool ready;
     int64_t attempt_key;
@@ -28,7 +28,7 @@ typedef struct slot {
         esp_begin_record begin;
         esp_end_record end;
     } record;
-    begin_answer *answer; /* BEGIN */
+    begin_answer *answer; /* BEGIN, FLUSH */
     char *memory;
     size_t capacity, used;
 } slot;
@@ -171,7 +171,8 @@ static int post(esp_writer *writer, record_kind kind, const void *record, begin_
         to->answer = answer;
         status = kind == EPOCH   ? copy_epoch(to, record)
                  : kind == BEGIN ? copy_begin(to, record)
-                                 : copy_end(to, record);
+                 : kind == END   ? copy_end(to, record)
+                                 : ESP_OK;
     }
     if (status == ESP_OK) {
         writer->count++;
@@ -203,6 +204,12 @@ int esp_writer_epoch(esp_writer *writer, const esp_epoch_record *record)
 int esp_writer_end(esp_writer *writer, const esp_end_record *record)
 {
     return post(writer, END, record, NULL);
+}
+
+int esp_writer_flush(esp_writer *writer)
+{
+    begin_answer answer = {0};
+    return post(writer, FLUSH, NULL, &answer);
 }
 
 /* ---- the thread --------------------------------------------------------------------------------
@@ -257,10 +264,14 @@ static int commit(esp_writer *writer)
     return in_transaction(writer) ? esp_sql_end(writer->store, ESP_OK) : ESP_OK;
 }
 
-/* A begin or an end: a transaction of its own, on the disk when it is over. */
+/* A begin or an end: a transaction of its own, on the disk when it is over. A flush: the end of the
+ * transaction before it. */
 static int write_synced(esp_writer *writer, slot *from, int64_t *attempt_key)
 {
     ESP_TRY(commit(writer));
+    if (from->kind == FLUSH) {
+        return ESP_OK;
+    }
     /* SQLite ignores a change of synchronous within a transaction. */
     ESP_TRY(esp_sql_run(writer->store, "PRAGMA synchronous = FULL; BEGIN IMMEDIATE"));
     int status = from->kind == BEGIN
