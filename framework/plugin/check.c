@@ -49,9 +49,22 @@ static int check_in_child(esp_check_progress *progress, FILE *out, const char *p
                                       : esp_check_real_double(progress, out, entry.plugin);
 }
 
+/* A fault must end the child, whatever handlers the program had set for itself. */
+static void reset_signals(void)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGINT, SIGTERM};
+    sigset_t none;
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        signal(signals[i], SIG_DFL);
+    }
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 /* Never returns. What the plugin prints itself goes to standard error. */
 static void be_child(esp_check_progress *progress, int pipe_end, const char *path)
 {
+    reset_signals();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     dup2(STDERR_FILENO, STDOUT_FILENO);
