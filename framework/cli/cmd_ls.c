@@ -1,11 +1,133 @@
+/* espalier ls: the studies of the results database, or one study's cells and trials. */
+#include <string.h>
+
 #include "cli/command.h"
+#include "cli/print_rows.h"
+#include "cli/study_names.h"
+#include "core/log.h"
 #include "core/status.h"
+
+typedef struct arguments {
+    const char *study, *database, *format_name;
+} arguments;
+
+#define STATES                                                                                     \
+    " count(*) AS trials, sum(t.status = 'done') AS done, sum(t.status = 'failed') AS failed,"     \
+    " sum(t.status = 'running') AS running, sum(t.status = 'interrupted') AS interrupted,"         \
+    " sum(t.status = 'planned') AS planned"
+
+static const char studies_sql[] =
+    "SELECT t.study," STATES ", r.last_run_at AS last_run, r.title FROM study_trial t"
+    " JOIN study s ON s.name = t.study JOIN revision r ON r.id = s.current_revision"
+    " WHERE t.latest = 1 GROUP BY t.study ORDER BY r.last_run_at DESC";
+
+static const char cells_sql[] = "SELECT t.cell," STATES " FROM study_trial t JOIN cell c"
+                                " ON c.id = t.cell_key WHERE t.latest = 1 AND t.study = :name"
+                                " GROUP BY t.cell_key ORDER BY c.ordinal";
+
+static const char trials_sql[] =
+    "SELECT t.trial_id, t.status, t.cell, t.seed,"
+    " (SELECT max(epoch) FROM epoch e WHERE e.trial = t.trial_key) AS epochs,"
+    " (SELECT sum(seconds) FROM attempt a WHERE a.trial = t.trial_key) AS seconds"
+    " FROM study_trial t JOIN cell c ON c.id = t.cell_key"
+    " WHERE t.latest = 1 AND t.study = :name"
+    " ORDER BY c.ordinal, t.seed_init, t.seed_order, t.seed_noise";
+
+static int list_studies(esp_store *store, esp_row_format format)
+{
+    esp_rows *rows = NULL;
+    size_t n_rows = 0;
+    ESP_TRY(esp_rows_of(&rows, store, studies_sql, NULL));
+    int status = esp_print_rows(&n_rows, rows, format, 0, stdout);
+    esp_rows_close(rows);
+    if (status == ESP_OK && n_rows == 0 && format == ESP_ROWS_TEXT) {
+        fflush(stdout);
+        esp_log_note("(no studies yet: `espalier run STUDY.yaml`)");
+    }
+    return status;
+}
+
+static int list_study(esp_store *store, const char *study, esp_row_format format)
+{
+    static const char *const parts[] = {"cells", "trials"};
+    static const char *const texts[] = {cells_sql, trials_sql};
+    ESP_TRY(esp_study_must_exist(store, study));
+    json_t *object = json_pack("{s:s}", "study", study);
+    int status = ESP_OK;
+    for (int i = 0; i < 2 && status == ESP_OK; i++) {
+        esp_rows *rows = NULL;
+        json_t *array = NULL;
+        status = esp_rows_of(&rows, store, texts[i], study);
+        if (status == ESP_OK && format == ESP_ROWS_JSON) {
+            status = esp_rows_to_json(&array, rows);
+            json_object_set_new(object, parts[i], array);
+        } else if (status == ESP_OK) {
+            fputs(i > 0 ? "\n" : "", stdout);
+            status = esp_print_rows(NULL, rows, format, 0, stdout);
+        }
+        esp_rows_close(rows);
+    }
+    if (status == ESP_OK && format == ESP_ROWS_JSON) {
+        json_dumpf(object, stdout, JSON_INDENT(1));
+        putchar('\n');
+    }
+    json_decref(object);
+    return status;
+}
+
+enum { OPTION_FORMAT = 1000, OPTION_DB };
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+    arguments *given = state->input;
+    switch (key) {
+    case OPTION_FORMAT:
+        given->format_name = argument;
+        return 0;
+    case OPTION_DB:
+        given->database = argument;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (given->study != NULL) {
+            argp_error(state, "one study at a time");
+        }
+        given->study = argument;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
 
 static int run(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
-    return esp_fail(ESP_FAILED, "placeholder: the owner of this verb replaces this file");
+    static const struct argp_option options[] = {
+        {"format", OPTION_FORMAT, "FORMAT", 0, "text (default), md, csv or json", 0},
+        {"db", OPTION_DB, "FILE", 0,
+         "results database (default $ESPALIER_DB, else results/espalier.db)", 0},
+        {0}};
+    static const struct argp parser = {
+        .options = options,
+        .parser = parse_option,
+        .args_doc = "[STUDY]",
+        .doc = "Lists the studies of the results database, or the cells and trials of one.\v"
+               "Counts are of the revision run last. `espalier show` tells all about a trial.\n\n"
+               "examples:\n"
+               "  espalier ls\n"
+               "  espalier ls quickstart\n"
+               "  espalier ls quickstart --format json"};
+    argp_err_exit_status = esp_exit_code(ESP_USAGE);
+    arguments given = {.format_name = "text"};
+    if (argp_parse(&parser, argc, argv, 0, NULL, &given) != 0) {
+        return esp_fail(ESP_USAGE, "`espalier ls --help` shows how it is used");
+    }
+    esp_row_format format;
+    esp_store *store = NULL;
+    ESP_TRY(esp_row_format_parse(&format, given.format_name));
+    ESP_TRY(esp_store_open(&store, esp_store_default_path(given.database), ESP_STORE_READ));
+    int status =
+        given.study == NULL ? list_studies(store, format) : list_study(store, given.study, format);
+    esp_store_close(store);
+    return status;
 }
 
-const esp_command esp_cmd_ls = {"ls", "", run};
+const esp_command esp_cmd_ls = {"ls", "list studies, or a study's cells and trials", run};

@@ -1,11 +1,307 @@
+/* espalier show: all that is known of one trial or one study. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "cli/command.h"
+#include "cli/print_rows.h"
+#include "cli/study_names.h"
 #include "core/status.h"
+#include "core/text.h"
+
+typedef struct arguments {
+    const char *name, *database, *format_name;
+} arguments;
+
+/* A part of the answer: a heading, a query, and whether it gives one row to be shown as lines. */
+typedef struct section {
+    const char *key;
+    const char *sql;
+    bool single;
+} section;
+
+static const section trial_sections[] = {
+    {"trial",
+     "SELECT trial_id, status, seed_init, seed_order, seed_noise, created_at,"
+     " (SELECT max(epoch) FROM epoch e WHERE e.trial = t.id) AS epochs,"
+     " (SELECT count(*) FROM digest_mismatch m WHERE m.trial = t.id) AS digest_mismatches"
+     " FROM trial t WHERE trial_id = :name",
+     true},
+    {"cells",
+     "SELECT study, revision, cell, seed FROM study_trial WHERE trial_id = :name"
+     " ORDER BY study, revision",
+     false},
+    {"attempts",
+     "SELECT a.number, a.status, a.host, a.process, a.first_epoch, a.epochs, a.started_at,"
+     " a.ended_at, a.seconds, a.peak_memory / 1000000 AS peak_megabytes, a.message"
+     " FROM attempt a JOIN trial t ON t.id = a.trial WHERE t.trial_id = :name ORDER BY a.number",
+     false},
+    {"selections",
+     "SELECT s.at, s.epoch, s.monitor FROM selection s JOIN trial t ON t.id = s.trial"
+     " WHERE t.trial_id = :name ORDER BY s.at = 'last', s.at",
+     false},
+    {"metrics",
+     "WITH chosen AS (SELECT s.trial, s.epoch, s.at FROM trial t JOIN selection s"
+     " ON s.trial = t.id WHERE t.trial_id = :name AND s.at IN ('selected', 'last')),"
+     " found AS (SELECT c.at, v.split, v.metric, v.value FROM chosen c JOIN wide_value v"
+     " ON v.trial = c.trial AND v.epoch = c.epoch WHERE v.value IS NOT NULL UNION ALL"
+     " SELECT c.at, v.split, v.metric, v.value FROM chosen c JOIN tall_value v"
+     " ON v.trial = c.trial AND v.epoch = c.epoch)"
+     " SELECT split, metric, max(CASE at WHEN 'selected' THEN value END) AS selected,"
+     " max(CASE at WHEN 'last' THEN value END) AS last FROM found GROUP BY split, metric",
+     false},
+    {"leaf_balance",
+     "SELECT b.split, b.epoch, b.leaves, b.dead, b.entropy, b.cv, b.max_share FROM leaf_balance b"
+     " WHERE b.trial_id = :name AND b.epoch = (SELECT max(e.epoch) FROM epoch e JOIN trial t"
+     " ON t.id = e.trial WHERE t.trial_id = :name)",
+     false},
+    {"config",
+     "SELECT k.key, k.value FROM cell_key k WHERE k.cell = (SELECT max(ct.cell) FROM cell_trial ct"
+     " JOIN trial t ON t.id = ct.trial WHERE t.trial_id = :name) ORDER BY k.key",
+     false},
+    {"environment",
+     "SELECT e.content FROM attempt a JOIN trial t ON t.id = a.trial JOIN environment e"
+     " ON e.id = a.environment WHERE t.trial_id = :name ORDER BY a.number DESC LIMIT 1",
+     true},
+};
+
+static const section study_sections[] = {
+    {"study",
+     "SELECT s.name AS study, r.title, r.source, r.number AS revision,"
+     " (SELECT count(*) FROM revision q WHERE q.study = s.id) AS revisions, r.overrides,"
+     " r.variants, r.created_at, r.last_run_at FROM study s JOIN revision r"
+     " ON r.id = s.current_revision WHERE s.name = :name",
+     true},
+    {"trials",
+     "SELECT status, count(*) AS trials FROM study_trial WHERE latest = 1 AND study = :name"
+     " GROUP BY status",
+     false},
+    {"text",
+     "SELECT r.text FROM study s JOIN revision r ON r.id = s.current_revision"
+     " WHERE s.name = :name",
+     true},
+};
+
+/* ---- finding -----------------------------------------------------------------------------------
+ */
+
+/* The id of the one trial that begins with prefix. */
+static int find_trial(char id[17], esp_store *store, const char *prefix)
+{
+    esp_rows *rows = NULL;
+    char list[256] = "";
+    bool has_row = false, hex = strlen(prefix) <= 16;
+    for (const char *next = prefix; *next != '\0'; next++) {
+        hex = hex && isxdigit((unsigned char)*next);
+    }
+    if (!hex) {
+        return esp_study_not_found(store, "study or trial", prefix);
+    }
+    int status = ESP_OK, count = 0;
+    ESP_TRY_OUT(esp_rows_open(&rows, store,
+                              "SELECT trial_id FROM trial WHERE trial_id LIKE"
+                              " :prefix || '%' ORDER BY trial_id LIMIT 6"));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":prefix", prefix));
+    for (;; count++) {
+        ESP_TRY_OUT(esp_rows_step(rows, &has_row));
+        if (!has_row) {
+            break;
+        }
+        size_t used = strlen(list);
+        snprintf(id, 17, "%s", esp_rows_text(rows, 0));
+        snprintf(list + used, sizeof list - used, "%s%s", count > 0 ? ", " : "",
+                 count < 5 ? id : "...");
+    }
+    if (count == 0) {
+        status = esp_study_not_found(store, "study or trial", prefix);
+    } else if (count > 1) {
+        status = esp_fail(ESP_USAGE, "'%s' begins more than one trial: %s", prefix, list);
+    }
+out:
+    esp_rows_close(rows);
+    return status;
+}
+
+/* ---- showing -----------------------------------------------------------------------------------
+ */
+
+/* JSON inside a text column as JSON, so that a reader parses once. */
+static void open_json_texts(json_t *object)
+{
+    static const char *const keys[] = {"content", "overrides", "variants"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *text = json_string_value(json_object_get(object, keys[i]));
+        json_t *parsed = text != NULL ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+        if (parsed != NULL) {
+            json_object_set_new(object, keys[i], parsed);
+        }
+    }
+}
+
+static void print_value(const json_t *value)
+{
+    if (json_is_string(value)) {
+        puts(json_string_value(value));
+    } else if (json_is_null(value)) {
+        puts("-");
+    } else {
+        json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+        putchar('\n');
+    }
+}
+
+/* The one row of a section as lines "key  value", or its one long text as it is. */
+static void print_single(const char *key, const json_t *object)
+{
+    const char *name;
+    json_t *value;
+    if (strcmp(key, "text") == 0) {
+        printf("text\n%s", json_string_value(json_object_get(object, "text")));
+        return;
+    }
+    const json_t *lines = json_object_get(object, "content");
+    printf("%s\n", key);
+    json_object_foreach((json_t *)(json_is_object(lines) ? lines : object), name, value)
+    {
+        printf("  %-18s ", name);
+        print_value(value);
+    }
+}
+
+static int show_section(json_t *all, esp_store *store, const section *part, const char *name,
+                        bool json)
+{
+    esp_rows *rows = NULL;
+    json_t *array = NULL;
+    int status = ESP_OK;
+    ESP_TRY_OUT(esp_rows_of(&rows, store, part->sql, name));
+    if (json || part->single) {
+        ESP_TRY_OUT(esp_rows_to_json(&array, rows));
+        json_t *first = json_array_get(array, 0);
+        open_json_texts(first);
+        if (json) {
+            json_object_set(all, part->key,
+                            !part->single   ? array
+                            : first != NULL ? first
+                                            : json_null());
+        } else if (first != NULL) {
+            print_single(part->key, first);
+        }
+    } else {
+        printf("%s\n", part->key);
+        ESP_TRY_OUT(esp_print_rows(NULL, rows, ESP_ROWS_TEXT, 2, stdout));
+    }
+out:
+    json_decref(array);
+    esp_rows_close(rows);
+    return status;
+}
+
+static int show_sections(esp_store *store, const section *sections, int n_sections,
+                         const char *name, const char *checkpoints, bool json)
+{
+    json_t *all = json_object();
+    int status = ESP_OK;
+    for (int i = 0; i < n_sections && status == ESP_OK; i++) {
+        fputs(i > 0 && !json ? "\n" : "", stdout);
+        status = show_section(all, store, &sections[i], name, json);
+    }
+    if (status == ESP_OK && json) {
+        if (checkpoints != NULL) {
+            json_object_set_new(all, "checkpoints", json_string(checkpoints));
+        }
+        json_dumpf(all, stdout, JSON_INDENT(1));
+        putchar('\n');
+    } else if (status == ESP_OK && checkpoints != NULL) {
+        printf("\ncheckpoints\n  %s%s\n", checkpoints,
+               access(checkpoints, F_OK) == 0 ? "" : "  (none there)");
+    }
+    json_decref(all);
+    return status;
+}
+
+static int show(esp_store *store, const char *name, bool json)
+{
+    bool is_study = false;
+    ESP_TRY(esp_study_exists(&is_study, store, name));
+    if (is_study) {
+        return show_sections(store, study_sections,
+                             (int)(sizeof study_sections / sizeof *study_sections), name, NULL,
+                             json);
+    }
+    char id[17];
+    ESP_TRY(find_trial(id, store, name));
+    char *checkpoints = esp_text_format("%s.checkpoints/%s", esp_store_path(store), id);
+    int status =
+        show_sections(store, trial_sections, (int)(sizeof trial_sections / sizeof *trial_sections),
+                      id, checkpoints, json);
+    free(checkpoints);
+    return status;
+}
+
+enum { OPTION_FORMAT = 1000, OPTION_DB };
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+    arguments *given = state->input;
+    switch (key) {
+    case OPTION_FORMAT:
+        given->format_name = argument;
+        return 0;
+    case OPTION_DB:
+        given->database = argument;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (given->name != NULL) {
+            argp_error(state, "one trial or study at a time");
+        }
+        given->name = argument;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "show what? A trial's id, the beginning of one, or a study: "
+                          "`espalier ls` lists them");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
 
 static int run(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
-    return esp_fail(ESP_FAILED, "placeholder: the owner of this verb replaces this file");
+    static const struct argp_option options[] = {
+        {"format", OPTION_FORMAT, "FORMAT", 0, "text (default) or json", 0},
+        {"db", OPTION_DB, "FILE", 0,
+         "results database (default $ESPALIER_DB, else results/espalier.db)", 0},
+        {0}};
+    static const struct argp parser = {
+        .options = options,
+        .parser = parse_option,
+        .args_doc = "TRIAL|STUDY",
+        .doc = "Shows all that is known of a trial or of a study.\v"
+               "TRIAL is an id or the beginning of one. A trial: status, attempts, metrics at its "
+               "selected and last epoch, configuration, environment, where its checkpoints are. A "
+               "study: the revision run last with its text.\n\n"
+               "examples:\n"
+               "  espalier show 3f2a\n"
+               "  espalier show quickstart\n"
+               "  espalier show 3f2a --format json"};
+    argp_err_exit_status = esp_exit_code(ESP_USAGE);
+    arguments given = {.format_name = "text"};
+    if (argp_parse(&parser, argc, argv, 0, NULL, &given) != 0) {
+        return esp_fail(ESP_USAGE, "`espalier show --help` shows how it is used");
+    }
+    esp_row_format format;
+    esp_store *store = NULL;
+    ESP_TRY(esp_row_format_parse(&format, given.format_name));
+    if (format != ESP_ROWS_TEXT && format != ESP_ROWS_JSON) {
+        return esp_fail(ESP_USAGE, "show writes text or json; `espalier query` writes %s too",
+                        given.format_name);
+    }
+    ESP_TRY(esp_store_open(&store, esp_store_default_path(given.database), ESP_STORE_READ));
+    int status = show(store, given.name, format == ESP_ROWS_JSON);
+    esp_store_close(store);
+    return status;
 }
 
-const esp_command esp_cmd_show = {"show", "", run};
+const esp_command esp_cmd_show = {"show", "all about one trial or one study", run};

@@ -41,7 +41,10 @@ int esp_rows_open(esp_rows **out, esp_store *store, const char *sql)
     const char *tail = "";
     rows->store = store;
     if (sqlite3_prepare_v2(store->db, sql, -1, &rows->statement, &tail) != SQLITE_OK) {
-        status = esp_sql_fail(store);
+        /* A mistake in the text is the asker's; anything else the database's. */
+        status = sqlite3_errcode(store->db) == SQLITE_ERROR
+                     ? esp_fail(ESP_USAGE, "SQL: %s", sqlite3_errmsg(store->db))
+                     : esp_sql_fail(store);
     } else if (rows->statement == NULL) {
         status = esp_fail(ESP_USAGE, "no SQL in the query");
     } else if (!sqlite3_stmt_readonly(rows->statement) ||
