@@ -168,7 +168,9 @@ static int report_study(const arguments *given, const esp_study *study, const ch
     int status = ESP_OK;
     ESP_TRY_OUT(esp_store_open(&store, esp_store_default_path(given->database), ESP_STORE_READ));
     ESP_TRY_OUT(esp_report_load(&report, store, &request));
-    store_published(store, report);
+    if (given->n_metrics == 0) { /* else the section's own metrics would lose their values */
+        store_published(store, report);
+    }
     ESP_TRY_OUT(given->format->render(stdout, report));
 out:
     esp_report_free(report);

@@ -70,12 +70,14 @@ static void note_trials(esp_page *page, esp_report *report)
 
 static void note_statistics(esp_page *page, esp_report *report)
 {
-    bool few = false, compared = false;
+    bool few = false, compared = false, three = false;
     const char *against = NULL;
     for (int i = 0; i < report->n_cells; i++) {
         const esp_report_cell *cell = &report->cells[i];
         for (int k = 0; k < report->n_ats * report->n_metrics; k++) {
             few = few || (cell->series[k].stats.n > 0 && cell->series[k].stats.n < 3);
+            three = three || (cell->reference >= 0 && cell->series[k].stats.n == 3 &&
+                              report->cells[cell->reference].series[k].stats.n == 3);
         }
         if (cell->reference >= 0) {
             compared = true;
@@ -91,6 +93,12 @@ static void note_statistics(esp_page *page, esp_report *report)
              "difference from"
              " the reference over the pairs of trials that share a seed.",
              against);
+    }
+    if (three) {
+        /* F(2, 2) has the distribution function x / (1 + x), so its 97.5 % point is .975/.025. */
+        NOTE(page, report,
+             "with 3 seeds each, normal values of equal variance give a var. ratio between 0.026"
+             " and 39 in 95 of 100 cases: only a ratio outside of that says something.");
     }
     if (few) {
         NOTE(page, report,

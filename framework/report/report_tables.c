@@ -233,12 +233,24 @@ static const char **start_row(esp_table *table, const layout *plan, const place 
             at->cell, i < plan->rows.n ? plan->rows.at[i] : plan->columns.at[i - plan->rows.n]);
         row[i] = value != NULL ? value : "-";
     }
-    /* A blank line between groups, and between rows where each has several lines. */
-    bool many = plan->n_columns > 1 && table->n_labels > plan->rows.n;
-    table->gap[table->n_rows] =
-        before != NULL && (at->group != before->group || (many && at->row != before->row));
+    table->gap[table->n_rows] = before == NULL               ? 0
+                                : at->group != before->group ? 2
+                                : at->row != before->row     ? 1
+                                                             : 0;
     table->n_rows++;
     return row + table->n_labels;
+}
+
+/* Rows of one line each need nothing between them. */
+static void close_rows(esp_table *table)
+{
+    bool several = false;
+    for (int i = 1; i < table->n_rows; i++) {
+        several = several || table->gap[i] == 0;
+    }
+    for (int i = 0; i < table->n_rows && !several; i++) {
+        table->gap[i] = table->gap[i] == 2 ? 2 : 0;
+    }
 }
 
 static bool is_reference(const esp_report *report, const esp_report_cell *cell)
@@ -294,9 +306,11 @@ static int statistics_table(esp_table *out, esp_report *report, const layout *pl
         /* A variance of two values says too little to divide by or into. */
         const esp_report_cell *other = &report->cells[cell->reference];
         bool enough = stats->n >= 3 && esp_report_series_of(report, other, at, m)->stats.n >= 3;
-        row[5] = enough && !isnan(series->variance_ratio)
-                     ? esp_pool_format(&report->pool, "%.3g", series->variance_ratio)
-                     : "-";
+        row[5] =
+            enough && !isnan(series->variance_ratio)
+                ? esp_pool_format(&report->pool, series->variance_ratio >= 0.1 ? "%.2f" : "%.2g",
+                                  series->variance_ratio)
+                : "-";
         row[6] = series->paired.n == 0
                      ? "-"
                      : esp_pool_format(
@@ -454,6 +468,9 @@ int esp_page_make(esp_page **out, esp_report *report)
     esp_table *leaves = &page->tables[page->n_tables];
     ESP_TRY(leaf_table(leaves, report, &plan));
     page->n_tables += leaves->n_rows > 0;
+    for (int i = 0; i < page->n_tables; i++) {
+        close_rows(&page->tables[i]);
+    }
     esp_page_add_notes(page, report);
     *out = page;
     return esp_pool_status(&report->pool);

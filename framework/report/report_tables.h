@@ -11,7 +11,7 @@ typedef struct esp_table {
     int n_labels; /* the first so many columns are words, the rest numbers */
     const char **headings;
     const char **cells; /* [n_rows x n_columns] */
-    bool *gap;          /* [n_rows] a new group starts here */
+    unsigned char *gap; /* [n_rows] 0, or what starts here: 1 a row of several lines, 2 a group */
 } esp_table;
 
 typedef struct esp_page {
