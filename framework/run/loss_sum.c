@@ -98,10 +98,12 @@ void esp_loss_sum_set_phase(esp_loss_sum *sum, const esp_phase_config *phase)
     }
 }
 
-static esp_batch make_batch(const esp_loss_sum *sum, const esp_network *network,
-                            const esp_real *logits, esp_mode mode, esp_position position)
+/* A term is given what it declares to need and nothing else. */
+static esp_batch make_batch(const esp_loss_sum *sum, const esp_plugin *plugin,
+                            const esp_network *network, const esp_real *logits, esp_mode mode,
+                            esp_position position)
 {
-    const bool routes = network->config.routes;
+    const uint32_t needs = plugin->loss->needs;
     return (esp_batch){.struct_size = sizeof(esp_batch),
                        .mode = mode,
                        .n_examples = network->n_examples,
@@ -110,14 +112,14 @@ static esp_batch make_batch(const esp_loss_sum *sum, const esp_network *network,
                        .step = position.step,
                        .dims = &network->dims,
                        .labels = network->labels,
-                       .logits = logits,
-                       .scores = routes ? network->projections : NULL,
-                       .probabilities = routes ? network->probabilities : NULL,
-                       .mixture = routes ? network->mixture : NULL,
-                       .choices = routes ? network->choices : NULL,
+                       .logits = needs & ESP_LOGITS ? logits : NULL,
+                       .scores = needs & ESP_SCORES ? network->projections : NULL,
+                       .probabilities = needs & ESP_PROBABILITIES ? network->probabilities : NULL,
+                       .mixture = needs & ESP_MIXTURE ? network->mixture : NULL,
+                       .choices = needs & ESP_CHOICES ? network->choices : NULL,
                        .load = NULL,
-                       .n_spans = sum->n_spans,
-                       .spans = sum->spans};
+                       .n_spans = needs & ESP_PARAMETERS ? sum->n_spans : 0,
+                       .spans = needs & ESP_PARAMETERS ? sum->spans : NULL};
 }
 
 /* total += weight * part; returns whether part held a value that is not finite. */
@@ -225,7 +227,8 @@ int esp_loss_sum_differentiate(esp_loss_sum *sum, double *total, double *values,
                 memset(views[v].part, 0, sizeof(esp_real) * views[v].count);
             }
         }
-        esp_batch batch = make_batch(sum, network, network->logits, ESP_TRAINING, position);
+        esp_batch batch =
+            make_batch(sum, sum->terms[i].plugin, network, network->logits, ESP_TRAINING, position);
         esp_gradients d = {.struct_size = sizeof d,
                            .logits = needs & ESP_LOGITS ? sum->d_logits : NULL,
                            .scores = needs & ESP_SCORES ? sum->d_scores : NULL,
@@ -263,7 +266,8 @@ int esp_loss_sum_evaluate(esp_loss_sum *sum, double *values, esp_role role,
             (sum->weights[i] == 0 && !sum->monitored[i])) {
             continue;
         }
-        esp_batch batch = make_batch(sum, network, logits, ESP_EVALUATION, position);
+        esp_batch batch =
+            make_batch(sum, sum->terms[i].plugin, network, logits, ESP_EVALUATION, position);
         ESP_TRY(call_term(sum, i, &values[i], &batch, NULL, position));
     }
     return ESP_OK;

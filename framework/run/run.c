@@ -357,8 +357,8 @@ static int run_in_child(void *argument, esp_shared *shared)
         status = esp_fail(ESP_INTERRUPTED,
                           "interrupted; finished epochs are kept, the same command goes on");
     } else if (atomic_load(&r.n_failed) > 0) {
-        status = esp_fail(ESP_FAILED, "%d trials failed; `espalier query failed` says why",
-                          atomic_load(&r.n_failed));
+        status = esp_fail(ESP_FAILED, "%d trial%s failed; `espalier query failed` says why",
+                          atomic_load(&r.n_failed), atomic_load(&r.n_failed) == 1 ? "" : "s");
     }
 out:
     if (r.context.writer != NULL) {

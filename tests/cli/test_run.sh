@@ -1,0 +1,176 @@
+#!/bin/bash
+# espalier run and eval, by whole command lines on a small generated data set: the same trial gives
+# the same checkpoint however it was scheduled or cut off; failures, interrupts and crashes leave
+# finished epochs and the right exit code.
+set -u
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+export ESPALIER_DATA_PATH=$scratch/data XDG_CACHE_HOME=$scratch/cache NO_COLOR=1
+cd "$scratch" || exit 1
+"$ESPALIER_BUILD/tests/make_data" "$ESPALIER_DATA_PATH" toy 400 120 8 4 1 || exit 1
+failures=0
+
+fail() {
+    echo "FAILED: $*"
+    cat stdout stderr 2>/dev/null
+    failures=$((failures + 1))
+}
+
+# expect EXIT_CODE COMMAND...: runs it, keeping stdout and stderr.
+expect() {
+    local expected=$1 code
+    shift
+    "$@" >stdout 2>stderr </dev/null
+    code=$?
+    [ "$code" = "$expected" ] || fail "exit code $code, expected $expected: $*"
+}
+
+# says WORD...: the last command's words have all of them.
+says() {
+    local word
+    for word in "$@"; do
+        cat stdout stderr | grep -qF -- "$word" || fail "no '$word'"
+    done
+}
+
+# hashes DB: of all models of a run, by trial.
+hashes() {
+    (cd "$1.checkpoints" && sha256sum ./*/last.safetensors ./*/selected.safetensors)
+}
+
+cat >study.yaml <<'YAML'
+study: small
+seeds: 0..3
+defaults:
+  data: {name: toy, validation: 0.2}
+  model: {kind: fff, training_width: 8, leaf_width: 2}
+  heads: {master_leaf: {width: 3}}
+  losses: {cross_entropy: {weight: 1}, hardening: {weight: 1}, balance: {weight: 1}}
+  optimizer: {kind: adam, learning_rate: 0.01}
+  batch_size: 32
+  phases:
+    balance: {epochs: 4}
+    harden: {epochs: 3, set: {losses.hardening.weight: 3, losses.balance.weight: 0}}
+  early_stopping: {monitor: validation.soft_loss, patience: 2}
+  selection: {monitor: [validation.hard_accuracy, test.hard_accuracy]}
+variants:
+  baseline: {reference: true, set: {losses.balance.weight: 0}}
+  balanced: {}
+YAML
+
+# ---- one trial, however scheduled --------------------------------------------------------------
+expect 0 "$ESPALIER" run study.yaml --db two.db --jobs 2
+says "8 of 8 trials to train" "8 of 8 trials done" "done   balanced seed 3"
+expect 0 "$ESPALIER" run study.yaml --db one.db --jobs 1
+[ "$(hashes two.db)" = "$(hashes one.db)" ] || fail "--jobs 1 and --jobs 2 differ"
+expect 0 "$ESPALIER" run study.yaml --db alone.db --seeds 2 --only balanced
+says "1 of 1 trials to train"
+[ -n "$(hashes alone.db)" ] || fail "no checkpoint"
+hashes two.db | grep -qF "$(hashes alone.db | head -n 1)" || fail "alone and among others differ"
+
+# ---- again: nothing to do ----------------------------------------------------------------------
+expect 0 "$ESPALIER" run study.yaml --db two.db
+says "0 of 8 trials to train, 8 done before"
+expect 0 "$ESPALIER" run study.yaml --db two.db --seeds 3..4
+says "2 of 4 trials to train, 2 done before"
+
+# ---- what a model scores is what was stored ----------------------------------------------------
+trial=$(basename "$(dirname "$(find two.db.checkpoints -name selected.safetensors | sort | head -n 1)")")
+model=two.db.checkpoints/$trial/selected.safetensors
+for routing in hard soft; do
+    for split in train validation test; do
+        expect 0 "$ESPALIER" eval "$model" --split $split --routing $routing --format json
+        accuracy=$(sed -n 's/.*"accuracy": \([0-9.e-]*\).*/\1/p' stdout)
+        "$ESPALIER" query "SELECT value FROM trial_final WHERE trial_id = '$trial' AND at = 'selected' \
+            AND split = '$split' AND metric = '${routing}_accuracy'" --format csv --db two.db >stdout
+        awk -v found="$accuracy" 'NR == 2 {exit !(($1 - found)^2 < 1e-12)}' stdout ||
+            fail "eval $split $routing gives $accuracy, not what was stored"
+    done
+done
+expect 4 "$ESPALIER" eval "$model" --data nowhere
+expect 4 "$ESPALIER" eval missing.safetensors --data toy
+expect 2 "$ESPALIER" eval "$model" --split tset
+says "tset"
+
+# ---- interrupts --------------------------------------------------------------------------------
+long=(study.yaml --set phases.balance.epochs=100000 --set early_stopping=null --jobs 2)
+"$ESPALIER" run "${long[@]}" --db cut.db --only balanced >stdout 2>stderr </dev/null &
+runner=$!
+for _ in $(seq 100); do
+    sleep 0.1
+    [ "$("$ESPALIER" query "SELECT count(*) FROM learning_curve WHERE epoch > 5" --format csv --db cut.db \
+        2>/dev/null | tail -n 1)" -gt 0 ] 2>/dev/null && break
+done
+kill -INT $runner
+wait $runner
+code=$?
+[ $code = 130 ] || fail "interrupted run exits $code"
+says "interrupted"
+expect 0 "$ESPALIER" query "SELECT max(epoch) FROM learning_curve" --format csv --db cut.db
+[ "$(tail -n 1 stdout)" -gt 5 ] || fail "finished epochs are gone"
+expect 0 "$ESPALIER" query "SELECT count(*) FROM missing_trials WHERE status = 'interrupted'" \
+    --format csv --db cut.db
+[ "$(tail -n 1 stdout)" -gt 0 ] || fail "no trial says it was interrupted"
+
+# cut off twice (the second time without any chance to say goodbye), then finished: the same bytes
+short=(study.yaml --set phases.balance.epochs=500 --set early_stopping=null --set checkpoint.seconds=0)
+expect 0 "$ESPALIER" run "${short[@]}" --db whole.db
+for signal in INT KILL; do
+    "$ESPALIER" run "${short[@]}" --db parts.db >stdout 2>stderr </dev/null &
+    runner=$!
+    for _ in $(seq 100); do
+        sleep 0.05
+        grep -q '^start' stderr && break
+    done
+    sleep 0.2
+    kill -$signal $runner
+    wait $runner 2>/dev/null
+done
+expect 0 "$ESPALIER" run "${short[@]}" --db parts.db
+[ "$(hashes whole.db)" = "$(hashes parts.db)" ] || fail "a continued run differs"
+expect 0 "$ESPALIER" query "SELECT count(*) FROM digest_mismatch" --format csv --db parts.db
+[ "$(tail -n 1 stdout)" = 0 ] || fail "an epoch trained again differs"
+
+# ---- trials that fail --------------------------------------------------------------------------
+wild=(--set optimizer.kind=sgd --set optimizer.learning_rate=1e6)
+expect 1 "$ESPALIER" run study.yaml --db diverge.db --seeds 0 --only baseline "${wild[@]}"
+says "1 trial failed" "diverged at epoch"
+expect 1 "$ESPALIER" run study.yaml --db diverge.db --seeds 0 --only baseline "${wild[@]}"
+says "1 failed before"
+
+cat >crash.yaml <<'YAML'
+study: crash
+seeds: 0..1
+defaults:
+  data: {name: toy}
+  model: {kind: fff, depth: 1, leaf_width: 2}
+  losses: {cross_entropy: {weight: 1}, crashes: {weight: 1}}
+  optimizer: {kind: adam, learning_rate: 0.01}
+  phases: {only: {epochs: 2}}
+variants:
+  crashing: {}
+  sound: {set: {losses: {cross_entropy: {weight: 1}}}}
+YAML
+if [ -z "$ESPALIER_SANITIZE" ]; then # sanitizers catch the crash themselves
+    mkdir -p fixtures/loss && cp "$ESPALIER_BUILD/tests/fixture-plugins/crashes.so" fixtures/loss/
+    ESPALIER_PLUGIN_PATH=fixtures expect 1 "$ESPALIER" run crash.yaml --db crash.db --jobs 1
+    says "crashed" "2 trials failed" "done   sound seed 1"
+fi
+
+# ---- refused before anything starts ------------------------------------------------------------
+expect 2 "$ESPALIER" run study.yaml --db new.db --set losses.balence.weight=1
+says "balence" "did you mean"
+[ ! -e new.db ] || fail "a study with an error left a database"
+expect 2 "$ESPALIER" run study.yaml --db new.db --jobs 0
+expect 2 "$ESPALIER" run
+expect 2 env ESPALIER_DATA_PATH=/nowhere "$ESPALIER" run study.yaml --db new.db
+says "toy"
+expect 4 "$ESPALIER" run missing.yaml --db new.db
+: >"file"
+expect 3 "$ESPALIER" run study.yaml --db file/new.db
+expect 3 "$ESPALIER" run study.yaml --db study.yaml
+says "study.yaml"
+grep -q '^study: small' study.yaml || fail "a file that is no database was harmed"
+
+[ $failures = 0 ] || exit 1
+echo "all as it should be"
