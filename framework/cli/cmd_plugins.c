@@ -55,7 +55,7 @@ static json_t *entry_to_json(const esp_plugin_entry *entry)
 
 static int print_json(json_t *value)
 {
-    if (!value || json_dumpf(value, stdout, JSON_INDENT(2)) != 0) {
+    if (!value || json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(16)) != 0) {
         json_decref(value);
         return esp_fail(ESP_MEMORY, "no memory for the listing");
     }

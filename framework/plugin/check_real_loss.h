@@ -334,7 +334,7 @@ static bool call_loss(bench *b, esp_mode mode, bool with_gradients, double *valu
         return false;
     }
     if (!isfinite(*value)) {
-        return refuse(b, "its value is %g, not finite", *value);
+        return refuse(b, "its value is %s, not finite", isnan(*value) ? "NaN" : "infinite");
     }
     for (int i = 0; i < b->n_variables; i++) {
         const variable *v = &b->variables[i];

@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Whole command lines of `espalier plugins`: what is printed where, and the exit codes.
+set -euo pipefail
+
+espalier=${ESPALIER:?set by ctest}
+fixtures=${ESPALIER_BUILD:?set by ctest}/tests/fixture-plugins
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+unset ESPALIER_PLUGIN_PATH
+
+fail() {
+    echo "FAILED: $*" >&2
+    echo "--- stdout" >&2
+    cat "$folder/out" >&2
+    echo "--- stderr" >&2
+    cat "$folder/err" >&2
+    exit 1
+}
+run() { # EXIT_CODE ARGUMENT...
+    local wanted=$1 code=0
+    shift
+    "$espalier" plugins "$@" >"$folder/out" 2>"$folder/err" || code=$?
+    [ "$code" -eq "$wanted" ] || fail "plugins $*: exit code $code instead of $wanted"
+}
+out() { grep -qE -- "$1" "$folder/out" || fail "stdout lacks: $1"; }
+err() { grep -qE -- "$1" "$folder/err" || fail "stderr lacks: $1"; }
+quiet() { [ ! -s "$folder/err" ] || fail "words on stderr"; }
+
+run 0 --help
+out 'Usage: espalier plugins .*ls'
+out 'examples:'
+run 2
+err 'expected ls, show or check'
+run 2 lst
+err "did you mean 'ls'"
+run 2 --no-such-option
+run 2 ls --format xml
+err "unknown format 'xml'"
+run 2 ls balance
+run 2 ls --all
+run 2 check
+err 'takes files or names, or --all'
+run 2 check --all balance
+run 2 check balance --format json
+
+run 0 ls
+quiet
+out '^KIND +NAME +VERSION +ROLE +SUMMARY$'
+out '^loss +cross_entropy +1 +task '
+out '^loss +hardening +1 +routing '
+out '^loss +balance +1 +routing '
+out '^head +master_leaf +1 +- '
+run 0 ls --format json
+python='import json,sys; rows = json.load(sys.stdin)
+names = sorted((r["kind"], r["name"]) for r in rows if r["state"] == "ready")
+assert ("loss", "balance") in names and ("head", "master_leaf") in names, names
+assert all(len(r["sha256"]) == 64 for r in rows if r["state"] == "ready")'
+if command -v python3 >/dev/null; then python3 -c "$python" <"$folder/out" || fail "json"; fi
+out '"name": "balance"'
+
+# Refused files are listed with their reason and do not fail the listing.
+ESPALIER_PLUGIN_PATH=$fixtures run 0 ls
+out '^refused .*/wrong_abi\.so$'
+out 'built for ABI version 2 with 4-byte elements; this program has version 1'
+out '^loss +good_state '
+ESPALIER_PLUGIN_PATH=$fixtures run 0 ls --format json
+out '"state": "refused"'
+
+run 0 show hardening
+quiet
+out '^loss hardening, version 1, routing term$'
+out 'reduction \(choice; mean, node_sum, sum, reach; default mean\)'
+out '^source +arXiv:2308.14711'
+out 'hardening: \{weight: 1, reduction: mean\}'
+run 0 show head/master_leaf
+out 'width \(integer; 1\.\.4096; default 8\)'
+out 'k \(real; 1e-06\.\.0\.999999; default 0\.6224593312018546\)'
+out 'k_trainable \(boolean; true, false; default true\)'
+run 0 show balance --format json
+out '"name": "configured_batch"'
+run 2 show
+run 4 show balanc
+err "no plugin 'balanc'; did you mean 'balance'\?"
+
+run 0 check balance "$fixtures/good_state.so"
+quiet
+out '^ok gradients: worst error '
+[ "$(grep -c '^passed$' "$folder/out")" -eq 2 ] || fail "two passes expected"
+run 2 check "$fixtures/wrong_gradient.so" balance
+out '^refused: gradient of logits differs from finite differences'
+out '^passed$'
+err '1 of 2 plugins refused'
+run 2 check "$fixtures/crashes.so"
+out '^refused: crashes'
+run 2 check "$fixtures/nowhere.so"
+out '^refused: cannot be read'
+run 4 check no_such_name
+run 0 check --all
+[ "$(grep -c '^passed$' "$folder/out")" -ge 4 ] || fail "all plugins expected"
+echo "plugins: command lines hold"
