@@ -1,11 +1,208 @@
+/* espalier plan: what a run would do. */
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "cli/command.h"
+#include "cli/plan.h"
 #include "core/status.h"
+#include "core/text.h"
+#include "plugin/registry.h"
+
+static const char doc[] =
+    "Shows what `espalier run` would do with the same arguments: cells with their sizes and costs, "
+    "phases with each term's weight, seeds, which trials the database holds already, and how long "
+    "the rest takes. Nothing is run or written.\v"
+    "w is the training width, l the leaf width, d the depth; multiply-adds are of one example on "
+    "one path.\n\n"
+    "Examples:\n"
+    "  espalier plan experiments/quickstart.yaml\n"
+    "  espalier plan table1.yaml --set phases.harden.epochs=30 --seeds 0..1 --format json\n"
+    "  espalier plan table1.yaml --only 'balanced data.name=mnist'\n";
+
+static const struct argp_option arguments_known[] = {
+    {"set", 's', "KEY=VALUE", 0, "Change one key of every cell (repeatable)", 0},
+    {"seeds", 'S', "SEEDS", 0, "Only these seeds, such as 0..4 or 1,3; others join", 0},
+    {"only", 'o', "PATTERN", 0, "Only cells whose variant or label matches", 0},
+    {"jobs", 'j', "N", 0, "Trials at a time (default: cores)", 0},
+    {"db", 'd', "FILE", 0, "Results database (default: ESPALIER_DB or results/espalier.db)", 0},
+    {"format", 'f', "text|md|json", 0, "Output format (default: text)", 0},
+    {0},
+};
+
+typedef struct options {
+    esp_study_options study;
+    const char **sets;
+    const char *path, *database, *format;
+    int jobs;
+} options;
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    static const char *const formats[] = {"text", "md", "json"};
+    options *o = state->input;
+    char *end = NULL;
+    switch (key) {
+    case 's':
+        o->sets[o->study.n_sets++] = argument;
+        return 0;
+    case 'S':
+        o->study.seeds = argument;
+        return 0;
+    case 'o':
+        o->study.only = argument;
+        return 0;
+    case 'd':
+        o->database = argument;
+        return 0;
+    case 'j':
+        o->jobs = (int)strtol(argument, &end, 10);
+        if (*end != '\0' || o->jobs < 1 || o->jobs > 4096) {
+            argp_error(state, "--jobs takes a number from 1, not '%s'", argument);
+        }
+        return 0;
+    case 'f':
+        for (int i = 0; i < 3; i++) {
+            if (strcmp(argument, formats[i]) == 0) {
+                o->format = argument;
+                return 0;
+            }
+        }
+        end = (char *)esp_text_suggest(argument, formats, 3);
+        argp_error(state, "no format '%s'%s%s%s; text, md or json", argument,
+                   end ? "; did you mean '" : "", end ? end : "", end ? "'?" : "");
+        return 0;
+    case ARGP_KEY_ARG:
+        if (o->path != NULL) {
+            argp_error(state, "one study at a time");
+        }
+        o->path = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (o->path == NULL) {
+            argp_error(state, "which study? name its file, such as experiments/quickstart.yaml");
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static int cores(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+static int by_id(const void *left, const void *right)
+{
+    return strcmp((*(esp_store_trial *const *)left)->id, (*(esp_store_trial *const *)right)->id);
+}
+
+/* Counts what is asked for, a trial that several cells share once, and adds up its time. */
+static int sum_up(esp_plan *plan)
+{
+    const esp_study *study = plan->study;
+    esp_store_trial **asked = calloc((size_t)study->n_trials + 1, sizeof *asked);
+    if (asked == NULL) {
+        return esp_fail(ESP_MEMORY, "out of memory");
+    }
+    int n = 0;
+    for (int i = 0; i < study->n_trials; i++) {
+        if (study->trials[i].asked_for) {
+            asked[n++] = &plan->trials[i];
+        }
+    }
+    plan->n_asked = n;
+    qsort(asked, (size_t)n, sizeof *asked, by_id);
+    double seconds = 0, longest = 0;
+    for (int i = 0; i < n; i++) {
+        const esp_store_trial *trial = asked[i];
+        bool shared = i > 0 && strcmp(asked[i - 1]->id, trial->id) == 0;
+        if (shared || trial->status == ESP_TRIAL_DONE || trial->status == ESP_TRIAL_FAILED) {
+            continue;
+        }
+        int epochs = -trial->epochs_done;
+        for (int p = 0; p < study->cells[trial->cell].n_phases; p++) {
+            epochs += study->cells[trial->cell].phases[p].epochs;
+        }
+        double one = epochs > 0 ? epochs * plan->cells[trial->cell].epoch_seconds : 0;
+        longest = one > longest ? one : longest;
+        seconds += one;
+        plan->n_to_run++;
+    }
+    plan->seconds = seconds / plan->jobs > longest ? seconds / plan->jobs : longest;
+    free(asked);
+    return ESP_OK;
+}
+
+static int gather(esp_plan *plan, esp_store *store)
+{
+    const esp_study *study = plan->study;
+    plan->cells = calloc((size_t)study->n_cells + 1, sizeof *plan->cells);
+    plan->trials = calloc((size_t)study->n_trials + 1, sizeof *plan->trials);
+    if (plan->cells == NULL || plan->trials == NULL) {
+        return esp_fail(ESP_MEMORY, "out of memory");
+    }
+    for (int i = study->n_trials - 1; i >= 0; i--) {
+        const esp_trial *trial = &study->trials[i];
+        plan->cells[trial->cell].first_trial = i;
+        plan->cells[trial->cell].n_trials++;
+        plan->trials[i] = (esp_store_trial){.cell = trial->cell,
+                                            .id = trial->id,
+                                            .seed = trial->seed,
+                                            .seed_init = trial->seed_init,
+                                            .seed_order = trial->seed_order,
+                                            .seed_noise = trial->seed_noise};
+    }
+    for (int i = 0; i < study->n_cells; i++) {
+        ESP_TRY(esp_size_of_cell(&plan->cells[i].size, &study->cells[i]));
+    }
+    if (store != NULL) {
+        ESP_TRY(esp_store_lookup(store, plan->trials, study->n_trials));
+    }
+    ESP_TRY(esp_plan_estimate(plan, store));
+    return sum_up(plan);
+}
 
 static int run(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
-    return esp_fail(ESP_FAILED, "placeholder: the owner of this verb replaces this file");
+    argp_err_exit_status = esp_exit_code(ESP_USAGE);
+    options o = {.sets = calloc((size_t)argc, sizeof *o.sets), .format = "text", .jobs = cores()};
+    o.study.sets = o.sets;
+    esp_registry *registry = NULL;
+    esp_study *study = NULL;
+    esp_store *store = NULL;
+    esp_plan plan = {0};
+    int status = o.sets != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "out of memory");
+    const struct argp argp = {arguments_known, parse, "STUDY.yaml", doc, NULL, NULL, NULL};
+    ESP_TRY_OUT(status);
+    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    ESP_TRY_OUT(esp_registry_create(&registry));
+    ESP_TRY_OUT(esp_study_load(&study, o.path, &o.study, registry, stderr));
+    const char *database = esp_store_default_path(o.database);
+    status = esp_store_open(&store, database, ESP_STORE_READ);
+    if (status != ESP_NOT_FOUND) {
+        ESP_TRY_OUT(status);
+        plan.database = database;
+    }
+    plan.study = study;
+    plan.jobs = o.jobs;
+    ESP_TRY_OUT(gather(&plan, store));
+    if (strcmp(o.format, "json") == 0) {
+        status = esp_plan_print_json(stdout, &plan);
+    } else {
+        esp_plan_print_text(stdout, &plan, strcmp(o.format, "md") == 0);
+    }
+out:
+    free(plan.cells);
+    free(plan.trials);
+    esp_store_close(store);
+    esp_study_free(study);
+    esp_registry_destroy(registry);
+    free(o.sets);
+    return status;
 }
 
-const esp_command esp_cmd_plan = {"plan", "", run};
+const esp_command esp_cmd_plan = {"plan", "show what a run would do, and what is done already",
+                                  run};

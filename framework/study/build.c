@@ -178,10 +178,11 @@ static void check_overridden(builder *b, const char *phase, const char *path, co
     }
     char place[512];
     esp_mark_print(place, sizeof place, b->r->problems, value->mark);
-    esp_problem(b->r->problems, ESP_ERROR, asked->key_mark,
-                "%s is set to %s here, but phase '%s' sets it to %s (%s); set %s as well, or only",
-                path, esp_node_text(b->r->pool, asked->value), phase,
-                esp_node_text(b->r->pool, value), place, own);
+    esp_problem(
+        b->r->problems, ESP_ERROR, asked->key_mark,
+        "%s is set to %s here, but phase '%s' sets it to %s (%s); set %s too, or that alone", path,
+        esp_node_text(b->r->pool, asked->value), phase, esp_node_text(b->r->pool, value), place,
+        own);
     b->sound = false;
 }
 
@@ -432,6 +433,11 @@ bool esp_cell_build(esp_cell *out, esp_reading *r, const esp_draft *draft)
     build_data(&b);
     build_model(&b);
     json_object_set_new(b.config, "heads", complete_plugins(&b, draft->tree, "heads"));
+    const esp_node *losses = esp_node_get(draft->tree, "losses");
+    if (losses == NULL || losses->type != ESP_NODE_MAP || losses->n == 0) {
+        require(&b, draft->tree, "losses", ", such as losses: {cross_entropy: {weight: 1}}");
+        b.plugins_known = false;
+    }
     json_t *stage = complete_stage(&b, draft->tree);
     json_object_update(b.config, stage);
     json_decref(stage);

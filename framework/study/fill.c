@@ -6,6 +6,7 @@
 #include "core/status.h"
 #include "plugin/instance.h"
 #include "study/build.h"
+#include "study/size.h"
 
 static double real_at(const json_t *object, const char *key)
 {
@@ -114,7 +115,8 @@ static void fill_monitor(builder *b, esp_monitor *out, const char *name, const c
     out->metric = strchr(out->name, '.') + 1;
     out->split = *name == 'v' ? ESP_VALIDATION : name[1] == 'r' ? ESP_TRAIN : ESP_TEST;
     out->maximize = ends_with(name, "accuracy");
-    if (out->split == ESP_VALIDATION && !(b->cell->data.validation > 0)) {
+    if (out->split == ESP_VALIDATION && !(b->cell->data.validation > 0) &&
+        !esp_problems_excused(b->r->problems, "data.validation")) {
         complain(b, path,
                  esp_tree_pool_format(
                      b->r->pool, "'%s' needs a validation split; set data.validation, such as 0.1",
@@ -259,6 +261,31 @@ static void fill_phase(builder *b, esp_phase_config *out, const char *name)
     }
 }
 
+/* Lets every plugin that will be called look at its parameters together. */
+static void check_creation(builder *b)
+{
+    for (int p = 0; p < b->cell->n_phases && b->sound; p++) {
+        const esp_phase_config *phase = &b->cell->phases[p];
+        esp_dims dims;
+        esp_cell_dims(&dims, b->cell, p, b->n_features, b->n_classes);
+        for (int i = 0; i < phase->n_terms; i++) {
+            const esp_term_config *term = &phase->terms[i];
+            esp_rng noise = esp_rng_make(0, "noise", 0);
+            esp_instance instance;
+            if (term->weight == 0) {
+                continue;
+            }
+            if (esp_instance_create(&instance, term->plugin, &term->params, &dims, &noise) ==
+                ESP_OK) {
+                esp_instance_destroy(&instance);
+                continue;
+            }
+            const char *path = esp_tree_pool_format(b->r->pool, "losses.%s", term->plugin->name);
+            complain(b, written_at(b, phase->name, path), esp_message());
+        }
+    }
+}
+
 void esp_cell_fill(builder *b)
 {
     esp_cell *cell = b->cell;
@@ -294,6 +321,7 @@ void esp_cell_fill(builder *b)
         }
         check_phase(b, phase, i);
     }
+    check_creation(b);
 }
 
 void esp_cell_free(esp_cell *cell)

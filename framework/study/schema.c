@@ -316,7 +316,9 @@ static json_t *param_value(esp_problems *problems, const esp_param *param, const
             esp_text_print_number(number, value);
         }
         if (esp_params_parse(&value, param, numeric ? number : node->text) != ESP_OK) {
-            esp_problem(problems, ESP_ERROR, node->mark, "%s: %s", path, esp_message());
+            /* The message starts with the parameter's name, which ends the path. */
+            esp_problem(problems, ESP_ERROR, node->mark, "%.*s%s",
+                        (int)(strlen(path) - strlen(param->name)), path, esp_message());
             return NULL;
         }
     }

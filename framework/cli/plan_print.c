@@ -1,0 +1,328 @@
+/* A plan as text, Markdown or JSON. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/plan.h"
+#include "core/status.h"
+#include "core/text.h"
+
+const char *esp_plan_status(const esp_store_trial *trial)
+{
+    return trial->status == ESP_TRIAL_PLANNED ? "missing" : esp_trial_status_name(trial->status);
+}
+
+/* ---- text ----------------------------------------------------------------------------------- */
+
+static int total_epochs(const esp_cell *cell)
+{
+    int epochs = 0;
+    for (int i = 0; i < cell->n_phases; i++) {
+        epochs += cell->phases[i].epochs;
+    }
+    return epochs;
+}
+
+/* Whether trial i of a cell is within --seeds and --only; what is not is not shown. */
+static bool is_asked_for(const esp_plan *plan, const esp_plan_cell *planned, int i)
+{
+    return plan->study->trials[planned->first_trial + i].asked_for;
+}
+
+static bool has_asked_for(const esp_plan *plan, int cell)
+{
+    const esp_plan_cell *planned = &plan->cells[cell];
+    for (int i = 0; i < planned->n_trials; i++) {
+        if (is_asked_for(plan, planned, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "0..4,7"; seeds of one source each are written out. */
+static void print_seeds(FILE *out, const esp_plan *plan, const esp_plan_cell *planned)
+{
+    const esp_trial *trials = plan->study->trials + planned->first_trial;
+    const char *separator = "";
+    for (int i = 0, last = 0; i < planned->n_trials; i = last + 1) {
+        last = i;
+        if (!is_asked_for(plan, planned, i)) {
+            continue;
+        }
+        bool plain = strchr(trials[i].seed, '=') == NULL;
+        while (plain && last + 1 < planned->n_trials && is_asked_for(plan, planned, last + 1) &&
+               strchr(trials[last + 1].seed, '=') == NULL &&
+               trials[last + 1].seed_init == trials[last].seed_init + 1) {
+            last++;
+        }
+        fprintf(out, "%s%s", separator, trials[i].seed);
+        if (last > i) {
+            fprintf(out, "%s%s", last > i + 1 ? ".." : ",", trials[last].seed);
+        }
+        separator = plain ? "," : " ";
+    }
+}
+
+static void print_statuses(FILE *out, const esp_plan *plan, const esp_plan_cell *planned)
+{
+    static const char *const names[] = {"done", "failed", "interrupted", "running", "missing"};
+    const char *separator = "";
+    for (size_t s = 0; s < sizeof names / sizeof *names; s++) {
+        int n = 0;
+        for (int i = 0; i < planned->n_trials; i++) {
+            const esp_store_trial *trial = &plan->trials[planned->first_trial + i];
+            n += is_asked_for(plan, planned, i) && strcmp(esp_plan_status(trial), names[s]) == 0;
+        }
+        if (n > 0) {
+            fprintf(out, "%s%d %s", separator, n, names[s]);
+            separator = ", ";
+        }
+    }
+}
+
+static void print_cell(FILE *out, const esp_plan *plan, int index, int width, bool markdown)
+{
+    const esp_cell *cell = &plan->study->cells[index];
+    const esp_plan_cell *planned = &plan->cells[index];
+    char seconds[32];
+    esp_text_duration(seconds, planned->epoch_seconds * total_epochs(cell));
+    if (markdown) {
+        fprintf(out, "| %s | %d | %d | %d | %d | %.0f | %.0f | %d | ", cell->label,
+                cell->training_width, cell->model.leaf_width, cell->model.depth,
+                cell->inference_width, planned->size.parameters, planned->size.inference_macs,
+                total_epochs(cell));
+    } else {
+        fprintf(out, "%-*s %5d %4d %3d %5d %10.0f %10.0f %6d  ", width, cell->label,
+                cell->training_width, cell->model.leaf_width, cell->model.depth,
+                cell->inference_width, planned->size.parameters, planned->size.inference_macs,
+                total_epochs(cell));
+    }
+    fprintf(out, markdown ? "%s | " : "%-12s  ", seconds);
+    print_seeds(out, plan, planned);
+    fputs(markdown ? " | " : "  ", out);
+    print_statuses(out, plan, planned);
+    fputs(markdown ? " |\n" : "\n", out);
+}
+
+static char *describe_phases(const esp_cell *cell)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (out == NULL) {
+        return NULL;
+    }
+    for (int i = 0; i < cell->n_phases; i++) {
+        const esp_phase_config *phase = &cell->phases[i];
+        static const char *const optimizers[] = {"sgd", "adam", "adamw"};
+        fprintf(out, "  %s: %d epochs, batch size %d, %s at %g; weights", phase->name,
+                phase->epochs, phase->batch_size, optimizers[phase->optimizer.kind],
+                phase->optimizer.learning_rate);
+        for (int k = 0; k < phase->n_terms; k++) {
+            fprintf(out, "%s %s %g", k ? "," : "", phase->terms[k].plugin->name,
+                    phase->terms[k].weight);
+        }
+        if (phase->early_stopping.enabled) {
+            fprintf(out, "; may stop after %d epochs without a better %s",
+                    phase->early_stopping.patience, phase->early_stopping.monitor.name);
+        }
+        fputs("\n", out);
+    }
+    for (int i = 0; i < cell->n_heads; i++) {
+        fprintf(out, "  head: %s\n", cell->heads[i].plugin->name);
+    }
+    fclose(out);
+    return text;
+}
+
+/* Cells of the same phases are described once, under their variants' names. */
+static void print_phases(FILE *out, const esp_plan *plan, bool markdown)
+{
+    const esp_study *study = plan->study;
+    char **texts = calloc((size_t)study->n_cells + 1, sizeof *texts);
+    for (int i = 0; texts != NULL && i < study->n_cells; i++) {
+        texts[i] = has_asked_for(plan, i) ? describe_phases(&study->cells[i]) : NULL;
+    }
+    for (int i = 0; texts != NULL && i < study->n_cells; i++) {
+        if (texts[i] == NULL) {
+            continue;
+        }
+        const char *last = study->cells[i].variant;
+        fprintf(out, markdown ? "\n**%s" : "\n%s", last);
+        for (int k = i + 1; k < study->n_cells; k++) {
+            if (texts[k] == NULL || strcmp(texts[k], texts[i]) != 0) {
+                continue;
+            }
+            if (strcmp(last, study->cells[k].variant) != 0) {
+                last = study->cells[k].variant;
+                fprintf(out, ", %s", last);
+            }
+            free(texts[k]);
+            texts[k] = NULL;
+        }
+        fprintf(out, "%s\n%s", markdown ? "**\n" : ":", texts[i]);
+        free(texts[i]);
+    }
+    free(texts);
+}
+
+static void print_selection(FILE *out, const esp_cell *cell)
+{
+    bool by_test = false;
+    fputs("selection: ", out);
+    if (cell->n_monitors == 0) {
+        fputs("the last epoch", out);
+    }
+    for (int i = 0; i < cell->n_monitors; i++) {
+        fprintf(out, "%s%s", i ? ", also " : "best ", cell->monitors[i].name);
+        by_test = by_test || cell->monitors[i].split == ESP_TEST;
+    }
+    fputs("\n", out);
+    if (by_test) {
+        fputs("warning: selection looks at the test set, so test figures of the selected epoch are "
+              "optimistic; data.validation and selection.monitor=validation.hard_accuracy are "
+              "sound\n",
+              out);
+    }
+}
+
+static void print_summary(FILE *out, const esp_plan *plan)
+{
+    char duration[32];
+    int n_measured = 0, n_cells = 0;
+    for (int i = 0; i < plan->study->n_cells; i++) {
+        n_cells += has_asked_for(plan, i);
+        n_measured += has_asked_for(plan, i) && plan->cells[i].measured;
+    }
+    esp_text_duration(duration, plan->seconds);
+    fprintf(out, "\n%d trials, %d to run", plan->n_asked, plan->n_to_run);
+    if (plan->n_to_run > 0) {
+        fprintf(out, ": at most about %s with --jobs %d", duration, plan->jobs);
+    }
+    fputs("\n", out);
+    if (n_measured > 0) {
+        fprintf(out, "times of %d cells: from epochs of that size in %s\n", n_measured,
+                plan->database);
+    }
+    if (n_measured < n_cells) {
+        fprintf(out,
+                "times of %d cells: an estimate, their multiply-adds at %.0f GFLOP/s as measured "
+                "just now\n",
+                n_cells - n_measured, plan->flops / 1e9);
+    }
+}
+
+void esp_plan_print_text(FILE *out, const esp_plan *plan, bool markdown)
+{
+    const esp_study *study = plan->study;
+    int width = 4;
+    for (int i = 0; i < study->n_cells; i++) {
+        int length = has_asked_for(plan, i) ? (int)strlen(study->cells[i].label) : 0;
+        width = length > width ? length : width;
+    }
+    fprintf(out, "%s%s%s%s\n", markdown ? "# " : "", study->name, *study->title ? ": " : "",
+            study->title);
+    for (int i = 0; i < study->n_sets; i++) {
+        fprintf(out, "override: --set %s\n", study->sets[i]);
+    }
+    print_selection(out, &study->cells[0]);
+    fputs("\n", out);
+    if (markdown) {
+        fputs("| cell | w | l | d | l+d | parameters | multiply-adds | epochs | a trial | seeds | "
+              "trials |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
+              out);
+    } else {
+        fprintf(out, "%-*s %5s %4s %3s %5s %10s %10s %6s  %-12s  %s\n", width, "cell", "w", "l",
+                "d", "l+d", "parameters", "mult-adds", "epochs", "a trial", "seeds, trials");
+    }
+    for (int i = 0; i < study->n_cells; i++) {
+        if (has_asked_for(plan, i)) {
+            print_cell(out, plan, i, width, markdown);
+        }
+    }
+    print_phases(out, plan, markdown);
+    print_summary(out, plan);
+}
+
+/* ---- JSON ----------------------------------------------------------------------------------- */
+
+static json_t *phases_value(const esp_cell *cell)
+{
+    json_t *phases = json_array();
+    for (int i = 0; i < cell->n_phases; i++) {
+        const esp_phase_config *phase = &cell->phases[i];
+        json_t *weights = json_object();
+        for (int k = 0; k < phase->n_terms; k++) {
+            json_object_set_new(weights, phase->terms[k].plugin->name,
+                                json_real(phase->terms[k].weight));
+        }
+        json_array_append_new(
+            phases, json_pack("{s:s,s:i,s:i,s:f,s:o}", "name", phase->name, "epochs", phase->epochs,
+                              "batch_size", phase->batch_size, "learning_rate",
+                              phase->optimizer.learning_rate, "weights", weights));
+    }
+    return phases;
+}
+
+static json_t *cell_value(const esp_plan *plan, int index)
+{
+    const esp_cell *cell = &plan->study->cells[index];
+    const esp_plan_cell *planned = &plan->cells[index];
+    json_t *trials = json_array(), *heads = json_array();
+    for (int i = 0; i < planned->n_trials; i++) {
+        const esp_trial *trial = &plan->study->trials[planned->first_trial + i];
+        if (!is_asked_for(plan, planned, i)) {
+            continue;
+        }
+        json_array_append_new(
+            trials, json_pack("{s:s,s:s,s:s,s:b}", "seed", trial->seed, "id", trial->id, "status",
+                              esp_plan_status(&plan->trials[planned->first_trial + i]), "asked_for",
+                              trial->asked_for));
+    }
+    for (int i = 0; i < cell->n_heads; i++) {
+        json_array_append_new(heads, json_string(cell->heads[i].plugin->name));
+    }
+    json_t *value = json_pack(
+        "{s:s,s:s,s:s,s:i,s:i,s:i,s:i,s:I,s:I,s:o,s:o,s:f,s:s,s:o}", "label", cell->label,
+        "variant", cell->variant, "data", cell->data.name, "training_width", cell->training_width,
+        "leaf_width", cell->model.leaf_width, "depth", cell->model.depth, "inference_width",
+        cell->inference_width, "parameters", (json_int_t)planned->size.parameters, "inference_macs",
+        (json_int_t)planned->size.inference_macs, "heads", heads, "phases", phases_value(cell),
+        "epoch_seconds", planned->epoch_seconds, "epoch_seconds_from",
+        planned->measured ? "database" : "estimate", "trials", trials);
+    json_object_set_new(value, "reference",
+                        cell->reference >= 0
+                            ? json_string(plan->study->cells[cell->reference].label)
+                            : json_null());
+    return value;
+}
+
+int esp_plan_print_json(FILE *out, const esp_plan *plan)
+{
+    const esp_study *study = plan->study;
+    json_t *cells = json_array(), *overrides = json_array(), *selection = json_array();
+    for (int i = 0; i < study->n_cells; i++) {
+        if (has_asked_for(plan, i)) {
+            json_array_append_new(cells, cell_value(plan, i));
+        }
+    }
+    for (int i = 0; i < study->n_sets; i++) {
+        json_array_append_new(overrides, json_string(study->sets[i]));
+    }
+    bool by_test = false;
+    for (int i = 0; i < study->cells[0].n_monitors; i++) {
+        json_array_append_new(selection, json_string(study->cells[0].monitors[i].name));
+        by_test = by_test || study->cells[0].monitors[i].split == ESP_TEST;
+    }
+    json_t *value =
+        json_pack("{s:s,s:s,s:o,s:o,s:b,s:o,s:i,s:i,s:i,s:f}", "study", study->name, "title",
+                  study->title, "overrides", overrides, "selection", selection, "selects_by_test",
+                  by_test, "cells", cells, "trials", plan->n_asked, "to_run", plan->n_to_run,
+                  "jobs", plan->jobs, "estimated_seconds", plan->seconds);
+    int failed =
+        value == NULL || json_dumpf(value, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) != 0;
+    json_decref(value);
+    fputs("\n", out);
+    return failed ? esp_fail(ESP_MEMORY, "the plan cannot be written as JSON") : ESP_OK;
+}

@@ -1,0 +1,139 @@
+#!/bin/bash
+# Whole command lines of check and plan: what they print, where, and their exit codes.
+set -u
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder" || exit 1
+unset ESPALIER_DB
+failures=0
+
+# expect NAME EXIT-CODE COMMAND...: runs it; leaves stdout and stderr in files out and words.
+expect() {
+    local name=$1 code=$2
+    shift 2
+    "$@" >out 2>words
+    local got=$?
+    if [ "$got" -ne "$code" ]; then
+        echo "FAILED $name: exit $got, expected $code"
+        cat out words
+        failures=$((failures + 1))
+    fi
+}
+# contains FILE TEXT: the last command said so.
+contains() {
+    if ! grep -qF -- "$2" "$1"; then
+        echo "FAILED: '$2' is not in $1:"
+        cat "$1"
+        failures=$((failures + 1))
+    fi
+}
+equals() {
+    if [ "$1" != "$2" ]; then
+        echo "FAILED: got '$1', expected '$2'"
+        failures=$((failures + 1))
+    fi
+}
+
+cat >small.yaml <<'YAML'
+study: small
+title: A small study
+seeds: 0..2
+defaults:
+  data: {name: tiny, validation: 0.25}
+  model: {kind: fff, training_width: 8, leaf_width: 2}
+  losses: {cross_entropy: {}, hardening: {}, balance: {}}
+  optimizer: {learning_rate: 0.01}
+  batch_size: 16
+  phases:
+    balance: {epochs: 3}
+    harden: {epochs: 2, set: {losses.hardening.weight: 3, losses.balance.weight: 0}}
+variants:
+  baseline: {reference: true, set: {losses.balance.weight: 0}}
+  balanced: {}
+  master: {set: {heads: {master_leaf: {width: 4}}}}
+YAML
+export ESPALIER_DATA_PATH=$folder
+"$ESPALIER_BUILD/tests/make_data" "$folder" tiny 96 32 6 4 1 >/dev/null || exit 1
+
+# ---- check
+expect "check, sound" 0 "$ESPALIER" check small.yaml
+equals "$(cat out)" "small.yaml: ok: 3 cells, 9 trials"
+contains words "small.yaml:4:1: note: no selection: epochs are selected by validation.hard_accuracy"
+expect "check, part" 0 "$ESPALIER" check small.yaml --only balanced --seeds 2..3
+equals "$(cat out)" "small.yaml: ok: 3 cells, 2 trials"
+sed 's/hardening: {}/hardning: {}/; s/epochs: 3/epochs: three/' small.yaml >broken.yaml
+expect "check, broken" 2 "$ESPALIER" check broken.yaml small.yaml
+equals "$(cat out)" "small.yaml: ok: 3 cells, 9 trials"
+contains words "broken.yaml:7:31: error: unknown key 'hardning' in losses; did you mean 'hardening'?"
+contains words "broken.yaml:11:23: error: phases.balance.epochs must be a whole number, not 'three'"
+equals "$(grep -c broken.yaml words)" 2
+expect "check, no such file" 4 "$ESPALIER" check nowhere.yaml
+expect "check, no file named" 2 "$ESPALIER" check
+expect "check, unknown option" 2 "$ESPALIER" check --sead 3 small.yaml
+expect "check, help" 0 "$ESPALIER" check --help
+contains out "Examples:"
+
+# ---- plan
+expect "plan" 0 "$ESPALIER" plan small.yaml --jobs 1
+contains out "9 trials, 9 to run: at most about"
+contains out "an estimate, their multiply-adds at"
+contains out "weights balance 0, cross_entropy 1, hardening 3"
+contains out "selection: best validation.hard_accuracy"
+equals "$(grep -c warning out)" 0
+expect "plan, by test" 0 "$ESPALIER" plan small.yaml --set selection.monitor=test.hard_accuracy
+contains out "warning: selection looks at the test set"
+contains out "override: --set selection.monitor=test.hard_accuracy"
+expect "plan, md" 0 "$ESPALIER" plan small.yaml --format md --only master
+contains out "| master | 8 | 2 | 2 | 4 | "
+equals "$(grep -c baseline out)" 0
+expect "plan, no such format" 2 "$ESPALIER" plan small.yaml --format jsn
+contains words "did you mean 'json'?"
+expect "plan, jobs" 2 "$ESPALIER" plan small.yaml --jobs 0
+expect "plan, broken" 2 "$ESPALIER" plan broken.yaml
+equals "$(wc -c <out)" 0
+[ ! -e results ] || { echo "FAILED: plan wrote a database"; failures=$((failures + 1)); }
+echo "this is no database" >junk.db
+expect "plan, not a database" 3 "$ESPALIER" plan small.yaml --db junk.db
+
+# JSON: read by a program, if there is one to read it.
+expect "plan, json" 0 "$ESPALIER" plan small.yaml --format json --seeds 0,7 --set batch_size=8
+if command -v python3 >/dev/null; then
+    # Sizes by hand, F = 36, O = 4, l = 2, d = 2, N = 3, L = 4: 3 * 37 + 4 * (2 * 37 + 4 * 3) = 455
+    # parameters, 2 * 36 + 2 * 40 = 152 multiply-adds; the head has 36 * 4 + 4 + 4 * 4 + 4 + 1 more.
+    python3 - out <<'PY' || failures=$((failures + 1))
+import json, sys
+plan = json.load(open(sys.argv[1]))
+assert plan["study"] == "small" and plan["overrides"] == ["batch_size=8"], plan
+assert plan["trials"] == 6 and plan["to_run"] == 6 and plan["estimated_seconds"] > 0, plan
+cells = {cell["label"]: cell for cell in plan["cells"]}
+assert list(cells) == ["baseline", "balanced", "master"], list(cells)
+base = cells["baseline"]
+assert (base["training_width"], base["leaf_width"], base["depth"]) == (8, 2, 2), base
+assert base["parameters"] == 455 and base["inference_macs"] == 152, base
+assert cells["master"]["parameters"] == 455 + 169, cells["master"]
+assert base["phases"][1] == {"name": "harden", "epochs": 2, "batch_size": 8, "learning_rate": 0.01,
+    "weights": {"balance": 0, "cross_entropy": 1, "hardening": 3}}, base["phases"]
+assert base["reference"] is None and cells["balanced"]["reference"] == "baseline"
+assert [t["seed"] for t in base["trials"]] == ["0", "7"]
+assert all(t["status"] == "missing" and len(t["id"]) == 16 for t in base["trials"])
+PY
+fi
+
+# ---- the studies that come with espalier
+# Run beside the source, never in it: the working folder is only written to here.
+for study in "$ESPALIER_SOURCE"/experiments/*.yaml; do
+    expect "check $study" 0 "$ESPALIER" check "$study"
+    equals "$(grep -vc 'note: epochs are selected by test' words)" 0
+    head -1 "$study" | grep -q '^# Question: ' || {
+        echo "FAILED: $study does not open with its question"
+        failures=$((failures + 1))
+    }
+done
+table=$ESPALIER_SOURCE/experiments/table1.yaml
+expect "table1, shortened" 0 "$ESPALIER" check "$table" --set phases.balance.epochs=30 \
+    --set phases.harden.epochs=30 --seeds 0..1
+equals "$(cat out)" "$table: ok: 18 cells, 36 trials"
+equals "$(grep -c warning words)" 0
+
+[ "$failures" -eq 0 ] && echo "passed"
+exit "$failures"

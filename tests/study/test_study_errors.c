@@ -1,0 +1,316 @@
+/* Every mistake of a study is found, located, and said together with the others. */
+#include "study/study_fixture.h"
+
+/* The smallest sound study; errors are made in copies of it. */
+#define SOUND                                                                                      \
+    "study: s\n"                                                                                   \
+    "seeds: 0\n"                                                                                   \
+    "defaults:\n"                                                                                  \
+    "  data: {name: mnist}\n"                                                                      \
+    "  model: {kind: fff, training_width: 16, leaf_width: 8}\n"                                    \
+    "  losses: {cross_entropy: {}}\n"                                                              \
+    "  optimizer: {learning_rate: 0.001}\n"                                                        \
+    "  phases: {train: {epochs: 2}}\n"                                                             \
+    "  selection: {monitor: []}\n"
+
+static void test_smallest_study_is_sound(void **state)
+{
+    esp_study *study = load_sound(*state, SOUND, NULL);
+    assert_string_equal(((fixture *)*state)->words, "");
+    assert_int_equal(study->n_cells, 1);
+    assert_int_equal(study->n_trials, 1);
+    assert_string_equal(study->cells[0].label, "default");
+}
+
+static void test_yaml__syntax(void **state)
+{
+    fixture *f = *state;
+    load(f, "study: s\ndefaults: {a: [1, 2\n", NULL);
+    assert_int_equal(f->status, ESP_STUDY);
+    assert_said(f, "study_under_test.yaml:3:1: error: YAML: ");
+    load(f, "study: s\ndefaults:\n\tdata: x\n", NULL);
+    assert_said(f, "study_under_test.yaml:3:1: error: YAML: ");
+    assert_said(f, "(a tab; indent with spaces)");
+}
+
+static void test_yaml__empty_and_not_a_map(void **state)
+{
+    assert_refused(*state, "", NULL,
+                   "1:1: error: not a study; it needs at least study, seeds and defaults\n");
+    assert_refused(*state, "- a\n", NULL,
+                   "1:1: error: not a study; it needs at least study, seeds and defaults\n");
+    assert_refused(*state, "{}\n", NULL,
+                   "1:1: error: defaults is required\n1:1: error: seeds is required\n"
+                   "1:1: error: study is required\n");
+}
+
+static void test_yaml__not_utf8(void **state)
+{
+    fixture *f = *state;
+    load_bytes(f, "study: s\ntitle: \xff\xfe\n", 19, NULL);
+    assert_int_equal(f->status, ESP_STUDY);
+    assert_said(f, ":2:8: error: not UTF-8 text: ");
+    load_bytes(f, "study: a\0b\n", 11, NULL);
+    assert_int_equal(f->status, ESP_STUDY);
+}
+
+static void test_yaml__duplicates_anchors_merges_tags(void **state)
+{
+    assert_refused(*state,
+                   SOUND "title: a\ntitle: b\nsource: &x c\nexclude: *x\n"
+                         "grid: {<<: {a: 1}}\ncontrasts: !t []\n",
+                   NULL,
+                   "11:1: error: key 'title' is given twice; the first is at line 10\n"
+                   "12:9: error: anchors (&x) are not read; share values through defaults and "
+                   "variants\n"
+                   "13:10: error: aliases (*x) are not read; share values through defaults and "
+                   "variants\n"
+                   "14:8: error: merge keys (<<) are not read; share values through defaults\n"
+                   "15:12: error: tags (!t) are not read\n");
+}
+
+static void test_yaml__depth_and_documents(void **state)
+{
+    fixture *f = *state;
+    char deep[200001];
+    memset(deep, '[', sizeof deep - 1);
+    deep[sizeof deep - 1] = '\0';
+    load(f, deep, NULL);
+    assert_int_equal(f->status, ESP_STUDY);
+    assert_said(f, "nested deeper than 24 levels");
+    load(f, SOUND "---\na: 1\n", NULL);
+    assert_int_equal(f->status, ESP_STUDY);
+    assert_said(f, ":10:1: error: a second document");
+}
+
+static void test_all_errors_together(void **state)
+{
+    assert_refused(
+        *state,
+        "study: s p\n"
+        "seeds: 0..2\n"
+        "titel: x\n"
+        "defaults:\n"
+        "  data: {name: mnist, validation: 2}\n"
+        "  model: {kind: fff, training_width: 16, leaf_width: 8, leafs: 2}\n"
+        "  losses:\n"
+        "    cross_entropy: {weight: high}\n"
+        "    hardning: {weight: 1}\n"
+        "  optimizer: {kind: adam, learning_rte: 0.1}\n"
+        "  phases: {a: {epochs: 0}, b: {epochs: 1, set: {data.name: mnist}}}\n"
+        "  selection: {monitor: test.hard_acuracy}\n",
+        NULL,
+        "1:8: error: study 's p' must be a name of letters, digits, '.', '_' and '-'\n"
+        "3:1: error: unknown key 'titel'; did you mean 'title'?\n"
+        "5:35: error: data.validation must be at least 0 and at most 0.9, not 2\n"
+        "6:57: error: unknown key 'leafs' in model; known: kind, training_width, depth, "
+        "leaf_width, width, activation, region_leak, train_hardened, dropout, freeze, experts, "
+        "expert_width, top_k, noise, trees\n"
+        "8:29: error: losses.cross_entropy.weight must be a number, not 'high'\n"
+        "9:5: error: unknown key 'hardning' in losses; did you mean 'hardening'?\n"
+        "10:27: error: unknown key 'learning_rte' in optimizer; did you mean 'learning_rate'?\n"
+        "11:24: error: phases.a.epochs must be at least 1 and at most 1000000, not 0\n"
+        "11:49: error: a phase cannot set data.name; it may set losses, optimizer, batch_size, "
+        "drop_last and early_stopping\n"
+        "12:24: error: unknown metric 'test.hard_acuracy'; did you mean 'hard_accuracy'?\n");
+}
+
+static void test_what_is_required(void **state)
+{
+    assert_refused(*state, "study: s\nseeds: 0\ndefaults: {}\n", NULL,
+                   "3:1: error: data.name is required\n"
+                   "3:1: error: losses is required, such as losses: {cross_entropy: {weight: 1}}\n"
+                   "3:1: error: model.kind is required: fff or ff\n"
+                   "3:1: error: optimizer.learning_rate is required\n"
+                   "3:1: error: phases is required, such as phases: {train: {epochs: 100}}\n");
+}
+
+static void test_model__widths(void **state)
+{
+    const char *width[] = {"model.training_width=24"};
+    const char *leaf[] = {"model.leaf_width=3"};
+    const char *both[] = {"model.depth=2"};
+    assert_refused(*state, SOUND, &(esp_study_options){.sets = width, .n_sets = 1},
+                   "5:54: error: training_width 24 is not leaf_width 8 times a power of two; "
+                   "nearest: training_width 16 or 32\n");
+    assert_refused(*state, SOUND, &(esp_study_options){.sets = leaf, .n_sets = 1},
+                   "--set:1: error: training_width 16 is not leaf_width 3 times a power of two; "
+                   "nearest: training_width 12 or 24\n");
+    assert_refused(*state, SOUND, &(esp_study_options){.sets = both, .n_sets = 1},
+                   "--set:1: error: model.depth and model.training_width are both given; one "
+                   "follows from the other\n");
+}
+
+static void test_model__not_available(void **state)
+{
+    const char *sets[] = {"model.kind=moe",    "model.region_leak=0.1", "model.train_hardened=true",
+                          "model.dropout=0.5", "model.freeze=[nodes]",  "model.activation=gelu"};
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        fixture *f = *state;
+        load(f, SOUND, &(esp_study_options){.sets = &sets[i], .n_sets = 1});
+        assert_int_equal(f->status, ESP_STUDY);
+        assert_said(f, "--set:1: error: ");
+        assert_said(f, "is not available in this version\n");
+    }
+    const char *fine[] = {"model.dropout=0", "model.region_leak=0.0", "model.freeze=[]"};
+    load_sound(*state, SOUND, &(esp_study_options){.sets = fine, .n_sets = 3});
+}
+
+static void test_monitor__validation_without_a_split(void **state)
+{
+    const char *sets[] = {"selection.monitor=validation.hard_accuracy"};
+    const char *stopping[] = {"early_stopping={monitor: validation.soft_loss, patience: 3}"};
+    const char *running[] = {"selection.monitor=test.running_loss"};
+    const char *term[] = {"selection.monitor=test.loss.balance"};
+    assert_refused(*state, SOUND, &(esp_study_options){.sets = sets, .n_sets = 1},
+                   "--set:1: error: 'validation.hard_accuracy' needs a validation split; set "
+                   "data.validation, such as 0.1\n");
+    assert_refused(*state, SOUND, &(esp_study_options){.sets = stopping, .n_sets = 1},
+                   "--set:1: error: 'validation.soft_loss' needs a validation split; set "
+                   "data.validation, such as 0.1\n");
+    assert_refused(*state, SOUND, &(esp_study_options){.sets = running, .n_sets = 1},
+                   "--set:1: error: 'test.running_loss': running metrics are of train only; use "
+                   "test.soft_loss or test.hard_accuracy\n");
+    assert_refused(*state, SOUND, &(esp_study_options){.sets = term, .n_sets = 1},
+                   "--set:1: error: 'test.loss.balance': no term 'balance' here; known: "
+                   "cross_entropy\n");
+}
+
+static void test_losses__routing_on_ff_and_no_task(void **state)
+{
+    const char *ff[] = {"model={kind: ff, width: 4}",
+                        "losses={cross_entropy: {}, balance: {weight: 0}, hardening: {weight: 2}}"};
+    const char *none[] = {"losses.cross_entropy.weight=0"};
+    assert_refused(
+        *state, SOUND, &(esp_study_options){.sets = ff, .n_sets = 2},
+        "--set:2: error: hardening shapes routing, and model kind 'ff' has none; give it "
+        "weight 0 or leave it out\n");
+    fixture *f = *state;
+    load(f, SOUND, &(esp_study_options){.sets = none, .n_sets = 1});
+    assert_int_equal(f->status, ESP_STUDY);
+    assert_said(f, "phase 'train' of variant 'default' learns no task");
+}
+
+static void test_data__unknown_set(void **state)
+{
+    const char *sets[] = {"data.name=fashion-mnst"};
+    fixture *f = *state;
+    load(f, SOUND, &(esp_study_options){.sets = sets, .n_sets = 1});
+    assert_int_equal(f->status, ESP_STUDY);
+    assert_said(f, "--set:1: error: ");
+    assert_said(f, "fashion-mnst");
+}
+
+static void test_sweeps__malformed(void **state)
+{
+    assert_refused(*state,
+                   SOUND "grid: {model.leaf_width: 8, batch_size: [1, 1.0], seeds: [1]}\n"
+                         "zip: {drop_last: [true], data.validation: [0, 0.1]}\n",
+                   NULL,
+                   "10:26: error: grid: model.leaf_width needs a list of values, such as [1, 2]\n"
+                   "10:45: error: batch_size has the value 1 twice\n"
+                   "10:51: error: unknown key 'seeds' in the configuration; did you mean 'heads'?\n"
+                   "11:43: error: zip: data.validation has 2 values, drop_last has 1; they advance "
+                   "together\n");
+}
+
+static void test_hostile__sizes(void **state)
+{
+    fixture *f = *state;
+    esp_study_options seeds = {.seeds = "0..999999999999"};
+    load(f, SOUND, &seeds);
+    assert_said(f, "--seeds: error: '0..999999999999' is more than 100000 seeds");
+    seeds.seeds = "99999999999999999999999";
+    load(f, SOUND, &seeds);
+    assert_int_equal(f->status, ESP_STUDY);
+    load(f,
+         "study: s\nseeds: 0..50000\ndefaults:\n  data: {name: mnist}\n"
+         "  model: {kind: ff, width: 2}\n  losses: {cross_entropy: {}}\n"
+         "  optimizer: {learning_rate: 1}\n  phases: {a: {epochs: 1}}\n"
+         "grid: {data.split_seed: [1, 2]}\n",
+         NULL);
+    assert_int_equal(f->status, ESP_STUDY);
+    assert_said(f, "2 cells x 50001 seeds are 100002 trials; a study has at most 100000");
+}
+
+static void test_overrides__malformed(void **state)
+{
+    const char *sets[] = {"foo",
+                          "=1",
+                          "optimizer.learning_rate=fast",
+                          "seeds=3",
+                          "phases.trian.epochs=3",
+                          "losses.cross_entropy=[",
+                          "model.widht=3"};
+    assert_refused(
+        *state, SOUND, &(esp_study_options){.sets = sets, .n_sets = 7},
+        "--set:1: error: 'foo' is not key=value, such as optimizer.learning_rate=0.01\n"
+        "--set:2: error: '=1' is not key=value, such as optimizer.learning_rate=0.01\n"
+        "--set:3: error: optimizer.learning_rate must be a number, not 'fast'\n"
+        "--set:4: error: seeds is not part of the configuration; use --seeds\n"
+        "--set:5: error: unknown key 'trian' in phases; did you mean 'train'? (a phase is added by "
+        "its map, phases.trian: {..})\n"
+        "--set:6: error: YAML: did not find expected node content while parsing a flow node\n"
+        "--set:7: error: unknown key 'widht' in model; did you mean 'width'?\n");
+}
+
+static void test_report__malformed(void **state)
+{
+    assert_refused(*state,
+                   SOUND "report:\n"
+                         "  rows: [modle.leaf_width]\n"
+                         "  at: lats\n"
+                         "  figures: [learning_curves]\n"
+                         "  baseline_rows: [ff]\n"
+                         "  colums: []\n"
+                         "  published: {file: none.csv, join: {a: depth}, variant: {defualt: x}}\n"
+                         "contrasts: [[default, other], [default]]\n",
+                   NULL,
+                   "11:10: error: unknown key 'modle' in the configuration; did you mean 'model'?\n"
+                   "12:7: error: unknown epoch 'lats'; did you mean 'last'?\n"
+                   "13:13: error: unknown figure 'learning_curves'; did you mean "
+                   "'learning_curve'?\n"
+                   "14:19: error: unknown variant 'ff'; known: default\n"
+                   "15:3: error: unknown key 'colums' in report; did you mean 'columns'?\n"
+                   "16:21: error: there is no 'none.csv' beside the study or in "
+                   "analysis/published\n"
+                   "16:59: error: unknown variant 'defualt'; did you mean 'default'?\n"
+                   "17:23: error: unknown variant 'other'; known: default\n"
+                   "17:31: error: a contrast is a pair, such as [balanced, baseline]\n");
+}
+
+static void test_file__absent(void **state)
+{
+    fixture *f = *state;
+    esp_study_options none = {0};
+    assert_int_equal(esp_study_load(&f->study, "/nowhere/s.yaml", &none, f->registry, stderr),
+                     ESP_NOT_FOUND);
+    assert_non_null(strstr(esp_message(), "/nowhere/s.yaml"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_open, fixture_close)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_smallest_study_is_sound),
+        TEST(test_yaml__syntax),
+        TEST(test_yaml__empty_and_not_a_map),
+        TEST(test_yaml__not_utf8),
+        TEST(test_yaml__duplicates_anchors_merges_tags),
+        TEST(test_yaml__depth_and_documents),
+        TEST(test_all_errors_together),
+        TEST(test_what_is_required),
+        TEST(test_model__widths),
+        TEST(test_model__not_available),
+        TEST(test_monitor__validation_without_a_split),
+        TEST(test_losses__routing_on_ff_and_no_task),
+        TEST(test_data__unknown_set),
+        TEST(test_sweeps__malformed),
+        TEST(test_hostile__sizes),
+        TEST(test_overrides__malformed),
+        TEST(test_report__malformed),
+        TEST(test_file__absent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,147 @@
+/* What makes a trial the same trial. */
+#include "study/study_fixture.h"
+
+static const char base[] = "study: s\n"
+                           "seeds: 0..1\n"
+                           "defaults:\n"
+                           "  data: {name: mnist}\n"
+                           "  model: {kind: fff, training_width: 16, leaf_width: 8}\n"
+                           "  losses:\n"
+                           "    cross_entropy: {weight: 1}\n"
+                           "    balance: {weight: 0.5}\n"
+                           "  optimizer: {learning_rate: 0.001}\n"
+                           "  batch_size: 256\n"
+                           "  phases: {a: {epochs: 3}}\n"
+                           "  selection: {monitor: []}\n";
+
+/* The id of the first trial of a study with its first occurrence of `from` replaced. */
+static void id_with(char out[17], fixture *f, const char *from, const char *to)
+{
+    char text[4096];
+    const char *at = strstr(base, from);
+    assert_non_null(at);
+    snprintf(text, sizeof text, "%.*s%s%s", (int)(at - base), base, to, at + strlen(from));
+    memcpy(out, load_sound(f, text, NULL)->trials[0].id, 17);
+}
+
+static void test_id__same_for_names_comments_spelling_and_cadence(void **state)
+{
+    static const char *const same[][2] = {
+        {"study: s", "study: another"},
+        {"study: s", "# a comment\nstudy: s\ntitle: t\nsource: x"},
+        {"seeds: 0..1", "seeds: [0]\nvariants: {named: {set: {}}}"},
+        {"seeds: 0..1", "seeds: [0]\nreport: {metrics: [test.soft_loss]}"},
+        {"weight: 1}", "weight: 1.0}"},
+        {"weight: 1}", "weight: 1e0}"},
+        {"weight: 0.5", "weight: 5.0e-1"},
+        {"{learning_rate: 0.001}", "{learning_rate: 1e-3, kind: adam, beta1: 0.9}"},
+        {"batch_size: 256", "batch_size: 256.0"},
+        {"batch_size: 256", "drop_last: false"},
+        {"training_width: 16", "depth: 1"},
+        {"weight: 0.5", "weight: 0.5, monitor: false"},
+        {"batch_size: 256", "evaluation: {train_every: 3}"},
+        {"batch_size: 256", "checkpoint: {seconds: 3}"},
+        {"    cross_entropy: {weight: 1}\n    balance: {weight: 0.5}\n",
+         "    balance: {weight: 0.5}\n    cross_entropy: {weight: 1}\n"},
+        {"phases: {a: {epochs: 3}}", "phases: {a: {epochs: 3, set: {losses.balance.weight: 0.5}}}"},
+    };
+    char id[17], other[17];
+    id_with(id, *state, "study: s", "study: s");
+    assert_int_equal(strlen(id), 16);
+    assert_int_equal(strspn(id, "0123456789abcdef"), 16);
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        id_with(other, *state, same[i][0], same[i][1]);
+        if (strcmp(id, other) != 0) {
+            fail_msg("%s changes the id", same[i][1]);
+        }
+    }
+}
+
+static void test_id__differs_for_what_training_depends_on(void **state)
+{
+    static const char *const different[][2] = {
+        {"learning_rate: 0.001", "learning_rate: 0.0010000001"},
+        {"learning_rate: 0.001", "kind: adamw, learning_rate: 0.001"},
+        {"seeds: 0..1", "seeds: 1"},
+        {"seeds: 0..1", "seeds: {init: 0, order: 1}"},
+        {"name: mnist", "name: fashion-mnist"},
+        {"name: mnist", "name: mnist, validation: 0.1"},
+        {"name: mnist", "name: mnist, normalize: {mean: 0.4}"},
+        {"leaf_width: 8", "leaf_width: 4"},
+        {"weight: 0.5", "weight: 0.25"},
+        {"weight: 0.5", "weight: 0.5, configured_batch: true"},
+        {"batch_size: 256", "batch_size: 128"},
+        {"batch_size: 256", "drop_last: true"},
+        {"batch_size: 256", "heads: {master_leaf: {}}"},
+        {"batch_size: 256", "early_stopping: {monitor: train.running_loss, patience: 2}"},
+        {"epochs: 3", "epochs: 4"},
+        {"monitor: []", "monitor: test.hard_accuracy"},
+    };
+    enum { N = sizeof different / sizeof *different };
+    char ids[N + 1][17];
+    id_with(ids[N], *state, "study: s", "study: s");
+    for (int i = 0; i < N; i++) {
+        id_with(ids[i], *state, different[i][0], different[i][1]);
+    }
+    for (int i = 0; i <= N; i++) {
+        for (int k = 0; k < i; k++) {
+            if (strcmp(ids[i], ids[k]) == 0) {
+                fail_msg("'%s' and '%s' have one id", i < N ? different[i][1] : "the study itself",
+                         different[k][1]);
+            }
+        }
+    }
+}
+
+static void test_id__a_mapped_seed_is_the_plain_one(void **state)
+{
+    char plain[17], mapped[17];
+    id_with(plain, *state, "seeds: 0..1", "seeds: 0");
+    id_with(mapped, *state, "seeds: 0..1", "seeds: {init: 0, order: 0}");
+    assert_string_equal(plain, mapped);
+}
+
+static void test_id__shared_across_variants_is_noted(void **state)
+{
+    fixture *f = *state;
+    char text[4096];
+    snprintf(text, sizeof text, "%svariants: {a: {}, b: {set: {losses.balance.weight: 5e-1}}}\n",
+             base);
+    esp_study *study = load_sound(f, text, NULL);
+    assert_int_equal(study->n_trials, 4);
+    assert_string_equal(study->trials[0].id, study->trials[2].id);
+    assert_string_equal(study->trials[1].id, study->trials[3].id);
+    assert_true(strcmp(study->trials[0].id, study->trials[1].id) != 0);
+    assert_said(f, ":13:19: note: cells 'a' and 'b' are the same configuration and share their "
+                   "trials\n");
+}
+
+static void test_identity__canonical_json(void **state)
+{
+    const esp_cell *cell = &load_sound(*state, base, NULL)->cells[0];
+    assert_string_equal(
+        cell->identity,
+        "{\"data\":{\"name\":\"mnist\",\"normalize\":{\"mean\":0.5,\"std\":0.5},\"split_seed\":0,"
+        "\"validation\":0},\"heads\":[],\"model\":{\"activation\":\"relu\",\"depth\":1,"
+        "\"dropout\":0,\"freeze\":[],\"kind\":\"fff\",\"leaf_width\":8,\"region_leak\":0,"
+        "\"train_hardened\":false},\"phases\":[{\"batch_size\":256,\"drop_last\":false,"
+        "\"early_stopping\":null,\"epochs\":3,\"losses\":{\"balance\":{\"configured_batch\":false,"
+        "\"weight\":0.5},\"cross_entropy\":{\"weight\":1}},\"name\":\"a\",\"optimizer\":{"
+        "\"beta1\":0.9,\"beta2\":0.999,\"epsilon\":1e-08,\"kind\":\"adam\","
+        "\"learning_rate\":0.001,\"weight_decay\":0},\"reset_optimizer\":false,"
+        "\"start_from\":\"last\"}],\"selection\":{\"monitor\":[],\"phases\":[]}}");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_open, fixture_close)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_id__same_for_names_comments_spelling_and_cadence),
+        TEST(test_id__differs_for_what_training_depends_on),
+        TEST(test_id__a_mapped_seed_is_the_plain_one),
+        TEST(test_id__shared_across_variants_is_noted),
+        TEST(test_identity__canonical_json),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
