@@ -275,7 +275,7 @@ static void print_object(esp_rows *rows, FILE *out)
         fputs(": ", out);
         if (json_is_real(value)) {
             exact_real(number, json_real_value(value));
-            fputs(number, out);
+            fprintf(out, "%s%s", number, strpbrk(number, ".e") == NULL ? ".0" : "");
         } else {
             json_dumpf(value, out, JSON_ENCODE_ANY);
         }

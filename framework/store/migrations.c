@@ -55,11 +55,12 @@ int esp_store_check(int *version, esp_store *store, const esp_migration *migrati
     return ESP_OK;
 }
 
-/* Copies the database, as this connection sees it, to <path>.before-v<N>. */
+/* Copies the database to <path>.before-v<N>. SQLite copies nothing for a connection that holds the
+ * lock for writing, so another one reads: in WAL mode it may. */
 static int back_up(esp_store *store, int version)
 {
     int status = ESP_OK;
-    sqlite3 *copy = NULL;
+    sqlite3 *source = NULL, *copy = NULL;
     sqlite3_backup *backup = NULL;
     char *final = esp_text_format("%s.before-v%d", store->path, version);
     char *temporary = esp_text_format("%s.before-v%d.tmp", store->path, version);
@@ -68,11 +69,17 @@ static int back_up(esp_store *store, int version)
         goto out;
     }
     remove(temporary);
-    if (sqlite3_open(temporary, &copy) != SQLITE_OK ||
-        (backup = sqlite3_backup_init(copy, "main", store->db, "main")) == NULL ||
-        sqlite3_backup_step(backup, -1) != SQLITE_DONE) {
+    if (sqlite3_open_v2(store->path, &source, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
+        sqlite3_open(temporary, &copy) != SQLITE_OK ||
+        (backup = sqlite3_backup_init(copy, "main", source, "main")) == NULL) {
         status = esp_fail(ESP_STORE, "%s: cannot back up before migrating: %s", final,
-                          copy ? sqlite3_errmsg(copy) : "no memory");
+                          copy != NULL ? sqlite3_errmsg(copy) : sqlite3_errmsg(source));
+        goto out;
+    }
+    int code = sqlite3_backup_step(backup, -1);
+    if (code != SQLITE_DONE) {
+        status = esp_fail(ESP_STORE, "%s: cannot back up before migrating: %s", final,
+                          sqlite3_errstr(code));
         goto out;
     }
     sqlite3_backup_finish(backup);
@@ -85,6 +92,7 @@ static int back_up(esp_store *store, int version)
 out:
     sqlite3_backup_finish(backup);
     sqlite3_close(copy);
+    sqlite3_close(source);
     free(final);
     free(temporary);
     return status;

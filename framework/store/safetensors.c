@@ -62,6 +62,9 @@ static bool tensor_size(size_t *size, const esp_safetensor *tensor)
 static int check_for_writing(const char *path, const esp_safetensor *tensor)
 {
     size_t size = 0;
+    if (strcmp(tensor->name, "__metadata__") == 0) {
+        return esp_fail(ESP_DATA, "%s: no tensor may be named '__metadata__'", path);
+    }
     if (dtype_size(tensor->dtype) == 0 || tensor->rank < 0 || tensor->rank > ESP_SAFETENSORS_RANK ||
         !tensor_size(&size, tensor) || size != tensor->count) {
         return esp_fail(ESP_DATA, "%s: tensor '%s': %zu bytes do not fit its type and shape", path,

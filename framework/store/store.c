@@ -185,6 +185,9 @@ static int prepare_for_writing(esp_store *store, int version, const esp_migratio
     if (version > 0 && check_all) {
         ESP_TRY(check_all_of(store));
     }
+    if (version > 0) {
+        ESP_TRY(esp_sql_run(store, "PRAGMA journal_mode = WAL"));
+    }
     if (version < migrations[count - 1].version) {
         ESP_TRY(esp_store_migrate(store, migrations, count));
     }

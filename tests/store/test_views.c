@@ -372,8 +372,42 @@ static void test_stale_trials__other_executable_or_plugin(void **state)
                "0000000000000000,0000000000000001");
 }
 
-int main(void)
+/* `test_views --make FILE` leaves a database for tests of the command line: the study above with
+ * leaf counts in one trial, one failed trial and a study of one title. */
+static int make_database(const char *path)
 {
+    fixture db;
+    fixture_study study, other;
+    snprintf(db.path, sizeof db.path, "%s", path);
+    fill(&db, &study);
+    fixture_make_study(&other, "table1", "study: table1\nseeds: 0..0\n", 1, 0xabc0);
+    fixture_register(path, &other);
+    esp_writer *writer = NULL;
+    ASSERT_OK(esp_writer_start(&writer, path));
+    const int64_t counts[] = {9, 0, 1};
+    int64_t key = other.trials[0].key;
+    int64_t attempt = fixture_begin(writer, key, "{\"executable\": \"a\"}");
+    esp_epoch_record record = fixture_epoch(key, attempt, 1);
+    record.n_leaves = 3;
+    record.leaf_counts[ESP_TEST] = counts;
+    ASSERT_OK(esp_writer_epoch(writer, &record));
+    fixture_end(writer, key, attempt, ESP_TRIAL_DONE, 1, 1);
+    key = other.trials[1].key;
+    attempt = fixture_begin(writer, key, "{\"executable\": \"a\"}");
+    ASSERT_OK(esp_writer_end(writer, &(esp_end_record){.trial_key = key,
+                                                       .attempt_key = attempt,
+                                                       .status = ESP_TRIAL_FAILED,
+                                                       .message = "loss is not finite",
+                                                       .seconds = 1,
+                                                       .epochs = 0}));
+    return esp_writer_stop(writer);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "--make") == 0) {
+        return make_database(argv[2]) == ESP_OK ? 0 : 1;
+    }
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_seed_stats__against_hand),

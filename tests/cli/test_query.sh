@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# query, ls and show on a small database, as a person would use them. Figures are those worked out
+# by hand in tests/store/test_views.c, which also makes the database.
+set -u
+folder=$(mktemp -d) || exit 1
+trap 'rm -rf "$folder"' EXIT
+export ESPALIER_DB=$folder/results/espalier.db
+cd "$folder" || exit 1
+failures=0
+
+# run STATUS COMMAND...: its stdout in $out, its stderr in $err
+run() {
+    local expected=$1
+    shift
+    "$ESPALIER" "$@" >"$folder/out" 2>"$folder/err"
+    local status=$?
+    out=$(cat "$folder/out") err=$(cat "$folder/err")
+    if [ "$status" != "$expected" ]; then
+        echo "FAILED: espalier $* gave $status, expected $expected"
+        echo "  stdout: $out"
+        echo "  stderr: $err"
+        failures=$((failures + 1))
+    fi
+}
+
+is() { # actual expected what
+    if [ "$1" != "$2" ]; then
+        printf 'FAILED: %s\n  is       %s\n  expected %s\n' "$3" "$1" "$2"
+        failures=$((failures + 1))
+    fi
+}
+
+has() { # text part what
+    case $1 in
+    *"$2"*) ;;
+    *)
+        printf 'FAILED: %s\n  %s\n  does not contain %s\n' "$3" "$1" "$2"
+        failures=$((failures + 1))
+        ;;
+    esac
+}
+
+# ---- without a database
+run 4 ls
+has "$err" "espalier run" "ls without a database names the fix"
+run 4 query spread
+run 0 query
+for name in curve dead-leaves failed slowest spread; do
+    has "$out" "$name" "the list of queries"
+done
+[ -e "$ESPALIER_DB" ] && is made "not made" "a reader made the database"
+
+"$ESPALIER_BUILD/tests/test_views" --make "$ESPALIER_DB" || exit 1
+
+# ---- named queries
+run 0 query spread --set study=s --format csv
+is "$(head -1 <<<"$out")" "study,cell,n,planned,mean,sd,best,spread,variance,variance_ratio" "columns"
+is "$(sed -n 2p <<<"$out" | cut -d, -f1-4,7,8)" "s,baseline leaf=8,3,3,1,0.4" "spread of baseline"
+# balanced .75 .8 .7: variance .0025; baseline .0408333...; ratio .0612244...
+is "$(sed -n 3p <<<"$out" | cut -d, -f10 | cut -c1-9)" "0.0612244" "variance ratio of balanced"
+run 0 query spread --set study=s --set metric=hard_loss --set at=last --format json
+has "$out" '"best": 0.0' "json"
+run 0 query spread --set study=s
+has "$out" "study  cell             n  planned" "text is aligned"
+has "$out" "s      baseline leaf=8  3        3" "text is aligned, numbers right"
+run 0 query dead-leaves
+has "$out" "000000000000abc0" "dead leaves"
+run 0 query dead-leaves --set least=2
+has "$err" "(no rows)" "nothing found is said on stderr"
+run 0 query curve --set study=s --set cell='baseline%' --format csv
+is "$(sed -n 3p <<<"$out")" "s,baseline leaf=8,train,2,1,0.5,,0.5,0.5" "curve: epoch 2 has one seed"
+run 0 query failed --format md
+has "$out" "| loss is not finite |" "failed"
+run 0 query slowest --set limit=1 --format csv
+is "$(wc -l <<<"$out")" 2 "slowest, limited"
+
+# ---- SQL
+run 0 query "SELECT count(*) AS n FROM trial_final WHERE status = 'done' AND at = 'last'" --format csv
+has "$out" "n" "a column name"
+run 0 query "SELECT :a AS a, 'x,\"y\"' AS b, NULL AS c, 0.1 AS d" --set a=007 --format csv
+is "$(tail -1 <<<"$out")" '007,"x,""y""",,0.1' "csv quotes, keeps 007, leaves NULL empty"
+run 0 query "SELECT :a AS a, 'x|y' AS b, NULL AS c" --set a=1e3 --format md
+is "$(tail -1 <<<"$out")" '| 1e3 | x\|y | - |' "markdown escapes"
+run 0 query "SELECT :a AS a, NULL AS c, 'é\"' AS e, 0.1 AS d" --set a=7 --format json
+has "$out" '{"a": 7, "c": null, "e": "é\"", "d": 0.1}' "json types"
+
+# ---- mistakes
+run 2 query "SELECT * FROM seed_stat"
+has "$err" "did you mean 'seed_stats'" "a view misspelt"
+run 2 query "SELECT nothing FROM"
+run 2 query "DELETE FROM trial"
+has "$err" "only queries" "writing is refused"
+run 2 query "SELECT 1; SELECT 2"
+run 2 query "SELECT :a"
+has "$err" "--set a=" "a parameter without a value"
+run 2 query spread --set stdy=s
+has "$err" "did you mean 'study'" "a parameter misspelt"
+run 2 query spread --set study
+run 2 query spread --format xml
+run 2 query spread extra
+run 2 query --nonsense
+run 4 query spraed
+has "$err" "did you mean 'spread'" "a query misspelt"
+run 0 query --help
+has "$out" "examples:" "help"
+printf 'not a database, only some text that is long enough to be one\n' >other.db
+run 3 query spread --db other.db
+has "$err" "not an espalier database" "a foreign file"
+
+# ---- ls
+run 0 ls --format csv
+is "$(grep '^s,' <<<"$out" | cut -d, -f1-4)" "s,6,6,0" "ls: study, trials, done, failed"
+is "$(grep '^table1,' <<<"$out" | cut -d, -f1-4)" "table1,2,1,1" "ls: a failed trial"
+run 0 ls s
+has "$out" "baseline leaf=8" "ls STUDY: cells"
+has "$out" "0000000000000105" "ls STUDY: trial ids"
+run 0 ls table1 --format json
+has "$out" '"trial_id": "000000000000abc1"' "ls STUDY as JSON"
+run 4 ls tabel1
+has "$err" "did you mean 'table1'" "a study misspelt"
+
+# ---- show
+run 0 show 000000000000abc1
+has "$out" "loss is not finite" "show TRIAL: why it failed"
+has "$out" "$ESPALIER_DB.checkpoints/000000000000abc1" "show TRIAL: where checkpoints are"
+has "$out" "losses.balance.weight" "show TRIAL: configuration"
+run 0 show 0000000000000100 --format json
+has "$out" '"executable": "a"' "show TRIAL: environment"
+has "$out" '"at": "selected"' "show TRIAL: selections"
+run 0 show table1
+has "$out" "seeds: 0..0" "show STUDY: its text"
+run 2 show 00000000000
+has "$err" "more than one trial" "an ambiguous prefix"
+run 4 show ffff
+run 4 show tabel1
+has "$err" "did you mean 'table1'" "show: a study misspelt"
+run 2 show
+run 2 show s --format csv
+
+if [ $failures -gt 0 ]; then
+    echo "$failures failures"
+    exit 1
+fi
+echo "query, ls, show: all as expected"
