@@ -78,8 +78,8 @@ CREATE TABLE cell_trial (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX cell_trial_by_trial ON cell_trial (trial);
 
--- Provenance, once per content. The view stale_trials reads $.executable (a hash) and $.plugins
--- (an object: name -> hash).
+-- Provenance, once per content. The view stale_trials reads $.executable_sha256 and
+-- $.plugins.<name>.sha256.
 CREATE TABLE environment (
     id      INTEGER PRIMARY KEY,
     hash    TEXT NOT NULL UNIQUE,
@@ -461,8 +461,8 @@ CREATE VIEW stale_trials_all AS
 -- than the latest attempt in this database did. They stay done; run --strict-code trains them
 -- again.
 SELECT t.study, t.revision, t.variant, t.cell, t.seed, t.trial_id, t.status,
-       json_extract(e.content, '$.executable') AS executable,
-       json_extract(n.content, '$.executable') AS latest_executable,
+       json_extract(e.content, '$.executable_sha256') AS executable,
+       json_extract(n.content, '$.executable_sha256') AS latest_executable,
        t.seed_init, t.seed_order, t.seed_noise, t.latest
 FROM study_trial t
 CROSS JOIN attempt a ON a.trial = t.trial_key
@@ -471,10 +471,13 @@ CROSS JOIN environment e ON e.id = a.environment
 CROSS JOIN environment n
         ON n.id = (SELECT environment FROM attempt ORDER BY id DESC LIMIT 1) AND n.id <> e.id
 WHERE t.status = 'done'
-  AND (json_extract(e.content, '$.executable') IS NOT json_extract(n.content, '$.executable')
+  AND (json_extract(e.content, '$.executable_sha256')
+       IS NOT json_extract(n.content, '$.executable_sha256')
        OR EXISTS (SELECT 1 FROM json_each(e.content, '$.plugins') p
                   JOIN json_each(n.content, '$.plugins') q ON q.key = p.key
-                  WHERE q.value IS NOT p.value));
+                  WHERE CASE q.type WHEN 'object' THEN json_extract(q.value, '$.sha256') END
+                        IS NOT CASE p.type WHEN 'object' THEN json_extract(p.value, '$.sha256')
+                               END));
 
 CREATE VIEW stale_trials AS
 SELECT study, variant, cell, seed, trial_id, status, executable, latest_executable, seed_init,

@@ -191,7 +191,7 @@ static int prepare_for_writing(esp_store *store, int version, const esp_migratio
     if (version < migrations[count - 1].version) {
         ESP_TRY(esp_store_migrate(store, migrations, count));
     }
-    return esp_sql_run(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; "
+    return esp_sql_run(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
                               "PRAGMA foreign_keys = ON");
 }
 

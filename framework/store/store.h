@@ -138,7 +138,7 @@ typedef struct esp_end_record {
  * per content). Called before the writer starts or through it (below). */
 typedef struct esp_begin_record {
     int64_t trial_key;
-    const char *environment; /* JSON; stale_trials reads $.executable and $.plugins {name: hash} */
+    const char *environment; /* JSON; see table environment in schema.sql */
     const char *host;
     int64_t process;
     int first_epoch; /* 0, or the epoch after the checkpoint it continues from */
@@ -150,8 +150,8 @@ typedef struct esp_begin_record {
 typedef struct esp_writer esp_writer;
 
 /* Starts the one thread that writes, with its own connection and a bounded queue. Epochs are
- * committed every few hundred milliseconds; begins and ends at once and synced. Errors: ESP_STORE,
- * ESP_MEMORY. Thread: one. */
+ * committed every few hundred milliseconds; begins and ends at once. What is committed is on the
+ * disk. Errors: ESP_STORE, ESP_MEMORY. Thread: one. */
 int esp_writer_start(esp_writer **out, const char *path);
 
 /* Waits until all is written, stops the thread. Returns the first failure there was. */

@@ -264,21 +264,18 @@ static int commit(esp_writer *writer)
     return in_transaction(writer) ? esp_sql_end(writer->store, ESP_OK) : ESP_OK;
 }
 
-/* A begin or an end: a transaction of its own, on the disk when it is over. A flush: the end of the
- * transaction before it. */
-static int write_synced(esp_writer *writer, slot *from, int64_t *attempt_key)
+/* A begin or an end: a transaction of its own. A flush: the end of the one before it. */
+static int write_at_once(esp_writer *writer, slot *from, int64_t *attempt_key)
 {
     ESP_TRY(commit(writer));
     if (from->kind == FLUSH) {
         return ESP_OK;
     }
-    /* SQLite ignores a change of synchronous within a transaction. */
-    ESP_TRY(esp_sql_run(writer->store, "PRAGMA synchronous = FULL; BEGIN IMMEDIATE"));
-    int status = from->kind == BEGIN
-                     ? esp_recorder_begin(attempt_key, writer->recorder, &from->record.begin)
-                     : esp_recorder_end(writer->recorder, &from->record.end);
-    ESP_TRY(esp_sql_end(writer->store, status));
-    return esp_sql_run(writer->store, "PRAGMA synchronous = NORMAL");
+    ESP_TRY(esp_sql_run(writer->store, "BEGIN IMMEDIATE"));
+    return esp_sql_end(writer->store,
+                       from->kind == BEGIN
+                           ? esp_recorder_begin(attempt_key, writer->recorder, &from->record.begin)
+                           : esp_recorder_end(writer->recorder, &from->record.end));
 }
 
 static int write_epoch(esp_writer *writer, slot *from, struct timespec *deadline)
@@ -333,7 +330,7 @@ static void *write_records(void *context)
         int64_t attempt_key = 0;
         if (next != NULL && writer->status == ESP_OK) {
             note(writer, next->kind == EPOCH ? write_epoch(writer, next, &deadline)
-                                             : write_synced(writer, next, &attempt_key));
+                                             : write_at_once(writer, next, &attempt_key));
         }
         if (next != NULL) {
             release(writer, next, attempt_key);

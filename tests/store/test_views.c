@@ -357,11 +357,14 @@ static void test_stale_trials__other_executable_or_plugin(void **state)
     fixture_register(db->path, &study);
     esp_writer *writer = NULL;
     ASSERT_OK(esp_writer_start(&writer, db->path));
+    /* As the runner writes them: the path of a plugin's file is no part of the comparison. */
     const char *const environments[] = {
-        "{\"executable\": \"old\", \"plugins\": {}}",
-        "{\"executable\": \"new\", \"plugins\": {\"balance\": \"1\"}}",
-        "{\"executable\": \"new\", \"plugins\": {\"hardening\": \"9\"}, \"host\": \"x\"}",
-        "{\"executable\": \"new\", \"plugins\": {\"balance\": \"2\", \"hardening\": \"9\"}}"};
+        "{\"executable_sha256\": \"old\", \"plugins\": {}}",
+        "{\"executable_sha256\": \"new\", \"plugins\": {\"balance\": {\"sha256\": \"1\"}}}",
+        "{\"executable_sha256\": \"new\", \"cpu\": \"x\","
+        " \"plugins\": {\"hardening\": {\"sha256\": \"9\", \"file\": \"/a\"}}}",
+        "{\"executable_sha256\": \"new\", \"plugins\": {\"balance\": {\"sha256\": \"2\"},"
+        " \"hardening\": {\"sha256\": \"9\", \"file\": \"/b\"}}}"};
     for (int i = 0; i < 4; i++) {
         int64_t attempt = fixture_begin(writer, study.trials[i].key, environments[i]);
         fixture_end(writer, study.trials[i].key, attempt, ESP_TRIAL_DONE, 1, 1);

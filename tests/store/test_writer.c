@@ -145,6 +145,22 @@ static void test_epochs__are_seen_soon(void **state)
     ASSERT_OK(esp_writer_stop(writer));
 }
 
+static void test_flush__commits_what_was_posted(void **state)
+{
+    const fixture *db = *state;
+    fixture_study study;
+    esp_writer *writer = start(db, &study, 1);
+    int64_t key = study.trials[0].key, attempt = fixture_begin(writer, key, "{}");
+    for (int epoch = 1; epoch <= 3; epoch++) {
+        esp_epoch_record record = fixture_epoch(key, attempt, epoch);
+        ASSERT_OK(esp_writer_epoch(writer, &record));
+        ASSERT_OK(esp_writer_flush(writer));
+        assert_true(fixture_real(db->path, "SELECT count(*) FROM epoch") == epoch);
+    }
+    ASSERT_OK(esp_writer_flush(writer));
+    ASSERT_OK(esp_writer_stop(writer));
+}
+
 enum { POSTERS = 4, EPOCHS_EACH = 500, LEAVES = 16 };
 
 typedef struct poster {
@@ -300,6 +316,7 @@ static void test_broken_record__fails_that_and_all_later_posts(void **state)
                                                           .environment = "{}",
                                                           .host = "here"}),
                      ESP_STORE);
+    assert_int_equal(esp_writer_flush(writer), ESP_STORE);
     assert_int_equal(esp_writer_stop(writer), ESP_STORE);
     ASSERT_CONTAINS(esp_message(), "no trial with key 999");
     ASSERT_ROW(db->path, "SELECT count(*), (SELECT count(*) FROM environment) FROM attempt", "0|0");
@@ -314,6 +331,7 @@ int main(void)
         TEST(test_begin_and_end__attempts_statuses_selections),
         TEST(test_end__attempt_zero_is_the_latest),
         TEST(test_epochs__are_seen_soon),
+        TEST(test_flush__commits_what_was_posted),
         TEST(test_posters__four_threads_lose_nothing),
         TEST(test_full_disk__is_reported_and_the_file_stays_sound),
         TEST(test_broken_record__fails_that_and_all_later_posts),
