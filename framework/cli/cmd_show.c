@@ -157,16 +157,34 @@ static void print_single(const char *key, const json_t *object)
     const char *name;
     json_t *value;
     if (strcmp(key, "text") == 0) {
-        printf("text\n%s", json_string_value(json_object_get(object, "text")));
+        printf("\ntext\n%s", json_string_value(json_object_get(object, "text")));
         return;
     }
     const json_t *lines = json_object_get(object, "content");
-    printf("%s\n", key);
+    printf("%s%s\n", lines != NULL ? "\n" : "", key);
     json_object_foreach((json_t *)(json_is_object(lines) ? lines : object), name, value)
     {
         printf("  %-18s ", name);
         print_value(value);
     }
+}
+
+/* The rows of a section as a table, or nothing where there are none. */
+static int print_section(const section *part, esp_rows *rows)
+{
+    char *text = NULL;
+    size_t length = 0, n_rows = 0;
+    FILE *memory = open_memstream(&text, &length);
+    if (memory == NULL) {
+        return esp_fail(ESP_MEMORY, "no memory for %s", part->key);
+    }
+    int status = esp_print_rows(&n_rows, rows, ESP_ROWS_TEXT, 2, memory);
+    fclose(memory);
+    if (status == ESP_OK && n_rows > 0) {
+        printf("\n%s\n%s", part->key, text);
+    }
+    free(text);
+    return status;
 }
 
 static int show_section(json_t *all, esp_store *store, const section *part, const char *name,
@@ -176,21 +194,20 @@ static int show_section(json_t *all, esp_store *store, const section *part, cons
     json_t *array = NULL;
     int status = ESP_OK;
     ESP_TRY_OUT(esp_rows_of(&rows, store, part->sql, name));
-    if (json || part->single) {
-        ESP_TRY_OUT(esp_rows_to_json(&array, rows));
-        json_t *first = json_array_get(array, 0);
-        open_json_texts(first);
-        if (json) {
-            json_object_set(all, part->key,
-                            !part->single   ? array
-                            : first != NULL ? first
-                                            : json_null());
-        } else if (first != NULL) {
-            print_single(part->key, first);
-        }
-    } else {
-        printf("%s\n", part->key);
-        ESP_TRY_OUT(esp_print_rows(NULL, rows, ESP_ROWS_TEXT, 2, stdout));
+    if (!json && !part->single) {
+        status = print_section(part, rows);
+        goto out;
+    }
+    ESP_TRY_OUT(esp_rows_to_json(&array, rows));
+    json_t *first = json_array_get(array, 0);
+    open_json_texts(first);
+    if (json) {
+        json_object_set(all, part->key,
+                        !part->single   ? array
+                        : first != NULL ? first
+                                        : json_null());
+    } else if (first != NULL) {
+        print_single(part->key, first);
     }
 out:
     json_decref(array);
@@ -204,7 +221,6 @@ static int show_sections(esp_store *store, const section *sections, int n_sectio
     json_t *all = json_object();
     int status = ESP_OK;
     for (int i = 0; i < n_sections && status == ESP_OK; i++) {
-        fputs(i > 0 && !json ? "\n" : "", stdout);
         status = show_section(all, store, &sections[i], name, json);
     }
     if (status == ESP_OK && json) {
