@@ -191,14 +191,17 @@ static void print_summary(FILE *out, const esp_plan *plan)
 {
     char duration[32];
     int n_measured = 0, n_cells = 0;
+    bool may_stop = false;
     for (int i = 0; i < plan->study->n_cells; i++) {
         n_cells += has_asked_for(plan, i);
+        may_stop = may_stop || plan->study->cells[i].phases[0].early_stopping.enabled;
         n_measured += has_asked_for(plan, i) && plan->cells[i].measured;
     }
     esp_text_duration(duration, plan->seconds);
     fprintf(out, "\n%d trials, %d to run", plan->n_asked, plan->n_to_run);
     if (plan->n_to_run > 0) {
-        fprintf(out, ": at most about %s with --jobs %d", duration, plan->jobs);
+        fprintf(out, ": %sabout %s with --jobs %d", may_stop ? "at most " : "", duration,
+                plan->jobs);
     }
     fputs("\n", out);
     if (n_measured > 0) {

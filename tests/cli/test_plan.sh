@@ -75,7 +75,7 @@ contains out "Examples:"
 
 # ---- plan
 expect "plan" 0 "$ESPALIER" plan small.yaml --jobs 1
-contains out "9 trials, 9 to run: at most about"
+contains out "9 trials, 9 to run: about"
 contains out "an estimate, their multiply-adds at"
 contains out "weights balance 0, cross_entropy 1, hardening 3"
 contains out "selection: best validation.hard_accuracy"
@@ -118,6 +118,14 @@ assert [t["seed"] for t in base["trials"]] == ["0", "7"]
 assert all(t["status"] == "missing" and len(t["id"]) == 16 for t in base["trials"])
 PY
 fi
+
+# What is done already, and how long it took.
+expect "run one trial" 0 "$ESPALIER" run small.yaml --db r.db --only baseline --seeds 0
+expect "plan, after it" 0 "$ESPALIER" plan small.yaml --db r.db
+contains out "0..2  1 done, 2 missing"
+contains out "9 trials, 8 to run"
+contains out "times of 2 cells: from epochs of that size in r.db"
+contains out "times of 1 cells: an estimate"
 
 # ---- the studies that come with espalier
 # Run beside the source, never in it: the working folder is only written to here.
