@@ -34,6 +34,7 @@ struct esp_progress {
     int n_slots, n_trials, done, failed, interrupted;
     double work, spent, started;
     int drawn; /* lines on the terminal now */
+    int label_width;
     slot slots[];
 };
 
@@ -64,26 +65,25 @@ static void append(char *line, const char *format, ...)
     va_end(args);
 }
 
-static void describe_slot(char *line, const slot *s)
+static void describe_slot(char *line, const slot *s, int label_width)
 {
     char left[32];
     line[0] = '\0';
-    append(line, "%-34s seed %-3s", s->cell->label, s->trial->seed);
+    append(line, "%-*s seed %-2s", label_width, s->cell->label, s->trial->seed);
     if (s->epoch == 0 || s->phase < 0) {
         append(line, "  starting");
         return;
     }
     const esp_phase_config *phase = &s->cell->phases[s->phase];
-    append(line, "  %s %d/%d", phase->name, s->phase_epoch, phase->epochs);
-    append(line, "  loss %.4f  train soft %.2f%%", s->running_loss, 100 * s->soft_accuracy);
+    esp_text_duration(left, s->seconds_per_epoch * (s->epochs - s->epoch));
+    append(line, "  %s %d/%d, %s left", phase->name, s->phase_epoch, phase->epochs, left);
+    append(line, "  loss %.3f  train soft %.1f%%", s->running_loss, 100 * s->soft_accuracy);
     if (!isnan(s->validation_accuracy)) {
-        append(line, "  validation hard %.2f%%", 100 * s->validation_accuracy);
+        append(line, "  val hard %.1f%%", 100 * s->validation_accuracy);
     }
     if (!isnan(s->hard_accuracy)) {
-        append(line, "  test hard %.2f%%", 100 * s->hard_accuracy);
+        append(line, "  test hard %.1f%%", 100 * s->hard_accuracy);
     }
-    esp_text_duration(left, s->seconds_per_epoch * (s->epochs - s->epoch));
-    append(line, "  %s left", left);
 }
 
 static void describe_whole(char *line, const esp_progress *p)
@@ -125,7 +125,7 @@ static void draw(esp_progress *p)
     erase(p);
     for (int i = 0; i < p->n_slots; i++) {
         if (p->slots[i].busy) {
-            describe_slot(line, &p->slots[i]);
+            describe_slot(line, &p->slots[i], p->label_width);
             fprintf(p->stream, "%.*s\n", width, line);
             p->drawn++;
         }
@@ -221,6 +221,13 @@ void esp_progress_stop(esp_progress *p)
     free(p);
 }
 
+void esp_progress_note(esp_progress *p, const char *line)
+{
+    pthread_mutex_lock(&p->lock);
+    say(p, line);
+    pthread_mutex_unlock(&p->lock);
+}
+
 void esp_progress_begin(esp_progress *p, int index, const esp_cell *cell, const esp_trial *trial,
                         int first_epoch)
 {
@@ -235,6 +242,8 @@ void esp_progress_begin(esp_progress *p, int index, const esp_cell *cell, const 
                              .started = now(),
                              .hard_accuracy = NAN,
                              .validation_accuracy = NAN};
+    const int length = (int)strlen(cell->label);
+    p->label_width = length > p->label_width ? length : p->label_width;
     if (!p->terminal) {
         append(line, "start  %s seed %s  trial %s", cell->label, trial->seed, trial->id);
         if (first_epoch > 0) {

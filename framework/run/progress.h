@@ -18,6 +18,9 @@ int esp_progress_start(esp_progress **out, FILE *stream, int n_slots, int n_tria
 /* Draws for the last time and stops. Thread: one. */
 void esp_progress_stop(esp_progress *progress);
 
+/* A line of words among the progress. Thread: any. */
+void esp_progress_note(esp_progress *progress, const char *line);
+
 /* A trial enters a slot; first_epoch > 0 where it continues. Thread: any, each with its own slot.
  */
 void esp_progress_begin(esp_progress *progress, int slot, const esp_cell *cell,

@@ -229,12 +229,14 @@ static void *watch_stop(void *argument)
     runner *r = argument;
     const struct timespec nap = {.tv_nsec = 50000000};
     int ticks = 0;
+    bool noted = false;
     while (atomic_load(&r->abandon) == 0) {
         nanosleep(&nap, NULL);
         ticks += atomic_load(&esp_supervisor_stop) != 0;
-        if (ticks == 1) {
-            esp_log_note("stopping: epochs that end within two seconds are kept; again to stop at "
-                         "once");
+        if (ticks == 1 && !noted) {
+            noted = true;
+            esp_progress_note(r->context.progress, "stopping: epochs that end within two seconds "
+                                                   "are kept; again to stop at once");
         }
         if (ticks > 40) {
             atomic_store(&r->abandon, 1);

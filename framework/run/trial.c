@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "core/file.h"
-#include "core/log.h"
 #include "core/status.h"
 #include "core/text.h"
 #include "run/checkpoint.h"
@@ -262,7 +261,9 @@ static int prepare(worker *w, int *first_epoch)
                               *first_epoch, stored);
         }
         if (status != ESP_OK) {
-            esp_log_warning("%s; this trial starts anew", esp_message());
+            char line[512];
+            snprintf(line, sizeof line, "warning: %s; this trial starts anew", esp_message());
+            esp_progress_note(w->context->progress, line);
             *first_epoch = 0;
             esp_training_destroy(w->training);
             w->training = NULL;
