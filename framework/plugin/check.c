@@ -1,6 +1,7 @@
 #include "plugin/check.h"
 
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -16,6 +17,14 @@
 #include "core/status.h"
 #include "plugin/check_real.h"
 #include "plugin/registry.h"
+
+/* A sanitizer makes the child several times as slow. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+enum { SECONDS = 120 };
+#else
+enum { SECONDS = 20 };
+#endif
+enum { PATIENCE = 5 }; /* wall seconds for a second of processor time, on a busy machine */
 
 static double now(void)
 {
@@ -52,7 +61,8 @@ static int check_in_child(esp_check_progress *progress, FILE *out, const char *p
 /* A fault must end the child, whatever handlers the program had set for itself. */
 static void reset_signals(void)
 {
-    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGINT, SIGTERM};
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE,  SIGILL,
+                                  SIGABRT, SIGINT, SIGTERM, SIGXCPU};
     sigset_t none;
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
         signal(signals[i], SIG_DFL);
@@ -62,11 +72,13 @@ static void reset_signals(void)
 }
 
 /* Never returns. What the plugin prints itself goes to standard error. */
-static void be_child(esp_check_progress *progress, int pipe_end, const char *path)
+static void be_child(esp_check_progress *progress, int pipe_end, const char *path, double seconds)
 {
+    rlim_t whole = (rlim_t)ceil(seconds);
     reset_signals();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    setrlimit(RLIMIT_CPU, &(struct rlimit){whole, whole + 1}); /* SIGXCPU */
     dup2(STDERR_FILENO, STDOUT_FILENO);
     FILE *out = fdopen(pipe_end, "w");
     int result = out ? check_in_child(progress, out, path) : 1;
@@ -103,7 +115,7 @@ static bool pass_on(FILE *out, int from, double deadline)
 static int judge(const char *path, const esp_check_progress *progress, int how, bool in_time,
                  double seconds)
 {
-    if (!in_time) {
+    if (!in_time || (WIFSIGNALED(how) && WTERMSIG(how) == SIGXCPU)) {
         return esp_fail(ESP_PLUGIN, "%s: refused: hangs: no end within %g s in %s", path, seconds,
                         progress->stage);
     }
@@ -143,11 +155,11 @@ int esp_plugin_check_within(const char *path, FILE *out, double seconds)
     }
     if (child == 0) {
         close(ends[0]);
-        be_child(progress, ends[1], path);
+        be_child(progress, ends[1], path, seconds);
     }
     close(ends[1]);
     ends[1] = -1;
-    bool in_time = pass_on(out, ends[0], now() + seconds);
+    bool in_time = pass_on(out, ends[0], now() + PATIENCE * seconds);
     if (!in_time) {
         kill(child, SIGKILL);
     }
@@ -167,5 +179,5 @@ out:
 
 int esp_plugin_check(const char *path, FILE *out)
 {
-    return esp_plugin_check_within(path, out, 20);
+    return esp_plugin_check_within(path, out, SECONDS);
 }

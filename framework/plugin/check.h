@@ -12,7 +12,8 @@
  * check to out. Errors: ESP_PLUGIN with the first reason it is refused. Thread: one. */
 int esp_plugin_check(const char *path, FILE *out);
 
-/* The same with another time limit than 20 seconds. */
+/* The same with another time limit than 20 seconds of processor time (five times that by the clock;
+ * more where a sanitizer slows everything). */
 int esp_plugin_check_within(const char *path, FILE *out, double seconds);
 
 #endif

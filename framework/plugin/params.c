@@ -115,12 +115,12 @@ int esp_params_parse(double *out, const esp_param *param, const char *text)
 /* The shortest text that reads back as the same number. */
 static void print_real(char out[64], double value)
 {
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(out, 64, "%.*g", digits, value);
-        if (strtod(out, NULL) == value) {
-            return;
-        }
-    }
+    char text[32];
+    int digits = 1;
+    do {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+    } while (strtod(text, NULL) != value && digits++ < 17);
+    memcpy(out, text, sizeof text);
 }
 
 void esp_params_print(char out[64], const esp_param *param, double value)

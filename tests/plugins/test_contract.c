@@ -31,7 +31,7 @@ static char *run_check(int *status, const char *path, double seconds)
 static void assert_passes(const char *path)
 {
     int status;
-    char *text = run_check(&status, path, 60);
+    char *text = run_check(&status, path, 120);
     if (status != ESP_OK) {
         print_error("%s\n%s\n", text, esp_message());
     }
@@ -109,7 +109,7 @@ static void test_contract__refused_with_the_reason(void **state)
     };
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         int status;
-        free(run_check(&status, fixture(refused[i].name), 60));
+        free(run_check(&status, fixture(refused[i].name), 120));
         assert_int_equal(status, ESP_PLUGIN);
         if (!strstr(esp_message(), refused[i].reason) || !strstr(esp_message(), refused[i].name)) {
             fail_msg("%s: expected \"%s\" in: %s", refused[i].name, refused[i].reason,
