@@ -198,7 +198,9 @@ static int call_term(esp_loss_sum *sum, int index, double *value, const esp_batc
 {
     esp_instance *term = &sum->terms[index];
     esp_instance_begin(term);
-    if (term->plugin->loss->evaluate(term->state, &term->host, batch, gradients, value) != 0) {
+    /* a service that refused (a bad key, say) leaves its reason though the term went on */
+    if (term->plugin->loss->evaluate(term->state, &term->host, batch, gradients, value) != 0 ||
+        *term->failure) {
         return esp_fail(ESP_FAILED, "loss term '%s' failed at epoch %d, batch %d: %s",
                         term->plugin->name, position.epoch, position.batch,
                         *term->failure ? term->failure : "no reason given");

@@ -98,7 +98,7 @@ static void describe_whole(char *line, const esp_progress *p)
         append(line, ", %d failed", p->failed);
     }
     append(line, "  %3.0f%%  %s", 100 * (share < 1 ? share : 1), elapsed);
-    if (share > 0.002 && share < 1) {
+    if (share > 0.002 && share < 1 && !p->stopping) {
         esp_text_duration(left, seconds * (1 - share) / share);
         append(line, ", at most %s left", left);
     }

@@ -181,13 +181,14 @@ void esp_training_enter_phase(esp_training *training, int phase)
     }
 }
 
-/* What a head's plugin said when it made the network fail. */
+/* A head that failed, or that a service refused something, says why itself. */
 static int explain_heads(const esp_training *training, int status)
 {
-    for (int i = 0; status != ESP_OK && i < training->n_heads; i++) {
+    for (int i = 0; i < training->n_heads; i++) {
         if (*training->heads[i].failure) {
-            return esp_fail(status, "%s at epoch %d: %s", esp_message(), training->epoch + 1,
-                            training->heads[i].failure);
+            return esp_fail(status != ESP_OK ? status : ESP_FAILED,
+                            "head '%s' failed at epoch %d: %s", training->heads[i].plugin->name,
+                            training->epoch + 1, training->heads[i].failure);
         }
     }
     return status;

@@ -430,7 +430,8 @@ int esp_trial_run(const esp_trial_context *context, int trial, int slot)
         for (int i = 0; i < w.cell->n_phases; i++) {
             all += w.cell->phases[i].epochs;
         }
-        esp_progress_end(context->progress, slot, ended, why, w.epoch_work * (all - epochs));
+        const int unspent = ended == ESP_TRIAL_INTERRUPTED ? 0 : all - epochs;
+        esp_progress_end(context->progress, slot, ended, why, w.epoch_work * unspent);
     }
     esp_training_destroy(w.training);
     free(w.folder);

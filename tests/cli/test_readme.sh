@@ -1,0 +1,42 @@
+#!/bin/bash
+# The README's journeys, run as written: every block marked ```sh after "Two commands" is taken out of
+# README.md and executed in a copy of the tree, built as the quickstart builds it. Needs FashionMNIST.
+set -u
+if [ -n "${ESPALIER_SANITIZE:-}" ]; then
+    echo "skipped: builds the program anew, without sanitizers"
+    exit 77
+fi
+"$ESPALIER" data verify fashion-mnist >/dev/null 2>&1 || {
+    echo "skipped: FashionMNIST is not on this machine"
+    exit 77
+}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cp -r "$ESPALIER_SOURCE"/{CMakeLists.txt,CMakePresets.json,framework,plugins,experiments,analysis,README.md} \
+    "$scratch" || exit 1
+cd "$scratch" || exit 1
+unset ESPALIER ESPALIER_DB ESPALIER_PLUGIN_PATH
+cmake --preset release -DESPALIER_TESTS=OFF >configure.log 2>&1 || { cat configure.log; exit 1; }
+cmake --build build/release >build.log 2>&1 || { cat build.log; exit 1; }
+
+awk '/^```sh$/ {block++; taking = block > 1; next} /^```$/ {taking = 0} taking' README.md >journeys.sh
+grep -q 'plugins check logit_norm' journeys.sh || { echo "FAILED: the journeys were not found"; exit 1; }
+bash -euo pipefail journeys.sh >journeys.out 2>&1
+code=$?
+failures=0
+[ $code = 0 ] || { echo "FAILED: the journeys exit $code"; failures=1; }
+# what they promise
+while read -r words; do
+    grep -qF -- "$words" journeys.out || { echo "FAILED: no '$words'"; failures=1; }
+done <<'WORDS'
+balance_strength.yaml: ok: 3 cells, 6 trials
+6 of 6 trials done
+3 of 9 trials to train, 6 done before
+4 of 4 trials done
+Test accuracy, hard routing, percent
+logit_norm
+2 of 2 trials done
+WORDS
+[ -s balance_strength.csv ] || { echo "FAILED: no CSV"; failures=1; }
+[ $failures = 0 ] || { cat journeys.out; exit 1; }
+echo "the journeys go as written"
