@@ -1,23 +1,16 @@
 /* How long an epoch takes: from epochs of the same size in the database, else from multiply-adds at
  * a rate measured on the spot. */
 #include <string.h>
-#include <time.h>
 
 #include "cli/plan.h"
 #include "core/arena.h"
+#include "core/clock.h"
 #include "core/status.h"
 #include "nn/blas.h"
 
 /* Beside products an epoch converts bytes and computes activations: seconds an example, and the
  * share of the products' time, both measured on one core with w = 16 at batch size 256. */
 static const double example_seconds = 1e-6, elementwise_share = 0.6;
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 /* Floating-point operations a second of a product shaped as a small network's first layer. */
 static double calibrate(void)
@@ -34,10 +27,10 @@ static double calibrate(void)
     a = ESP_TAKE(&arena, esp_real, M * STRIDE);
     b = ESP_TAKE(&arena, esp_real, K * N);
     c = ESP_TAKE(&arena, esp_real, M * N);
-    double start = now(), last = start;
+    double start = esp_clock_seconds(), last = start;
     for (int n = 0; last - start < enough; n++) {
         esp_matmul(c, N, false, a, STRIDE, false, b, N, 0, M, N, K);
-        double done = now();
+        double done = esp_clock_seconds();
         double one = 2.0 * M * K * N / (done - last);
         rate = one > rate ? one : rate; /* the best: the first calls warm up */
         last = done;

@@ -11,9 +11,9 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/status.h"
 #include "plugin/check_real.h"
 #include "plugin/registry.h"
@@ -25,13 +25,6 @@ enum { SECONDS = 120 };
 enum { SECONDS = 20 };
 #endif
 enum { PATIENCE = 5 }; /* wall seconds for a second of processor time, on a busy machine */
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 /* ---- the child: the only process that loads the plugin -------------------------------------- */
 
@@ -95,7 +88,7 @@ static bool pass_on(FILE *out, int from, double deadline)
 {
     char bytes[4096];
     for (;;) {
-        double left = deadline - now();
+        double left = deadline - esp_clock_seconds();
         struct pollfd waiting = {.fd = from, .events = POLLIN};
         int ready = left > 0 ? poll(&waiting, 1, (int)(left * 1000) + 1) : 0;
         if (ready < 0 && errno == EINTR) {
@@ -159,7 +152,7 @@ int esp_plugin_check_within(const char *path, FILE *out, double seconds)
     }
     close(ends[1]);
     ends[1] = -1;
-    bool in_time = pass_on(out, ends[0], now() + PATIENCE * seconds);
+    bool in_time = pass_on(out, ends[0], esp_clock_seconds() + PATIENCE * seconds);
     if (!in_time) {
         kill(child, SIGKILL);
     }

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/status.h"
 #include "core/text.h"
@@ -37,13 +38,6 @@ struct esp_progress {
     int label_width;
     slot slots[];
 };
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static int total_epochs(const esp_cell *cell)
 {
@@ -89,7 +83,7 @@ static void describe_slot(char *line, const slot *s, int label_width)
 static void describe_whole(char *line, const esp_progress *p)
 {
     char elapsed[32], left[32];
-    const double seconds = now() - p->started;
+    const double seconds = esp_clock_seconds() - p->started;
     const double share = p->work > 0 ? p->spent / p->work : 1;
     esp_text_duration(elapsed, seconds);
     line[0] = '\0';
@@ -152,7 +146,7 @@ static void say(esp_progress *p, const char *line)
 static void *draw_loop(void *argument)
 {
     esp_progress *p = argument;
-    double last_plain = now();
+    double last_plain = esp_clock_seconds();
     pthread_mutex_lock(&p->lock);
     while (!p->stopping) {
         struct timespec until;
@@ -166,11 +160,11 @@ static void *draw_loop(void *argument)
         }
         if (p->terminal) {
             draw(p);
-        } else if (now() - last_plain >= PLAIN_SECONDS) {
+        } else if (esp_clock_seconds() - last_plain >= PLAIN_SECONDS) {
             char line[LINE];
             describe_whole(line, p);
             say(p, line);
-            last_plain = now();
+            last_plain = esp_clock_seconds();
         }
     }
     pthread_mutex_unlock(&p->lock);
@@ -191,7 +185,7 @@ int esp_progress_start(esp_progress **out, FILE *stream, int n_slots, int n_tria
     p->n_slots = n_slots;
     p->n_trials = n_trials;
     p->work = work;
-    p->started = now();
+    p->started = esp_clock_seconds();
     if (pthread_create(&p->thread, NULL, draw_loop, p) != 0) {
         free(p);
         return esp_fail(ESP_FAILED, "cannot start the thread that shows progress");
@@ -239,7 +233,7 @@ void esp_progress_begin(esp_progress *p, int index, const esp_cell *cell, const 
                              .epochs = total_epochs(cell),
                              .phase = -1,
                              .epoch = first_epoch,
-                             .started = now(),
+                             .started = esp_clock_seconds(),
                              .hard_accuracy = NAN,
                              .validation_accuracy = NAN};
     const int length = (int)strlen(cell->label);
@@ -272,10 +266,10 @@ void esp_progress_epoch(esp_progress *p, int index, const esp_training *training
     s->hard_accuracy = accuracy_of(training, ESP_TEST);
     s->validation_accuracy = accuracy_of(training, ESP_VALIDATION);
     if (trained > 0) {
-        double latest = now() - s->started;
+        double latest = esp_clock_seconds() - s->started;
         s->seconds_per_epoch =
             s->seconds_per_epoch > 0 ? 0.8 * s->seconds_per_epoch + 0.2 * latest : latest;
-        s->started = now();
+        s->started = esp_clock_seconds();
         p->spent += work;
     }
     s->epoch = training->epoch;

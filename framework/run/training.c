@@ -4,17 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "core/clock.h"
 #include "core/digest.h"
 #include "core/status.h"
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static int largest_batch(const esp_cell *cell)
 {
@@ -274,7 +267,7 @@ int esp_training_epoch(esp_training *training, const atomic_int *stop)
     const esp_phase_config *phase = &training->cell->phases[training->phase];
     const uint32_t examples = training->splits[ESP_TRAIN].count;
     const uint32_t size = (uint32_t)phase->batch_size;
-    const double start = now();
+    const double start = esp_clock_seconds();
     esp_rng rng = esp_rng_make(training->trial->seed_order, "order", (uint32_t)training->epoch + 1);
     memcpy(training->order, training->splits[ESP_TRAIN].indices, sizeof(uint32_t) * examples);
     esp_rng_shuffle(training->order, examples, &rng);
@@ -307,7 +300,7 @@ int esp_training_epoch(esp_training *training, const atomic_int *stop)
         add_extra(training, ESP_TRAIN, "loss", plugin->name, training->running_terms[i]);
     }
     collect_logged(training, ESP_TRAIN);
-    training->seconds = now() - start;
+    training->seconds = esp_clock_seconds() - start;
     return ESP_OK;
 }
 

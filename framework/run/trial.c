@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/file.h"
 #include "core/status.h"
 #include "core/text.h"
@@ -24,13 +24,6 @@ typedef struct worker {
     char *folder;
     double started, last_checkpoint, epoch_work;
 } worker;
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static double epoch_work(const esp_network *network, uint32_t n_train)
 {
@@ -104,7 +97,7 @@ static int write_state(worker *w)
     ESP_TRY(path_in(&path, w, "state.safetensors"));
     int status = esp_checkpoint_write_state(path, w->training);
     free(path);
-    w->last_checkpoint = now();
+    w->last_checkpoint = esp_clock_seconds();
     return status;
 }
 
@@ -226,7 +219,8 @@ static int train(worker *w)
                 esp_training_enter_phase(t, t->phase + 1);
                 phase_over = false;
             }
-            if (!phase_over && now() - w->last_checkpoint >= w->cell->checkpoint_seconds) {
+            if (!phase_over &&
+                esp_clock_seconds() - w->last_checkpoint >= w->cell->checkpoint_seconds) {
                 ESP_TRY(write_state(w));
             }
         }
@@ -355,7 +349,7 @@ static int store_end(const worker *w, esp_trial_status status, const char *messa
                                    .attempt_key = w->attempt_key,
                                    .status = status,
                                    .message = message,
-                                   .seconds = now() - w->started,
+                                   .seconds = esp_clock_seconds() - w->started,
                                    .epochs = t ? t->epoch : 0,
                                    .peak_memory = peak_memory(),
                                    .n_selections = n,
@@ -377,8 +371,8 @@ int esp_trial_run(const esp_trial_context *context, int trial, int slot)
                 .trial = &context->study->trials[trial],
                 .trial_key = context->trial_keys[trial],
                 .slot = slot,
-                .started = now(),
-                .last_checkpoint = now()};
+                .started = esp_clock_seconds(),
+                .last_checkpoint = esp_clock_seconds()};
     w.cell = &context->study->cells[w.trial->cell];
     char digest[65] = "", message[1024] = "";
     int first_epoch = 0, stored = ESP_OK;

@@ -138,7 +138,7 @@ const esp_key esp_keys[] = {
     {"evaluation.train_every", ESP_KEY_INTEGER, "10", 0, 1e6,
      .help = "exact evaluation of all splits every so many epochs; 0: only where it must be"},
     {"checkpoint", ESP_KEY_MAP, .flags = 0},
-    {"checkpoint.seconds", ESP_KEY_REAL, "60", 0, 1e9,
+    {"checkpoint.seconds", ESP_KEY_REAL, "15", 0, 1e9,
      .help = "a checkpoint to resume from at the first epoch end after so long"},
     {.path = NULL},
 };

@@ -45,7 +45,7 @@ static void test_builtins_fill_what_defaults_lack(void **state)
     assert_false(cell->phases[0].drop_last || cell->phases[0].reset_optimizer);
     assert_false(cell->phases[0].early_stopping.enabled);
     assert_int_equal(cell->evaluate_every, 10);
-    assert_true(cell->checkpoint_seconds == 60);
+    assert_true(cell->checkpoint_seconds == 15);
     assert_true(term_of(cell, 0, "hardening")->monitor);
     assert_string_equal(param_of(cell, "losses.hardening.reduction"), "node_sum");
     assert_int_equal(cell->reference, -1);
