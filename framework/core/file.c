@@ -50,7 +50,7 @@ out:
 
 int esp_file_write(const char *path, const void *bytes, size_t count)
 {
-    char *temporary = esp_text_format("%s.%ld.tmp", path, (long)getpid());
+    char *temporary = esp_text_format("%s.tmp", path);
     if (temporary == NULL) {
         return esp_fail(ESP_MEMORY, "%s: no memory", path);
     }
@@ -73,12 +73,16 @@ int esp_file_write(const char *path, const void *bytes, size_t count)
         next += written;
         count -= (size_t)written;
     }
-    if (fsync(file) != 0 || close(file) != 0) {
-        file = -1;
+    if (fsync(file) != 0) {
         status = esp_fail(ESP_IO, "%s: %s", temporary, strerror(errno));
         goto out;
     }
+    const int closed = close(file);
     file = -1;
+    if (closed != 0) {
+        status = esp_fail(ESP_IO, "%s: %s", temporary, strerror(errno));
+        goto out;
+    }
     if (rename(temporary, path) != 0) {
         status = esp_fail(ESP_IO, "%s: %s", path, strerror(errno));
     }
@@ -106,8 +110,11 @@ int esp_file_make_directories(const char *path)
             continue;
         }
         *slash = '\0';
+        struct stat found;
         if (mkdir(copy, 0777) != 0 && errno != EEXIST) {
             status = esp_fail(ESP_IO, "%s: %s", copy, strerror(errno));
+        } else if (stat(copy, &found) != 0 || !S_ISDIR(found.st_mode)) {
+            status = esp_fail(ESP_IO, "%s: %s", copy, strerror(ENOTDIR));
         }
         *slash = held;
         if (held == '\0') {

@@ -8,8 +8,8 @@
  * Errors: ESP_IO with path and reason; ESP_NOT_FOUND where there is none. Thread: any. */
 int esp_file_read(char **bytes, size_t *count, const char *path);
 
-/* Writes path through a temporary file beside it, fsync and rename: readers see the old or the new
- * file, never half of one. Errors: ESP_IO with path and reason. Thread: any. */
+/* Writes path through <path>.tmp, fsync and rename: readers see the old or the new file, never half
+ * of one. One writer of a path at a time. Errors: ESP_IO with path and reason. Thread: any. */
 int esp_file_write(const char *path, const void *bytes, size_t count);
 
 /* Makes a directory and its parents. Errors: ESP_IO. Thread: any. */

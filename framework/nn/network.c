@@ -8,6 +8,14 @@
 
 #include "core/rng.h"
 #include "core/status.h"
+#include "plugin/head.h"
+
+const char *const esp_own_tensor_names[ESP_N_OWN_TENSORS] = {[ESP_NODE_WEIGHTS] = "node_weights",
+                                                             [ESP_NODE_BIASES] = "node_biases",
+                                                             [ESP_W1] = "w1s",
+                                                             [ESP_B1] = "b1s",
+                                                             [ESP_W2] = "w2s",
+                                                             [ESP_B2] = "b2s"};
 
 static int round_up(int count)
 {
@@ -34,24 +42,18 @@ static void place(esp_network *network, esp_tensor *tensor)
 
 static int declare_heads(esp_network *network)
 {
+    esp_head_decl decls[ESP_NETWORK_MAX_HEADS];
     int row = network->n_nodes + network->n_hidden;
     for (int i = 0; i < network->config.n_heads; i++) {
-        const esp_head_slot *slot = &network->config.heads[i];
         esp_head_layout *head = &network->heads[i];
-        head->decl.struct_size = sizeof head->decl;
-        if (slot->ops->declare(slot->state, slot->host, &network->dims, &head->decl) != 0) {
-            return esp_fail(ESP_PLUGIN, "head '%s' refuses this model", slot->name);
-        }
-        if (head->decl.n_hidden < 0 || head->decl.n_hidden > 65536 || head->decl.n_tensors < 0 ||
-            head->decl.n_tensors > ESP_MAX_TENSORS) {
-            return esp_fail(ESP_PLUGIN, "head '%s' declares %d hidden units and %d tensors",
-                            slot->name, head->decl.n_hidden, head->decl.n_tensors);
-        }
+        ESP_TRY(esp_head_declare(&head->decl, network->config.heads[i], &network->dims));
+        decls[i] = head->decl;
         head->first_row = row;
         row += head->decl.n_hidden;
     }
     network->n_projections = row;
-    return ESP_OK;
+    return esp_head_names_differ(decls, network->config.n_heads, esp_own_tensor_names,
+                                 ESP_N_OWN_TENSORS);
 }
 
 /* Order in memory: all projection rows, projection biases, w2s with b2s below, heads' own tensors;
@@ -63,23 +65,19 @@ static void lay_out_tensors(esp_network *network)
     const int64_t leaves = network->n_leaves, width = config->leaf_width, nodes = network->n_nodes;
     const double input_bound = 1 / sqrt((double)features), leaf_bound = 1 / sqrt((double)width);
     const esp_tensor base[] = {
-        {.name = "node_weights", .rank = 2, .shape = {nodes, features}, .group = ESP_GROUP_NODES},
-        {.name = "node_biases",
-         .rank = 2,
-         .shape = {nodes, 1},
-         .group = ESP_GROUP_NODES,
-         .is_bias = true},
-        {.name = "w1s", .rank = 3, .shape = {leaves, features, width}, .transposed = true},
-        {.name = "b1s", .rank = 2, .shape = {leaves, width}, .is_bias = true},
-        {.name = "w2s", .rank = 3, .shape = {leaves, width, outputs}, .bound = leaf_bound},
-        {.name = "b2s",
-         .rank = 2,
-         .shape = {leaves, outputs},
-         .bound = leaf_bound,
-         .is_bias = true},
+        [ESP_NODE_WEIGHTS] = {.rank = 2, .shape = {nodes, features}, .group = ESP_GROUP_NODES},
+        [ESP_NODE_BIASES] = {.rank = 2,
+                             .shape = {nodes, 1},
+                             .group = ESP_GROUP_NODES,
+                             .is_bias = true},
+        [ESP_W1] = {.rank = 3, .shape = {leaves, features, width}, .transposed = true},
+        [ESP_B1] = {.rank = 2, .shape = {leaves, width}, .is_bias = true},
+        [ESP_W2] = {.rank = 3, .shape = {leaves, width, outputs}, .bound = leaf_bound},
+        [ESP_B2] = {.rank = 2, .shape = {leaves, outputs}, .bound = leaf_bound, .is_bias = true},
     };
     for (size_t i = 0; i < sizeof base / sizeof *base; i++) {
         esp_tensor *tensor = add_tensor(network, base[i]);
+        tensor->name = esp_own_tensor_names[i];
         tensor->trainable = true;
         tensor->group = tensor->group ? tensor->group : ESP_GROUP_LEAVES;
         tensor->bound = tensor->bound > 0 ? tensor->bound : input_bound;
@@ -123,9 +121,9 @@ static void lay_out_tensors(esp_network *network)
 static void place_tensors(esp_network *network)
 {
     esp_tensor *tensors = network->tensors;
-    int head_first = 6;
-    place(network, &tensors[0]);
-    place(network, &tensors[2]);
+    const int head_first = ESP_N_OWN_TENSORS;
+    place(network, &tensors[ESP_NODE_WEIGHTS]);
+    place(network, &tensors[ESP_W1]);
     for (int i = 0, t = head_first; i < network->config.n_heads; i++) {
         const esp_head_decl *decl = &network->heads[i].decl;
         if (decl->n_hidden > 0) {
@@ -133,8 +131,8 @@ static void place_tensors(esp_network *network)
         }
         t += (decl->n_hidden > 0 ? 2 : 0) + decl->n_tensors;
     }
-    place(network, &tensors[1]);
-    place(network, &tensors[3]);
+    place(network, &tensors[ESP_NODE_BIASES]);
+    place(network, &tensors[ESP_B1]);
     for (int i = 0, t = head_first; i < network->config.n_heads; i++) {
         const esp_head_decl *decl = &network->heads[i].decl;
         if (decl->n_hidden > 0) {
@@ -142,8 +140,8 @@ static void place_tensors(esp_network *network)
         }
         t += (decl->n_hidden > 0 ? 2 : 0) + decl->n_tensors;
     }
-    place(network, &tensors[4]);
-    place(network, &tensors[5]);
+    place(network, &tensors[ESP_W2]);
+    place(network, &tensors[ESP_B2]);
     for (int trainable = 1; trainable >= 0; trainable--) {
         for (int i = 0, t = head_first; i < network->config.n_heads; i++) {
             const esp_head_decl *decl = &network->heads[i].decl;
@@ -199,7 +197,7 @@ static void take_arrays(esp_network *network, esp_arena *arena)
 
 static void point_heads(esp_network *network)
 {
-    for (int i = 0, t = 6; i < network->config.n_heads; i++) {
+    for (int i = 0, t = ESP_N_OWN_TENSORS; i < network->config.n_heads; i++) {
         esp_head_layout *head = &network->heads[i];
         t += head->decl.n_hidden > 0 ? 2 : 0;
         for (int k = 0; k < head->decl.n_tensors; k++, t++) {
@@ -207,6 +205,20 @@ static void point_heads(esp_network *network)
             head->tensor_gradients[k] = network->gradients + network->tensors[t].offset;
         }
     }
+}
+
+esp_dims esp_network_dims(const esp_network_config *config)
+{
+    return (esp_dims){.struct_size = sizeof(esp_dims),
+                      .routing = config->routes ? ESP_ROUTING_TREE : ESP_ROUTING_NONE,
+                      .n_features = config->n_features,
+                      .n_outputs = config->n_outputs,
+                      .n_nodes = (1 << config->depth) - 1,
+                      .n_leaves = 1 << config->depth,
+                      .n_choices = config->routes ? 1 : 0,
+                      .depth = config->depth,
+                      .leaf_width = config->leaf_width,
+                      .batch_size = config->batch_size};
 }
 
 int esp_network_create(esp_network **out, const esp_network_config *config)
@@ -220,16 +232,7 @@ int esp_network_create(esp_network **out, const esp_network_config *config)
     network->n_nodes = network->n_leaves - 1;
     network->n_hidden = network->n_leaves * config->leaf_width;
     network->stride = round_up(config->batch_size);
-    network->dims = (esp_dims){.struct_size = sizeof(esp_dims),
-                               .routing = config->routes ? ESP_ROUTING_TREE : ESP_ROUTING_NONE,
-                               .n_features = config->n_features,
-                               .n_outputs = config->n_outputs,
-                               .n_nodes = network->n_nodes,
-                               .n_leaves = network->n_leaves,
-                               .n_choices = config->routes ? 1 : 0,
-                               .depth = config->depth,
-                               .leaf_width = config->leaf_width,
-                               .batch_size = config->batch_size};
+    network->dims = esp_network_dims(config);
     int status = declare_heads(network);
     if (status == ESP_OK) {
         lay_out_tensors(network);

@@ -15,17 +15,9 @@
 #include <stdint.h>
 
 #include "core/arena.h"
-#include "espalier_plugin.h"
+#include "plugin/instance.h"
 
 enum { ESP_NETWORK_MAX_HEADS = 4, ESP_NETWORK_MAX_TENSORS = 6 + 10 * ESP_NETWORK_MAX_HEADS };
-
-/* A head plugin as the network needs it; state and host outlive the network. */
-typedef struct esp_head_slot {
-    const char *name;
-    const esp_head_ops *ops;
-    void *state;
-    const esp_host *host;
-} esp_head_slot;
 
 typedef struct esp_network_config {
     int n_features, n_outputs;
@@ -33,7 +25,7 @@ typedef struct esp_network_config {
     bool routes;    /* false: ff, a single leaf without a tree */
     int batch_size; /* most examples a call will see */
     int n_heads;
-    esp_head_slot heads[ESP_NETWORK_MAX_HEADS];
+    esp_instance *heads[ESP_NETWORK_MAX_HEADS]; /* outlive the network */
 } esp_network_config;
 
 /* A parameter tensor by its name and shape in checkpoints. */
@@ -93,6 +85,13 @@ typedef struct esp_network {
     esp_real *value;         /* (N, B) */
     esp_arena arena;
 } esp_network;
+
+/* What plugins are told of a model with this configuration. Thread: any. */
+esp_dims esp_network_dims(const esp_network_config *config);
+
+/* The names of a model's own tensors, in published order. */
+enum { ESP_NODE_WEIGHTS, ESP_NODE_BIASES, ESP_W1, ESP_B1, ESP_W2, ESP_B2, ESP_N_OWN_TENSORS };
+extern const char *const esp_own_tensor_names[ESP_N_OWN_TENSORS];
 
 /* Lays out a network in one block of memory. *out owned by the caller. Errors: ESP_MEMORY;
  * ESP_PLUGIN where a head's declaration does not fit. Thread: the trial's. */

@@ -14,7 +14,7 @@ static esp_real *row(esp_real *array, int index, const esp_network *network)
 
 static const esp_real *projection_biases(const esp_network *network)
 {
-    return network->parameters + network->tensors[1].offset;
+    return network->parameters + network->tensors[ESP_NODE_BIASES].offset;
 }
 
 /* p = sigmoid(z), z completed with its bias. exp(-z) may overflow to infinity, then p is 0. */
@@ -94,16 +94,17 @@ static int apply_heads(esp_network *network, esp_real *logits, esp_mode mode, bo
     const size_t bytes =
         sizeof(esp_real) * (size_t)network->config.n_outputs * (size_t)network->stride;
     for (int i = 0; i < network->config.n_heads; i++) {
-        const esp_head_slot *slot = &network->config.heads[i];
+        esp_instance *head = network->config.heads[i];
+        const esp_head_ops *ops = head->plugin->head;
         esp_real *input = keep_inputs ? network->heads[i].input : network->between;
         memcpy(input, logits, bytes);
         esp_head_batch batch = head_batch(network, i, mode, input);
-        if (slot->ops->forward(slot->state, slot->host, &batch, logits) != 0) {
-            return esp_fail(ESP_FAILED, "head '%s' failed in its forward pass", slot->name);
-        }
-        if (evaluate && slot->ops->evaluate != NULL &&
-            slot->ops->evaluate(slot->state, slot->host, &batch, logits) != 0) {
-            return esp_fail(ESP_FAILED, "head '%s' failed in its evaluation", slot->name);
+        esp_instance_begin(head, mode);
+        ESP_TRY(esp_instance_end(head, ops->forward(head->state, &head->host, &batch, logits)));
+        if (evaluate && ops->evaluate != NULL) {
+            esp_instance_begin(head, mode);
+            ESP_TRY(
+                esp_instance_end(head, ops->evaluate(head->state, &head->host, &batch, logits)));
         }
     }
     return ESP_OK;
@@ -120,7 +121,7 @@ static void mix_leaves(esp_real *logits, esp_network *network)
         }
     }
     const int outputs = network->config.n_outputs;
-    esp_matmul(logits, network->stride, true, network->parameters + network->tensors[4].offset,
+    esp_matmul(logits, network->stride, true, network->parameters + network->tensors[ESP_W2].offset,
                outputs, false, network->weighted, network->stride, 0, outputs, n,
                network->n_hidden + network->n_leaves);
 }
@@ -191,7 +192,7 @@ static int heads_backward(esp_network *network)
     const size_t bytes =
         sizeof(esp_real) * (size_t)network->config.n_outputs * (size_t)network->stride;
     for (int i = network->config.n_heads - 1; i >= 0; i--) {
-        const esp_head_slot *slot = &network->config.heads[i];
+        esp_instance *instance = network->config.heads[i];
         esp_head_layout *head = &network->heads[i];
         esp_head_batch batch = head_batch(network, i, ESP_TRAINING, head->input);
         esp_head_gradients d = {.struct_size = sizeof d,
@@ -199,9 +200,9 @@ static int heads_backward(esp_network *network)
                                 .input = network->between,
                                 .hidden = row(network->d_projections, head->first_row, network),
                                 .tensors = head->tensor_gradients};
-        if (slot->ops->backward(slot->state, slot->host, &batch, &d) != 0) {
-            return esp_fail(ESP_FAILED, "head '%s' failed in its backward pass", slot->name);
-        }
+        esp_instance_begin(instance, ESP_TRAINING);
+        ESP_TRY(esp_instance_end(instance, instance->plugin->head->backward(
+                                               instance->state, &instance->host, &batch, &d)));
         memcpy(network->d_logits, network->between, bytes);
     }
     return ESP_OK;
@@ -239,7 +240,7 @@ static void leaves_backward(esp_network *network)
     const int outputs = network->config.n_outputs, width = network->config.leaf_width;
     const int n = network->n_examples, stride = network->stride;
     const int mixed = network->n_hidden + network->n_leaves;
-    const size_t w2 = network->tensors[4].offset;
+    const size_t w2 = network->tensors[ESP_W2].offset;
     esp_matmul(network->gradients + w2, outputs, false, network->weighted, stride, true,
                network->d_logits, stride, 0, mixed, outputs, n);
     esp_matmul(network->d_weighted, stride, false, network->parameters + w2, outputs, false,
@@ -259,7 +260,7 @@ static void leaves_backward(esp_network *network)
 int esp_network_backward(esp_network *network)
 {
     const int features = network->config.n_features, n = network->n_examples;
-    const size_t own = network->tensors[5].offset + network->tensors[5].count;
+    const size_t own = network->tensors[ESP_B2].offset + network->tensors[ESP_B2].count;
     memset(network->gradients + own, 0, sizeof(esp_real) * (network->n_parameters - own));
     ESP_TRY(heads_backward(network));
     leaves_backward(network);
@@ -271,7 +272,7 @@ int esp_network_backward(esp_network *network)
                         row(network->d_probabilities, i, network),
                         row(network->probabilities, i, network), n);
     }
-    esp_real *d_biases = network->gradients + network->tensors[1].offset;
+    esp_real *d_biases = network->gradients + network->tensors[ESP_NODE_BIASES].offset;
     for (int i = 0; i < network->n_projections; i++) {
         d_biases[i] = sum_row(row(network->d_projections, i, network), n);
     }
@@ -302,8 +303,8 @@ int esp_network_infer(esp_real *logits, int32_t *leaf, esp_network *network, con
         node = 2 * node + 1 + (project(network, node) >= 0);
     }
     const int chosen = node - network->n_nodes;
-    const esp_real *w2 = network->parameters + network->tensors[4].offset;
-    const esp_real *b2 = network->parameters + network->tensors[5].offset + chosen * outputs;
+    const esp_real *w2 = network->parameters + network->tensors[ESP_W2].offset;
+    const esp_real *b2 = network->parameters + network->tensors[ESP_B2].offset + chosen * outputs;
     esp_real *y = network->hard_logits; /* (O, 1) */
     for (int o = 0; o < outputs; o++) {
         *row(y, o, network) = b2[o];

@@ -96,11 +96,34 @@ static double host_uniform(const esp_host *host)
         host_fail(host, "asked for random numbers where there are none");
         return 0;
     }
+    if (instance->mode != ESP_TRAINING) {
+        host_fail(host, "asked for random numbers in evaluation, which must not change training");
+        return 0;
+    }
     return esp_rng_uniform(instance->noise);
 }
 
-void esp_instance_begin(esp_instance *instance)
+static _Thread_local const char *running;
+
+const char *esp_instance_running(void)
 {
+    return running;
+}
+
+int esp_instance_end(esp_instance *instance, int result)
+{
+    running = NULL;
+    if (result == 0 && !instance->failure[0]) {
+        return ESP_OK;
+    }
+    return esp_fail(ESP_FAILED, "plugin '%s': %s", instance->plugin->name,
+                    instance->failure[0] ? instance->failure : "failed without a message");
+}
+
+void esp_instance_begin(esp_instance *instance, esp_mode mode)
+{
+    running = instance->plugin->name;
+    instance->mode = mode;
     instance->failure[0] = '\0';
     if (instance->n_spill > 0) {
         size_t capacity = round_up(instance->scratch_used);
@@ -152,11 +175,10 @@ int esp_instance_create(esp_instance *out, const esp_plugin *plugin, const esp_p
     }
     memset(out->state, 0, state_size);
     esp_params_fill(out->state, plugin, params);
-    esp_instance_begin(out);
-    if (plugin->create && plugin->create(out->state, &out->host, dims) != 0) {
-        status = esp_fail(ESP_PLUGIN, "%s: %s", plugin->name,
-                          out->failure[0] ? out->failure : "create() failed without a message");
-    }
+    esp_instance_begin(out, ESP_TRAINING);
+    status =
+        esp_instance_end(out, plugin->create ? plugin->create(out->state, &out->host, dims) : 0);
+    status = status == ESP_OK ? ESP_OK : esp_fail(ESP_PLUGIN, "%s", esp_message());
 out:
     if (status != ESP_OK) {
         free(out->state);
@@ -219,11 +241,6 @@ int esp_instance_load(esp_instance *instance, const void *bytes, size_t count)
     if (count == 0) {
         return ESP_OK;
     }
-    esp_instance_begin(instance);
-    if (plugin->load(instance->state, &instance->host, bytes, count) != 0) {
-        return esp_fail(ESP_PLUGIN, "%s: %s", plugin->name,
-                        instance->failure[0] ? instance->failure
-                                             : "load() failed without a message");
-    }
-    return ESP_OK;
+    esp_instance_begin(instance, ESP_TRAINING);
+    return esp_instance_end(instance, plugin->load(instance->state, &instance->host, bytes, count));
 }

@@ -19,6 +19,7 @@ struct esp_instance {
     esp_host host; /* what the plugin is handed; the services find the instance around it */
     esp_logged logged[ESP_MAX_LOGGED];
     int n_logged;
+    esp_mode mode;          /* of the call under way: random numbers are for training only */
     esp_rng *noise;         /* the trial's; not owned */
     char failure[512];      /* what host->fail said, or a bad log key; empty: nothing */
     unsigned char *scratch; /* owned; grows at the first calls only */
@@ -35,9 +36,15 @@ int esp_instance_create(esp_instance *out, const esp_plugin *plugin, const esp_p
                         const esp_dims *dims, esp_rng *noise);
 void esp_instance_destroy(esp_instance *instance);
 
-/* To call around each operation: gives scratch back (growing it if the last call spilled) and
- * clears the failure. Thread: the trial's. */
-void esp_instance_begin(esp_instance *instance);
+/* To call around each operation. begin gives scratch back (growing it if the last call spilled),
+ * clears the failure and says which plugin this thread is in. end takes what the operation
+ * returned: ESP_OK, or ESP_FAILED with the plugin's name and reason where it, or one of its calls
+ * of the host, failed. Thread: the trial's. */
+void esp_instance_begin(esp_instance *instance, esp_mode mode);
+int esp_instance_end(esp_instance *instance, int result);
+
+/* The name of the plugin whose code this thread is in, or NULL. Safe in a signal handler. */
+const char *esp_instance_running(void);
 
 /* Fills in parameters again, when a phase changes them; state otherwise kept. */
 void esp_instance_set_params(esp_instance *instance, const esp_params *params);

@@ -67,11 +67,13 @@ static void add_mixture_statistics(esp_evaluation *out, const esp_network *netwo
     out->mixture_max += largest;
 }
 
+/* The weighted task terms; a value that is not finite shows. */
 static double task_loss(const esp_loss_sum *losses, const double *values)
 {
     double loss = 0;
     for (int i = 0; i < losses->n_terms; i++) {
-        if (!isnan(values[i]) && losses->weights[i] != 0) {
+        if (losses->usable[i] && losses->weights[i] != 0 &&
+            losses->terms[i].plugin->role == ESP_TASK) {
             loss += losses->weights[i] * values[i];
         }
     }
@@ -83,12 +85,11 @@ static int add_batch(esp_evaluation *out, esp_network *network, esp_loss_sum *lo
                      esp_position position)
 {
     const int n = network->n_examples;
-    double soft[ESP_MAX_TERMS], hard[ESP_MAX_TERMS], routing[ESP_MAX_TERMS];
+    double soft[ESP_MAX_TERMS], hard[ESP_MAX_TERMS];
     ESP_TRY(esp_loss_sum_evaluate(losses, soft, ESP_TASK, network, network->logits, position));
-    ESP_TRY(
-        esp_loss_sum_evaluate(losses, routing, ESP_ROUTING, network, network->logits, position));
+    ESP_TRY(esp_loss_sum_evaluate(losses, soft, ESP_ROUTING, network, network->logits, position));
     for (int i = 0; i < losses->n_terms; i++) {
-        out->terms[i] += n * (isnan(routing[i]) ? soft[i] : routing[i]);
+        out->terms[i] += esp_loss_sum_evaluates(losses, i) ? n * soft[i] : NAN;
     }
     out->metrics[ESP_SOFT_LOSS] += n * task_loss(losses, soft);
     out->metrics[ESP_SOFT_ACCURACY] += esp_count_correct(network, network->logits);

@@ -197,13 +197,11 @@ static int call_term(esp_loss_sum *sum, int index, double *value, const esp_batc
                      const esp_gradients *gradients, esp_position position)
 {
     esp_instance *term = &sum->terms[index];
-    esp_instance_begin(term);
-    /* a service that refused (a bad key, say) leaves its reason though the term went on */
-    if (term->plugin->loss->evaluate(term->state, &term->host, batch, gradients, value) != 0 ||
-        *term->failure) {
-        return esp_fail(ESP_FAILED, "loss term '%s' failed at epoch %d, batch %d: %s",
-                        term->plugin->name, position.epoch, position.batch,
-                        *term->failure ? term->failure : "no reason given");
+    esp_instance_begin(term, batch->mode);
+    int result = term->plugin->loss->evaluate(term->state, &term->host, batch, gradients, value);
+    if (esp_instance_end(term, result) != ESP_OK) {
+        return esp_fail(ESP_FAILED, "%s (epoch %d, batch %d)", esp_message(), position.epoch,
+                        position.batch);
     }
     return ESP_OK;
 }
@@ -259,18 +257,29 @@ void esp_loss_sum_add_parameter_gradients(esp_loss_sum *sum, esp_network *networ
     }
 }
 
+bool esp_loss_sum_evaluates(const esp_loss_sum *sum, int term)
+{
+    return sum->usable[term] && (sum->weights[term] != 0 || sum->monitored[term]);
+}
+
 int esp_loss_sum_evaluate(esp_loss_sum *sum, double *values, esp_role role,
                           const esp_network *network, const esp_real *logits, esp_position position)
 {
+    const bool hard = logits == network->hard_logits;
     for (int i = 0; i < sum->n_terms; i++) {
-        values[i] = NAN;
-        if (!sum->usable[i] || sum->terms[i].plugin->role != role ||
-            (sum->weights[i] == 0 && !sum->monitored[i])) {
+        esp_instance *term = &sum->terms[i];
+        if (!esp_loss_sum_evaluates(sum, i) || term->plugin->role != role) {
             continue;
         }
-        esp_batch batch =
-            make_batch(sum, sum->terms[i].plugin, network, logits, ESP_EVALUATION, position);
+        esp_logged logged[ESP_MAX_LOGGED];
+        const int n_logged = term->n_logged;
+        memcpy(logged, term->logged, sizeof logged);
+        esp_batch batch = make_batch(sum, term->plugin, network, logits, ESP_EVALUATION, position);
         ESP_TRY(call_term(sum, i, &values[i], &batch, NULL, position));
+        if (hard) {
+            memcpy(term->logged, logged, sizeof logged);
+            term->n_logged = n_logged;
+        }
     }
     return ESP_OK;
 }

@@ -54,8 +54,12 @@ int esp_loss_sum_differentiate(esp_loss_sum *sum, double *total, double *values,
 /* After the network's backward: adds what penalties on parameters contribute to its gradients. */
 void esp_loss_sum_add_parameter_gradients(esp_loss_sum *sum, esp_network *network);
 
-/* In evaluation: values [n_terms] of the terms of a role on the given logits (soft or hard), NaN
- * where not called. Errors: as above, except that values may be infinite or NaN.
+/* Whether evaluation calls a term: it can be used here, and has a weight or is monitored. */
+bool esp_loss_sum_evaluates(const esp_loss_sum *sum, int term);
+
+/* In evaluation: values [n_terms] of the terms of a role that evaluation calls, on the given logits
+ * (soft or hard); others untouched. What terms log on hard logits is dropped: their metrics are of
+ * the soft mixture. Errors: as above, except that values may be infinite or NaN.
  * Thread: the trial's. */
 int esp_loss_sum_evaluate(esp_loss_sum *sum, double *values, esp_role role,
                           const esp_network *network, const esp_real *logits,

@@ -56,20 +56,10 @@ static int read_architecture(esp_network_config *config, const esp_safetensors *
 static int add_head(esp_model *model, esp_network_config *config, const esp_plugin *plugin,
                     const esp_params *params)
 {
-    const esp_dims dims = {.struct_size = sizeof dims,
-                           .routing = config->routes ? ESP_ROUTING_TREE : ESP_ROUTING_NONE,
-                           .n_features = config->n_features,
-                           .n_outputs = config->n_outputs,
-                           .n_nodes = (1 << config->depth) - 1,
-                           .n_leaves = 1 << config->depth,
-                           .n_choices = config->routes ? 1 : 0,
-                           .depth = config->depth,
-                           .leaf_width = config->leaf_width,
-                           .batch_size = config->batch_size};
+    const esp_dims dims = esp_network_dims(config);
     esp_instance *head = &model->heads[model->n_heads];
     ESP_TRY(esp_instance_create(head, plugin, params, &dims, &model->noise));
-    config->heads[model->n_heads++] =
-        (esp_head_slot){plugin->name, plugin->head, head->state, &head->host};
+    config->heads[model->n_heads++] = head;
     config->n_heads = model->n_heads;
     return ESP_OK;
 }

@@ -14,6 +14,7 @@
 #include "core/log.h"
 #include "core/status.h"
 #include "core/text.h"
+#include "study/size.h"
 
 enum { LINE = 320, REDRAW_MILLISECONDS = 200, PLAIN_SECONDS = 15 };
 
@@ -34,19 +35,11 @@ struct esp_progress {
     FILE *stream;
     int n_slots, n_trials, done, failed, interrupted;
     double work, spent, started;
-    int drawn; /* lines on the terminal now */
+    double resumed; /* the part of spent that earlier runs did */
+    int drawn;      /* lines on the terminal now */
     int label_width;
     slot slots[];
 };
-
-static int total_epochs(const esp_cell *cell)
-{
-    int total = 0;
-    for (int i = 0; i < cell->n_phases; i++) {
-        total += cell->phases[i].epochs;
-    }
-    return total;
-}
 
 /* Appends to a line of LINE bytes, cutting what does not fit. */
 static void append(char *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -92,8 +85,8 @@ static void describe_whole(char *line, const esp_progress *p)
         append(line, ", %d failed", p->failed);
     }
     append(line, "  %3.0f%%  %s", 100 * (share < 1 ? share : 1), elapsed);
-    if (share > 0.002 && share < 1 && !p->stopping) {
-        esp_text_duration(left, seconds * (1 - share) / share);
+    if (p->spent - p->resumed > 0.002 * p->work && share < 1 && !p->stopping) {
+        esp_text_duration(left, seconds * (p->work - p->spent) / (p->spent - p->resumed));
         append(line, ", at most %s left", left);
     }
 }
@@ -223,25 +216,27 @@ void esp_progress_note(esp_progress *p, const char *line)
 }
 
 void esp_progress_begin(esp_progress *p, int index, const esp_cell *cell, const esp_trial *trial,
-                        int first_epoch)
+                        int epochs, double work)
 {
     char line[LINE] = "";
     pthread_mutex_lock(&p->lock);
     p->slots[index] = (slot){.busy = true,
                              .cell = cell,
                              .trial = trial,
-                             .epochs = total_epochs(cell),
+                             .epochs = esp_cell_epochs(cell),
                              .phase = -1,
-                             .epoch = first_epoch,
+                             .epoch = epochs,
                              .started = esp_clock_seconds(),
                              .hard_accuracy = NAN,
                              .validation_accuracy = NAN};
+    p->spent += work * epochs;
+    p->resumed += work * epochs;
     const int length = (int)strlen(cell->label);
     p->label_width = length > p->label_width ? length : p->label_width;
     if (!p->terminal) {
         append(line, "start  %s seed %s  trial %s", cell->label, trial->seed, trial->id);
-        if (first_epoch > 0) {
-            append(line, "  continues after epoch %d", first_epoch);
+        if (epochs > 0) {
+            append(line, "  continues after epoch %d", epochs);
         }
         say(p, line);
     }

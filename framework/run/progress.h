@@ -21,10 +21,10 @@ void esp_progress_stop(esp_progress *progress);
 /* A line of words among the progress. Thread: any. */
 void esp_progress_note(esp_progress *progress, const char *line);
 
-/* A trial enters a slot; first_epoch > 0 where it continues. Thread: any, each with its own slot.
- */
+/* A trial enters a slot; epochs > 0 where it continues after so many, of work multiply-adds each.
+ * Thread: any, each with its own slot. */
 void esp_progress_begin(esp_progress *progress, int slot, const esp_cell *cell,
-                        const esp_trial *trial, int first_epoch);
+                        const esp_trial *trial, int epochs, double work);
 
 /* An epoch was finished; work: its multiply-adds. Thread: the slot's. */
 void esp_progress_epoch(esp_progress *progress, int slot, const esp_training *training,

@@ -21,6 +21,7 @@
 #include "run/record.h"
 #include "run/supervisor.h"
 #include "run/trial.h"
+#include "study/size.h"
 
 enum { MAX_DATA = 64 };
 
@@ -140,7 +141,8 @@ static int list_todo(runner *r)
         n_asked++;
         if (stored->status == ESP_TRIAL_DONE) {
             n_done++;
-        } else if (stored->status == ESP_TRIAL_FAILED && !r->options->retry_failed) {
+        } else if (stored->status == ESP_TRIAL_FAILED &&
+                   (!r->options->retry_failed || atomic_load(&r->shared->begun[i]))) {
             n_failed++;
         } else if (!twin) {
             r->todo[r->n_todo++] = i;
@@ -176,7 +178,8 @@ static int record_crashes(runner *r)
                 continue;
             }
             char message[256];
-            snprintf(message, sizeof message, "crashed: signal %d (%s)", crash->signal,
+            snprintf(message, sizeof message, "crashed%s%s: signal %d (%s)",
+                     *crash->plugin ? " in plugin " : "", crash->plugin, crash->signal,
                      strsignal(crash->signal));
             const esp_end_record end = {.trial_key = r->record.trials[i].key,
                                         .status = ESP_TRIAL_FAILED,
@@ -209,6 +212,7 @@ static void *work_loop(void *argument)
             break;
         }
         const int trial = r->todo[index];
+        atomic_store(&r->shared->begun[trial], true);
         esp_supervisor_enter(r->shared, thread->slot, r->study->trials[trial].id);
         int status = esp_trial_run(&r->context, trial, thread->slot);
         esp_supervisor_leave(r->shared, thread->slot);
@@ -281,7 +285,8 @@ static int train_all(runner *r)
     double work = 0;
     for (int i = 0; i < r->n_todo; i++) {
         const int cell = r->study->trials[r->todo[i]].cell;
-        work += esp_cell_work(&r->study->cells[cell], r->cell_data[cell], r->cell_partitions[cell]);
+        const esp_cell *todo = &r->study->cells[cell];
+        work += esp_cell_epochs(todo) * esp_cell_epoch_work(todo, r->cell_partitions[cell]);
     }
     r->jobs = r->jobs < r->n_todo ? r->jobs : r->n_todo;
     ESP_TRY(esp_progress_start(&r->context.progress, stderr, r->jobs, r->n_todo, work));
@@ -399,6 +404,8 @@ static int take_lock(int *lock, const char *database)
     *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (*lock < 0) {
         status = esp_fail(ESP_STORE, "%s: %s; name another place with --db", path, strerror(errno));
+    } else if (flock(*lock, LOCK_EX | LOCK_NB) != 0 && errno != EWOULDBLOCK) {
+        status = esp_fail(ESP_STORE, "%s: cannot be locked: %s", path, strerror(errno));
     } else if (flock(*lock, LOCK_EX | LOCK_NB) != 0) {
         status = esp_fail(ESP_STORE,
                           "%s: another run is writing to this database; wait for it, or name "
@@ -417,7 +424,7 @@ int esp_run(const esp_study *study, const esp_registry *registry, const esp_run_
     runner asked = {.study = study, .registry = registry, .options = options};
     int status = take_lock(&lock, options->database);
     if (status == ESP_OK) {
-        status = esp_supervise(run_in_child, &asked);
+        status = esp_supervise(run_in_child, &asked, study->n_trials);
     }
     if (lock >= 0) {
         close(lock);

@@ -4,27 +4,38 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/lsan_interface.h>
+#endif
 
 #include "core/log.h"
 #include "core/status.h"
+#include "plugin/instance.h"
 
 /* Signal handlers reach their data through these; written once, before threads start. */
 atomic_int esp_supervisor_stop;
 static volatile pid_t child_process;
+static volatile sig_atomic_t asked_to_stop; /* in the parent */
 static _Thread_local esp_shared_slot *current_slot;
+static _Thread_local char *fault_stack;
 
 static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 enum { N_FAULTS = sizeof fault_signals / sizeof *fault_signals };
 
-static void forward_signal(int number)
+/* All requests to stop reach the child as SIGTERM: what a terminal sends goes to both, and must not
+ * count twice. */
+static void forward_stop(int number)
 {
+    (void)number;
+    asked_to_stop = 1;
     if (child_process > 0) {
-        kill(child_process, number);
+        kill(child_process, SIGTERM);
     }
 }
 
@@ -40,6 +51,11 @@ static void count_stop(int number)
 static void mark_fault(int number)
 {
     if (current_slot != NULL) {
+        const char *plugin = esp_instance_running();
+        for (size_t i = 0; plugin != NULL && i + 1 < sizeof current_slot->plugin && plugin[i];
+             i++) {
+            current_slot->plugin[i] = plugin[i];
+        }
         atomic_store(&current_slot->signal, number);
     }
     signal(number, SIG_DFL);
@@ -60,21 +76,22 @@ static void run_child(int (*work)(void *, esp_shared *), void *context, esp_shar
     if (getppid() != parent) {
         _exit(1);
     }
-    setpgid(0, 0); /* a terminal's interrupt reaches the parent alone, which forwards it once */
-    handle(SIGTTOU, SIG_IGN, 0);
-    handle(SIGPIPE, SIG_IGN, 0); /* nobody reads the progress: the work goes on */
-    handle(SIGINT, count_stop, SA_RESTART);
+    handle(SIGINT, SIG_IGN, 0);
+    handle(SIGHUP, SIG_IGN, 0);
     handle(SIGTERM, count_stop, SA_RESTART);
+    handle(SIGPIPE, SIG_IGN, 0); /* nobody reads the progress: the work goes on */
     handle(SIGXFSZ, SIG_IGN, 0); /* a full disk is an error of write, not a death */
     for (int i = 0; i < N_FAULTS; i++) {
-        handle(fault_signals[i], mark_fault, SA_NODEFER);
+        handle(fault_signals[i], mark_fault, SA_NODEFER | SA_ONSTACK);
     }
     int status = work(context, shared);
     if (status != ESP_OK && *esp_message()) {
         esp_log_error("%s", esp_message());
     }
-    atomic_store(&shared->finished, 1);
     fflush(NULL);
+#if defined(__SANITIZE_ADDRESS__)
+    __lsan_do_leak_check(); /* _exit would pass it by */
+#endif
     _exit(esp_exit_code(status));
 }
 
@@ -88,7 +105,6 @@ static bool take_crash(esp_shared *shared)
             esp_crash *crash = &shared->crashes[shared->n_crashes++];
             memcpy(crash->trial, slot->trial, sizeof crash->trial);
             memcpy(crash->plugin, slot->plugin, sizeof crash->plugin);
-            crash->epoch = slot->epoch;
             crash->signal = number;
             return true;
         }
@@ -109,50 +125,72 @@ static int status_of_exit(int code)
     return ESP_FAILED;
 }
 
-int esp_supervise(int (*work)(void *, esp_shared *), void *context)
+/* Where a signal was ignored from the start (nohup) it stays so. */
+static void forward(int number)
 {
+    struct sigaction now;
+    if (sigaction(number, NULL, &now) == 0 && now.sa_handler != SIG_IGN) {
+        handle(number, forward_stop, 0);
+    }
+}
+
+/* One child from fork to end; *again where another should follow. */
+static int run_once(bool *again, int (*work)(void *, esp_shared *), void *context,
+                    esp_shared *shared)
+{
+    const pid_t parent = getpid();
+    int result = 0;
+    fflush(NULL);
+    memset(shared->slots, 0, sizeof shared->slots);
+    const pid_t child = fork();
+    if (child == 0) {
+        run_child(work, context, shared, parent);
+    }
+    if (child < 0) {
+        return esp_fail(ESP_FAILED, "cannot start the worker process: %s", strerror(errno));
+    }
+    child_process = child;
+    if (asked_to_stop) { /* between two children */
+        kill(child, SIGTERM);
+    }
+    while (waitpid(child, &result, 0) < 0 && errno == EINTR) {
+    }
+    child_process = 0;
+    if (WIFEXITED(result)) {
+        return esp_fail(status_of_exit(WEXITSTATUS(result)), "%s", ""); /* the child has said it */
+    }
+    if (take_crash(shared)) {
+        const esp_crash *crash = &shared->crashes[shared->n_crashes - 1];
+        esp_log_warning("trial %s crashed%s%s (%s); the other trials go on", crash->trial,
+                        *crash->plugin ? " in plugin " : "", crash->plugin,
+                        strsignal(crash->signal));
+        *again = true;
+        return ESP_OK;
+    }
+    return esp_fail(ESP_FAILED,
+                    "the worker process was ended by %s; finished epochs are kept, run the same "
+                    "command to go on",
+                    strsignal(WTERMSIG(result)));
+}
+
+int esp_supervise(int (*work)(void *, esp_shared *), void *context, int n_trials)
+{
+    const size_t size = sizeof(esp_shared) + sizeof(atomic_bool) * (size_t)n_trials;
     esp_shared *shared =
-        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED) {
         return esp_fail(ESP_MEMORY, "no shared memory for a run: %s", strerror(errno));
     }
+    forward(SIGINT);
+    forward(SIGTERM);
+    forward(SIGHUP);
     int status = ESP_OK;
-    for (bool again = true; again;) {
+    bool again = true;
+    while (again) {
         again = false;
-        fflush(NULL);
-        memset(shared->slots, 0, sizeof shared->slots);
-        const pid_t parent = getpid();
-        const pid_t child = fork();
-        if (child == 0) {
-            run_child(work, context, shared, parent);
-        }
-        if (child < 0) {
-            status = esp_fail(ESP_FAILED, "cannot start the worker process: %s", strerror(errno));
-            break;
-        }
-        child_process = child;
-        handle(SIGINT, forward_signal, SA_RESTART);
-        handle(SIGTERM, forward_signal, SA_RESTART);
-        int result = 0;
-        while (waitpid(child, &result, 0) < 0 && errno == EINTR) {
-        }
-        child_process = 0;
-        if (WIFEXITED(result)) {
-            status = status_of_exit(WEXITSTATUS(result));
-            esp_fail(status, "%s", ""); /* the child has said it */
-        } else if (take_crash(shared)) {
-            const esp_crash *crash = &shared->crashes[shared->n_crashes - 1];
-            esp_log_warning("trial %s crashed (%s); the other trials go on", crash->trial,
-                            strsignal(crash->signal));
-            again = true;
-        } else {
-            status = esp_fail(ESP_FAILED,
-                              "the worker process was ended by %s; finished epochs are kept, run "
-                              "the same command to go on",
-                              strsignal(WTERMSIG(result)));
-        }
+        status = run_once(&again, work, context, shared);
     }
-    munmap(shared, sizeof *shared);
+    munmap(shared, size);
     return status;
 }
 
@@ -162,12 +200,19 @@ void esp_supervisor_enter(esp_shared *shared, int slot, const char *trial)
     atomic_store(&own->signal, 0);
     snprintf(own->trial, sizeof own->trial, "%s", trial);
     own->plugin[0] = '\0';
-    own->epoch = 0;
     current_slot = own;
+    const size_t size = 64 * 1024;
+    fault_stack = malloc(size);
+    if (fault_stack != NULL) {
+        sigaltstack(&(stack_t){.ss_sp = fault_stack, .ss_size = size}, NULL);
+    }
 }
 
 void esp_supervisor_leave(esp_shared *shared, int slot)
 {
     current_slot = NULL;
     shared->slots[slot].trial[0] = '\0';
+    sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
+    free(fault_stack);
+    fault_stack = NULL;
 }

@@ -11,16 +11,14 @@ enum { ESP_MAX_JOBS = 256, ESP_MAX_CRASHES = 64 };
 
 /* In memory that parent and child share: which trial each worker thread is in. */
 typedef struct esp_shared_slot {
-    char trial[17];  /* "" when idle */
-    char plugin[64]; /* in whose code it is, "" for ours */
-    int32_t epoch;
+    char trial[17];    /* "" when idle */
+    char plugin[64];   /* in whose code the fault was, "" for ours */
     atomic_int signal; /* set by the fault handler of the thread that crashed */
 } esp_shared_slot;
 
 typedef struct esp_crash {
     char trial[17];
     char plugin[64];
-    int epoch;
     int signal;
 } esp_crash;
 
@@ -28,22 +26,23 @@ typedef struct esp_shared {
     esp_shared_slot slots[ESP_MAX_JOBS];
     int n_crashes; /* of earlier children, written by the parent */
     esp_crash crashes[ESP_MAX_CRASHES];
-    atomic_int finished; /* the child ended by itself */
+    atomic_bool begun[]; /* by trial: some child of this run has begun it */
 } esp_shared;
 
 /* Forks and runs work(context, shared) in the child, whose result (an esp_status) it returns. Must
  * be called while the process has one thread. Where the child dies in a trial's thread, it is
  * started again with that crash in shared->crashes; where it dies otherwise, the signal is reported
  * and ESP_FAILED returned. Thread: one. */
-int esp_supervise(int (*work)(void *context, esp_shared *shared), void *context);
+int esp_supervise(int (*work)(void *context, esp_shared *shared), void *context, int n_trials);
 
 /* In the child: this thread works in slots[slot]; a fault in it marks the slot. Thread: a worker.
  */
 void esp_supervisor_enter(esp_shared *shared, int slot, const char *trial);
 void esp_supervisor_leave(esp_shared *shared, int slot);
 
-/* In the child: counts of SIGINT and SIGTERM so far. The second ends the process at once with 130:
- * the database is a transaction behind at most. Thread: any. */
+/* In the child: how often the run was asked to stop (SIGINT, SIGTERM or SIGHUP at the parent). The
+ * second time ends the process at once with 130: the database is a transaction behind at most.
+ * Thread: any. */
 extern atomic_int esp_supervisor_stop;
 
 #endif

@@ -1,5 +1,6 @@
 #include "run/training.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,25 +22,13 @@ static int largest_batch(const esp_cell *cell)
 static int create_heads(esp_training *training, esp_network_config *config)
 {
     const esp_cell *cell = training->cell;
-    const esp_dims dims = {.struct_size = sizeof dims,
-                           .routing = config->routes ? ESP_ROUTING_TREE : ESP_ROUTING_NONE,
-                           .n_features = config->n_features,
-                           .n_outputs = config->n_outputs,
-                           .n_nodes = (1 << config->depth) - 1,
-                           .n_leaves = 1 << config->depth,
-                           .n_choices = config->routes ? 1 : 0,
-                           .depth = config->depth,
-                           .leaf_width = config->leaf_width,
-                           .batch_size = config->batch_size};
+    const esp_dims dims = esp_network_dims(config);
     for (int i = 0; i < cell->n_heads; i++) {
         esp_instance *head = &training->heads[i];
         ESP_TRY(esp_instance_create(head, cell->heads[i].plugin, &cell->heads[i].params, &dims,
                                     &training->noise));
         training->n_heads = i + 1;
-        config->heads[i] = (esp_head_slot){.name = head->plugin->name,
-                                           .ops = head->plugin->head,
-                                           .state = head->state,
-                                           .host = &head->host};
+        config->heads[i] = head;
     }
     config->n_heads = cell->n_heads;
     return ESP_OK;
@@ -174,17 +163,12 @@ void esp_training_enter_phase(esp_training *training, int phase)
     }
 }
 
-/* A head that failed, or that a service refused something, says why itself. */
-static int explain_heads(const esp_training *training, int status)
+/* Adds to a head's failure where in training it was. */
+static int at(int status, esp_position position)
 {
-    for (int i = 0; i < training->n_heads; i++) {
-        if (*training->heads[i].failure) {
-            return esp_fail(status != ESP_OK ? status : ESP_FAILED,
-                            "head '%s' failed at epoch %d: %s", training->heads[i].plugin->name,
-                            training->epoch + 1, training->heads[i].failure);
-        }
-    }
-    return status;
+    return status == ESP_OK ? ESP_OK
+                            : esp_fail(status, "%s (epoch %d, batch %d)", esp_message(),
+                                       position.epoch, position.batch);
 }
 
 int esp_training_step(esp_training *training, uint32_t first, uint32_t count, int batch,
@@ -197,16 +181,13 @@ int esp_training_step(esp_training *training, uint32_t first, uint32_t count, in
     esp_view_of_data shuffled = training->splits[ESP_TRAIN];
     shuffled.indices = training->order;
     esp_load_batch(network, &shuffled, first, count);
-    for (int i = 0; i < training->n_heads; i++) {
-        esp_instance_begin(&training->heads[i]);
-    }
-    ESP_TRY(explain_heads(training, esp_network_forward(network, (int)count, ESP_TRAINING)));
+    ESP_TRY(at(esp_network_forward(network, (int)count, ESP_TRAINING), position));
     *correct += esp_count_correct(network, network->logits);
     for (uint32_t b = 0; network->config.routes && b < count; b++) {
         training->running_leaf_counts[network->choices[b]]++;
     }
     ESP_TRY(esp_loss_sum_differentiate(&training->losses, &total, terms, network, position));
-    ESP_TRY(explain_heads(training, esp_network_backward(network)));
+    ESP_TRY(at(esp_network_backward(network), position));
     esp_loss_sum_add_parameter_gradients(&training->losses, network);
     esp_optimizer_step(&training->optimizer, network->parameters, training->first_moment,
                        training->second_moment, network->gradients, network->n_trainable);
@@ -231,9 +212,10 @@ static void clear_logged(esp_training *training)
 static void add_extra(esp_training *training, esp_split split, const char *prefix, const char *name,
                       double value)
 {
-    if (!isfinite(value) || training->n_extra == ESP_MAX_EXTRA) {
+    if (!isfinite(value)) {
         return;
     }
+    assert(training->n_extra < ESP_MAX_EXTRA);
     char *full = training->extra_names[training->n_extra];
     snprintf(full, sizeof training->extra_names[0], "%s%s%s", prefix, *prefix ? "." : "", name);
     training->extra[training->n_extra++] =
@@ -310,8 +292,8 @@ static void collect_evaluation(esp_training *training, esp_split split)
     const esp_phase_config *phase = &training->cell->phases[training->phase];
     for (int i = 0; i < training->losses.n_terms; i++) {
         /* on train, what was measured while training stands */
-        bool measured =
-            split == ESP_TRAIN && training->epoch > 0 && isfinite(training->running_terms[i]);
+        const bool measured = split == ESP_TRAIN && training->epoch > 0 &&
+                              training->losses.usable[i] && training->losses.weights[i] != 0;
         if (!measured) {
             add_extra(training, split, "loss", phase->terms[i].plugin->name, evaluation->terms[i]);
         }
@@ -337,38 +319,11 @@ int esp_training_evaluate(esp_training *training, const bool splits[ESP_N_SPLITS
             continue;
         }
         clear_logged(training);
-        for (int i = 0; i < training->n_heads; i++) {
-            esp_instance_begin(&training->heads[i]);
-        }
-        ESP_TRY(explain_heads(training, esp_evaluate(&training->evaluations[s], training->network,
-                                                     &training->losses, &training->splits[s],
-                                                     phase->batch_size, position)));
+        ESP_TRY(esp_evaluate(&training->evaluations[s], training->network, &training->losses,
+                             &training->splits[s], phase->batch_size, position));
         collect_evaluation(training, (esp_split)s);
     }
     return ESP_OK;
-}
-
-double esp_training_metric(const esp_training *training, const esp_monitor *monitor)
-{
-    if (strcmp(monitor->metric, "running_loss") == 0) {
-        return training->running_loss;
-    }
-    if (strcmp(monitor->metric, "running_soft_accuracy") == 0) {
-        return training->running_soft_accuracy;
-    }
-    const esp_evaluation *evaluation = &training->evaluations[monitor->split];
-    for (int m = 0; m < ESP_N_METRICS; m++) {
-        if (strcmp(monitor->metric, esp_metric_name((esp_metric)m)) == 0) {
-            return evaluation->done ? evaluation->metrics[m] : NAN;
-        }
-    }
-    for (int i = 0; i < training->n_extra; i++) {
-        const esp_extra_metric *extra = &training->extra[i];
-        if (extra->split == monitor->split && strcmp(extra->name, monitor->metric) == 0) {
-            return extra->value;
-        }
-    }
-    return NAN;
 }
 
 int esp_training_digest(char hex[65], const esp_training *training)

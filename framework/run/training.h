@@ -22,7 +22,11 @@ typedef struct esp_best {
     esp_real *parameters;   /* [n_parameters] */
 } esp_best;
 
-enum { ESP_MAX_EXTRA = 96 };
+/* Each split's terms, mixture statistics, and all that plugins may log; train's twice. */
+enum {
+    ESP_MAX_EXTRA =
+        (ESP_N_SPLITS + 1) * (ESP_MAX_TERMS + 3 + ESP_MAX_LOGGED * (ESP_MAX_TERMS + ESP_MAX_HEADS))
+};
 
 typedef struct esp_training {
     const esp_cell *cell;
@@ -83,9 +87,6 @@ int esp_training_epoch(esp_training *training, const atomic_int *stop);
 /* Evaluates the splits asked for (evaluations[split].done tells) and collects `extra`.
  * Thread: the trial's. */
 int esp_training_evaluate(esp_training *training, const bool splits[ESP_N_SPLITS]);
-
-/* The last epoch's value of a monitored metric, NaN where it was not measured. */
-double esp_training_metric(const esp_training *training, const esp_monitor *monitor);
 
 /* SHA-256 over all parameters. Thread: the trial's. */
 int esp_training_digest(char hex[65], const esp_training *training);

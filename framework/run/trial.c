@@ -1,5 +1,6 @@
 #include "run/trial.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 #include "core/status.h"
 #include "core/text.h"
 #include "run/checkpoint.h"
+#include "run/selection.h"
+#include "study/size.h"
 
 /* One trial at work. */
 typedef struct worker {
@@ -25,26 +28,20 @@ typedef struct worker {
     double started, last_checkpoint, epoch_work;
 } worker;
 
-static double epoch_work(const esp_network *network, uint32_t n_train)
+double esp_cell_epoch_work(const esp_cell *cell, const esp_partition *partition)
 {
-    return 3 * esp_network_training_macs(network) * n_train;
-}
-
-double esp_cell_work(const esp_cell *cell, const esp_dataset *data, const esp_partition *partition)
-{
-    int epochs = 0;
-    for (int i = 0; i < cell->n_phases; i++) {
-        epochs += cell->phases[i].epochs;
-    }
-    double rows = cell->training_width + (1 << cell->model.depth) - 1;
-    for (int i = 0; i < cell->n_heads; i++) {
-        rows += 8; /* near enough for a time left */
-    }
-    return 3 * rows * (data->n_features + data->n_classes) * partition->n_train * epochs;
+    esp_size size;
+    return esp_size_of_cell(&size, cell) == ESP_OK ? size.training_macs * partition->n_train : 1;
 }
 
 /* ---- storing ----------------------------------------------------------------------------------
  */
+
+/* What cannot be kept ends the run, not the trial: the trial goes on another day. */
+static int kept(int status)
+{
+    return status == ESP_OK ? ESP_OK : esp_fail(ESP_STORE, "%s", esp_message());
+}
 
 static int store_epoch(const worker *w, int epoch, bool selected_later)
 {
@@ -80,7 +77,7 @@ static int store_epoch(const worker *w, int epoch, bool selected_later)
     } else if (epoch > 0) {
         record.leaf_counts[ESP_TRAIN] = NULL;
     }
-    return esp_writer_epoch(w->context->writer, &record);
+    return kept(esp_writer_epoch(w->context->writer, &record));
 }
 
 static int path_in(char **out, const worker *w, const char *name)
@@ -93,12 +90,12 @@ static int write_state(worker *w)
 {
     char *path = NULL;
     /* a checkpoint must never be ahead of the database */
-    ESP_TRY(esp_writer_flush(w->context->writer));
+    ESP_TRY(kept(esp_writer_flush(w->context->writer)));
     ESP_TRY(path_in(&path, w, "state.safetensors"));
     int status = esp_checkpoint_write_state(path, w->training);
     free(path);
     w->last_checkpoint = esp_clock_seconds();
-    return status;
+    return kept(status);
 }
 
 static int write_model(const worker *w, const char *name, char *digest, const esp_real *parameters)
@@ -107,96 +104,46 @@ static int write_model(const worker *w, const char *name, char *digest, const es
     ESP_TRY(path_in(&path, w, name));
     int status = esp_checkpoint_write_model(path, digest, w->training, parameters);
     free(path);
-    return status;
+    return kept(status);
 }
 
 /* ---- epochs -----------------------------------------------------------------------------------
  */
 
-static bool needs_train_evaluation(const esp_monitor *monitor)
+/* A network whose losses are not finite has diverged, though its last gradient was finite. */
+static int check_losses(const esp_training *t)
 {
-    return monitor->split == ESP_TRAIN && strncmp(monitor->metric, "running_", 8) != 0;
-}
-
-static bool train_is_due(const worker *w)
-{
-    const esp_phase_config *phase = &w->cell->phases[w->training->phase];
-    const int every = w->cell->evaluate_every;
-    bool due = every > 0 && w->training->epoch % every == 0;
-    for (int i = 0; i < w->cell->n_monitors; i++) {
-        due = due || needs_train_evaluation(&w->cell->monitors[i]);
-    }
-    return due || (phase->early_stopping.enabled &&
-                   needs_train_evaluation(&phase->early_stopping.monitor));
-}
-
-static bool selects_in_phase(const esp_cell *cell, int phase)
-{
-    for (int i = 0; i < cell->n_selection_phases; i++) {
-        if (cell->selection_phases[i] == phase) {
-            return true;
+    for (int s = 0; s < ESP_N_SPLITS; s++) {
+        const double *metrics = t->evaluations[s].metrics;
+        if (t->evaluations[s].done &&
+            !(isfinite(metrics[ESP_SOFT_LOSS]) && isfinite(metrics[ESP_HARD_LOSS]))) {
+            return esp_fail(ESP_FAILED,
+                            "diverged at epoch %d: the loss on %s is not finite; a smaller "
+                            "learning rate may help",
+                            t->epoch, esp_split_name((esp_split)s));
         }
     }
-    return cell->n_selection_phases == 0;
+    return ESP_OK;
 }
 
-static void update_best(worker *w)
+/* Evaluates, selects by and stores what was trained. */
+static int finish_epoch(worker *w)
 {
     esp_training *t = w->training;
-    for (int i = 0; i < t->n_best && selects_in_phase(w->cell, t->phase); i++) {
-        const esp_monitor *monitor = &w->cell->monitors[i];
-        esp_best *best = &t->best[i];
-        const double value = esp_training_metric(t, monitor);
-        if (isfinite(value) &&
-            (best->epoch == 0 || (monitor->maximize ? value > best->value : value < best->value))) {
-            best->epoch = t->epoch;
-            best->value = value;
-            best->phase = t->phase;
-            best->phase_epoch = t->phase_epoch;
-
-            memcpy(best->parameters, t->network->parameters,
-                   sizeof(esp_real) * t->network->n_parameters);
-        }
-    }
-}
-
-/* Whether early stopping ends the phase now. */
-static bool stops_early(worker *w)
-{
-    esp_training *t = w->training;
-    const esp_early_stopping *stopping = &w->cell->phases[t->phase].early_stopping;
-    if (!stopping->enabled) {
-        return false;
-    }
-    const double value = esp_training_metric(t, &stopping->monitor);
-    const double gain =
-        stopping->monitor.maximize ? value - t->stopping_best : t->stopping_best - value;
-    if (isnan(t->stopping_best) || gain > stopping->min_delta) {
-        t->stopping_best = value;
-        t->stopping_waited = 0;
-        return false;
-    }
-    return ++t->stopping_waited >= stopping->patience;
-}
-
-/* Evaluates and stores what was trained. *phase_over is also the last chance for an exact train
- * evaluation, which the last epoch of a trial must have. */
-static int finish_epoch(worker *w, bool *phase_over)
-{
-    esp_training *t = w->training;
-    const esp_phase_config *phase = &w->cell->phases[t->phase];
     bool splits[ESP_N_SPLITS] = {
-        [ESP_TRAIN] = train_is_due(w), [ESP_VALIDATION] = true, [ESP_TEST] = true};
+        [ESP_TRAIN] = esp_selection_needs_train(t), [ESP_VALIDATION] = true, [ESP_TEST] = true};
     ESP_TRY(esp_training_evaluate(t, splits));
-    update_best(w);
-    *phase_over = stops_early(w) || t->phase_epoch >= phase->epochs;
-    if (*phase_over && t->phase + 1 == w->cell->n_phases && !splits[ESP_TRAIN]) {
+    esp_selection_update(t);
+    esp_stopping_update(t);
+    const bool last = esp_phase_is_over(t) && t->phase + 1 == w->cell->n_phases;
+    if (last && !splits[ESP_TRAIN]) {
         const esp_evaluation held[ESP_N_SPLITS] = {t->evaluations[0], t->evaluations[1],
                                                    t->evaluations[2]};
         ESP_TRY(esp_training_evaluate(t, (bool[ESP_N_SPLITS]){[ESP_TRAIN] = true}));
         t->evaluations[ESP_VALIDATION] = held[ESP_VALIDATION];
         t->evaluations[ESP_TEST] = held[ESP_TEST];
     }
+    ESP_TRY(check_losses(t));
     ESP_TRY(store_epoch(w, t->epoch, false));
     esp_progress_epoch(w->context->progress, w->slot, t, w->epoch_work);
     return ESP_OK;
@@ -205,69 +152,74 @@ static int finish_epoch(worker *w, bool *phase_over)
 static int train(worker *w)
 {
     esp_training *t = w->training;
-    while (t->phase < w->cell->n_phases) {
-        bool phase_over = t->phase_epoch >= w->cell->phases[t->phase].epochs;
-        while (!phase_over) {
-            if (atomic_load(w->context->stop) != 0) {
-                ESP_TRY(write_state(w));
-                return ESP_INTERRUPTED;
+    for (;;) {
+        while (esp_phase_is_over(t)) {
+            if (t->phase + 1 == w->cell->n_phases) {
+                return ESP_OK;
             }
-            ESP_TRY(esp_training_epoch(t, w->context->abandon));
-            ESP_TRY(finish_epoch(w, &phase_over));
-            if (phase_over && t->phase + 1 < w->cell->n_phases) {
-                /* entered before the checkpoint, so that a checkpoint never stands at an end */
-                esp_training_enter_phase(t, t->phase + 1);
-                phase_over = false;
-            }
-            if (!phase_over &&
-                esp_clock_seconds() - w->last_checkpoint >= w->cell->checkpoint_seconds) {
-                ESP_TRY(write_state(w));
-            }
+            esp_training_enter_phase(t, t->phase + 1);
         }
-        if (t->phase + 1 == w->cell->n_phases) {
-            return ESP_OK;
+        if (atomic_load(w->context->stop) != 0) {
+            ESP_TRY(write_state(w));
+            return ESP_INTERRUPTED;
         }
-        esp_training_enter_phase(t, t->phase + 1);
+        if (esp_clock_seconds() - w->last_checkpoint >= w->cell->checkpoint_seconds) {
+            ESP_TRY(write_state(w));
+        }
+        ESP_TRY(esp_training_epoch(t, w->context->abandon));
+        ESP_TRY(finish_epoch(w));
     }
-    return ESP_OK;
 }
 
 /* ---- beginning and end -------------------------------------------------------------------------
  */
 
-/* Continues from a checkpoint where there is a sound one; else starts with the untrained network.
- */
-static int prepare(worker *w, int *first_epoch)
+/* Continues from a checkpoint where there is a sound one. One that is damaged, of another shape, or
+ * ahead of the database (whose earlier epochs would be missing) is passed over with a word; one
+ * that cannot be read ends the run. */
+static int resume(worker *w, bool *resumed)
 {
     char *path = NULL;
-    *first_epoch = 0;
+    *resumed = false;
     ESP_TRY(path_in(&path, w, "state.safetensors"));
-    int status = ESP_OK;
-    if (access(path, F_OK) == 0) {
-        status = esp_checkpoint_read_state(w->training, path);
-        if (status == ESP_OK) {
-            *first_epoch = w->training->epoch;
-        }
-        /* a checkpoint whose earlier epochs the database lacks would leave a gap */
-        const int stored = w->context->epochs_stored[w->trial - w->context->study->trials];
-        if (status == ESP_OK && stored < *first_epoch) {
-            status = esp_fail(ESP_DATA, "%s: is at epoch %d, the database at %d", path,
-                              *first_epoch, stored);
-        }
-        if (status != ESP_OK) {
-            char line[512];
-            snprintf(line, sizeof line, "warning: %s; this trial starts anew", esp_message());
-            esp_progress_note(w->context->progress, line);
-            *first_epoch = 0;
-            esp_training_destroy(w->training);
-            w->training = NULL;
-            status = esp_training_create(&w->training, w->cell, w->trial,
-                                         w->context->data[w->trial->cell],
-                                         w->context->partitions[w->trial->cell]);
-        }
+    int status = esp_checkpoint_read_state(w->training, path);
+    const int stored = w->context->epochs_stored[w->trial - w->context->study->trials];
+    if (status == ESP_OK && stored < w->training->epoch) {
+        status = esp_fail(ESP_DATA, "%s: is at epoch %d, the database at %d", path,
+                          w->training->epoch, stored);
+    }
+    *resumed = status == ESP_OK;
+    if (status == ESP_DATA) {
+        char line[512];
+        snprintf(line, sizeof line, "warning: %s; this trial starts anew", esp_message());
+        esp_progress_note(w->context->progress, line);
     }
     free(path);
-    return status;
+    return status == ESP_OK || status == ESP_NOT_FOUND || status == ESP_DATA ? ESP_OK
+                                                                             : kept(status);
+}
+
+static int create(worker *w)
+{
+    const int cell = w->trial->cell;
+    esp_training_destroy(w->training);
+    w->training = NULL;
+    return esp_training_create(&w->training, w->cell, w->trial, w->context->data[cell],
+                               w->context->partitions[cell]);
+}
+
+static int prepare(worker *w, int *first_epoch)
+{
+    bool resumed = false;
+    *first_epoch = 0;
+    ESP_TRY(kept(esp_file_make_directories(w->folder)));
+    ESP_TRY(create(w));
+    ESP_TRY(resume(w, &resumed));
+    if (resumed) {
+        *first_epoch = w->training->epoch + 1;
+        return ESP_OK;
+    }
+    return create(w); /* a reading that failed may have left its traces */
 }
 
 static int store_untrained(worker *w)
@@ -355,14 +307,48 @@ static int store_end(const worker *w, esp_trial_status status, const char *messa
                                    .n_selections = n,
                                    .selections = selections,
                                    .checkpoint_digest = digest};
-    return esp_writer_end(w->context->writer, &record);
+    return kept(esp_writer_end(w->context->writer, &record));
 }
 
-static int finish(worker *w, char *digest)
+static int train_to_end(worker *w, int first_epoch, char *digest)
 {
+    if (first_epoch == 0) {
+        ESP_TRY(store_untrained(w));
+    }
+    ESP_TRY(train(w));
     ESP_TRY(finish_selected(w));
     ESP_TRY(write_model(w, "last.safetensors", digest, w->training->network->parameters));
     return write_state(w);
+}
+
+static int begin(worker *w, int first_epoch)
+{
+    const esp_begin_record record = {.trial_key = w->trial_key,
+                                     .environment = w->context->environment,
+                                     .host = w->context->host,
+                                     .process = getpid(),
+                                     .first_epoch = first_epoch};
+    ESP_TRY(kept(esp_writer_begin(&w->attempt_key, w->context->writer, &record)));
+    esp_progress_begin(w->context->progress, w->slot, w->cell, w->trial,
+                       first_epoch > 0 ? first_epoch - 1 : 0, w->epoch_work);
+    return ESP_OK;
+}
+
+/* Records how it ended. Where results cannot be kept it tries nevertheless, as interrupted. */
+static int end(worker *w, int status, const char *digest)
+{
+    char message[1024];
+    snprintf(message, sizeof message, "%s", status == ESP_OK ? "" : esp_message());
+    const esp_trial_status ended = status == ESP_OK ? ESP_TRIAL_DONE
+                                   : status == ESP_INTERRUPTED || status == ESP_STORE
+                                       ? ESP_TRIAL_INTERRUPTED
+                                       : ESP_TRIAL_FAILED;
+    const int stored = store_end(w, ended, ended == ESP_TRIAL_FAILED ? message : "", digest);
+    const int unspent = ended == ESP_TRIAL_INTERRUPTED
+                            ? 0
+                            : esp_cell_epochs(w->cell) - (w->training ? w->training->epoch : 0);
+    esp_progress_end(w->context->progress, w->slot, ended, message, w->epoch_work * unspent);
+    return stored != ESP_OK ? stored : status == ESP_OK ? ESP_OK : esp_fail(status, "%s", message);
 }
 
 int esp_trial_run(const esp_trial_context *context, int trial, int slot)
@@ -373,64 +359,24 @@ int esp_trial_run(const esp_trial_context *context, int trial, int slot)
                 .slot = slot,
                 .started = esp_clock_seconds(),
                 .last_checkpoint = esp_clock_seconds()};
-    w.cell = &context->study->cells[w.trial->cell];
     char digest[65] = "", message[1024] = "";
-    int first_epoch = 0, stored = ESP_OK;
-    int status = ESP_OK;
-    const int cell = w.trial->cell;
+    int first_epoch = 0;
+    w.cell = &context->study->cells[w.trial->cell];
+    w.epoch_work = esp_cell_epoch_work(w.cell, context->partitions[w.trial->cell]);
     w.folder = esp_text_format("%s/%s", context->checkpoints, w.trial->id);
     if (w.folder == NULL) {
-        return esp_fail(ESP_MEMORY, "no memory for a path");
+        return esp_fail(ESP_STORE, "no memory for a path");
     }
-    status = esp_file_make_directories(w.folder);
-    if (status == ESP_OK) {
-        status = esp_training_create(&w.training, w.cell, w.trial, context->data[cell],
-                                     context->partitions[cell]);
-    }
-    if (status == ESP_OK) {
-        w.epoch_work = epoch_work(w.training->network, w.training->splits[ESP_TRAIN].count);
-        status = prepare(&w, &first_epoch);
-    }
-    snprintf(message, sizeof message, "%s", status == ESP_OK ? "" : esp_message());
-    const esp_begin_record begin = {.trial_key = w.trial_key,
-                                    .environment = context->environment,
-                                    .host = context->host,
-                                    .process = getpid(),
-                                    .first_epoch = first_epoch};
-    stored = esp_writer_begin(&w.attempt_key, context->writer, &begin);
-    if (stored == ESP_OK) {
-        esp_progress_begin(context->progress, slot, w.cell, w.trial, first_epoch);
-        if (status == ESP_OK && first_epoch == 0) {
-            status = store_untrained(&w);
-        }
-        if (status == ESP_OK) {
-            status = train(&w);
-        }
-        if (status == ESP_OK) {
-            status = finish(&w, digest);
-        }
-        if (status != ESP_OK && *message == '\0') {
-            snprintf(message, sizeof message, "%s", esp_message());
-        }
-        const esp_trial_status ended = status == ESP_OK            ? ESP_TRIAL_DONE
-                                       : status == ESP_INTERRUPTED ? ESP_TRIAL_INTERRUPTED
-                                                                   : ESP_TRIAL_FAILED;
-        const char *why = ended == ESP_TRIAL_FAILED ? message : "";
-        if (status != ESP_STORE) {
-            stored = store_end(&w, ended, why, digest);
-        }
-        int epochs = w.training ? w.training->epoch : 0;
-        int all = 0;
-        for (int i = 0; i < w.cell->n_phases; i++) {
-            all += w.cell->phases[i].epochs;
-        }
-        const int unspent = ended == ESP_TRIAL_INTERRUPTED ? 0 : all - epochs;
-        esp_progress_end(context->progress, slot, ended, why, w.epoch_work * unspent);
+    /* What fails before the first epoch is recorded as this attempt's failure too. */
+    int status = prepare(&w, &first_epoch);
+    snprintf(message, sizeof message, "%s", esp_message());
+    const int begun = begin(&w, first_epoch);
+    if (begun == ESP_OK) {
+        status = status == ESP_OK ? train_to_end(&w, first_epoch, digest)
+                                  : esp_fail(status, "%s", message);
+        status = end(&w, status, digest);
     }
     esp_training_destroy(w.training);
     free(w.folder);
-    if (stored != ESP_OK) {
-        return stored;
-    }
-    return status == ESP_OK ? ESP_OK : esp_fail(status, "%s", message);
+    return begun != ESP_OK ? begun : status;
 }

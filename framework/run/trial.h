@@ -25,11 +25,12 @@ typedef struct esp_trial_context {
     atomic_int *abandon; /* stop within the epoch */
 } esp_trial_context;
 
-/* Multiply-adds of training a cell to its last epoch, forward and backward. */
-double esp_cell_work(const esp_cell *cell, const esp_dataset *data, const esp_partition *partition);
+/* Multiply-adds of one epoch of a cell. Thread: any. */
+double esp_cell_epoch_work(const esp_cell *cell, const esp_partition *partition);
 
 /* Runs a trial; slot is its place in the progress display. Returns ESP_OK, ESP_INTERRUPTED,
- * ESP_STORE (results cannot be kept: the run must end) or the trial's own failure, which is
+ * ESP_STORE (results or
+ * checkpoints cannot be kept: the run must end) or the trial's own failure, which is
  * recorded. Thread: a worker. */
 int esp_trial_run(const esp_trial_context *context, int trial, int slot);
 

@@ -174,7 +174,7 @@ static void fill_selection(builder *b)
             complain(b, "selection.phases",
                      esp_tree_pool_format(b->r->pool, "selection.phases: no phase '%s'%s", name,
                                           esp_word_hint(b->r->pool, name, known)));
-        } else if (name != NULL && b->cell->n_selection_phases < 16) {
+        } else if (name != NULL && b->cell->n_selection_phases < ESP_MAX_PHASES) {
             b->cell->selection_phases[b->cell->n_selection_phases++] = index;
         }
     }
@@ -273,6 +273,14 @@ static void check_creation(builder *b)
             esp_rng noise = esp_rng_make(0, "noise", 0);
             esp_instance instance;
             if (term->weight == 0) {
+                continue;
+            }
+            if ((term->plugin->loss->needs & ESP_LOAD) || term->plugin->loss->after_step != NULL) {
+                const char *place =
+                    esp_tree_pool_format(b->r->pool, "losses.%s", term->plugin->name);
+                complain(b, written_at(b, phase->name, place),
+                         "needs a gate's load or moves a routing bias; no model of this version "
+                         "has a gate");
                 continue;
             }
             if (esp_instance_create(&instance, term->plugin, &term->params, &dims, &noise) ==

@@ -10,7 +10,7 @@
 #include "study/schema.h"
 #include "study/study.h"
 
-enum { ESP_MAX_TRIALS = 100000, ESP_MAX_CELLS = 10000, ESP_MAX_PHASES = 64 };
+enum { ESP_MAX_TRIALS = 100000, ESP_MAX_CELLS = 10000 };
 
 /* path = value, somewhere in a set, a grid or --set. */
 typedef struct esp_assignment {

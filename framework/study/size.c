@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "core/status.h"
-#include "plugin/instance.h"
+#include "nn/network.h"
+#include "plugin/head.h"
 
 esp_size esp_size_of_model(const esp_model_config *model, uint32_t n_features, uint32_t n_outputs)
 {
@@ -42,17 +43,13 @@ int esp_size_match(const char *what, const esp_model_config *fff, uint32_t n_fea
 void esp_cell_dims(esp_dims *out, const esp_cell *cell, int phase, uint32_t n_features,
                    uint32_t n_outputs)
 {
-    bool tree = cell->model.kind == ESP_MODEL_FFF;
-    *out = (esp_dims){.struct_size = sizeof *out,
-                      .routing = tree ? ESP_ROUTING_TREE : ESP_ROUTING_NONE,
-                      .n_features = (int32_t)n_features,
-                      .n_outputs = (int32_t)n_outputs,
-                      .n_nodes = (1 << cell->model.depth) - 1,
-                      .n_leaves = 1 << cell->model.depth,
-                      .n_choices = 1,
-                      .depth = cell->model.depth,
-                      .leaf_width = cell->model.leaf_width,
-                      .batch_size = phase < cell->n_phases ? cell->phases[phase].batch_size : 1};
+    *out = esp_network_dims(&(esp_network_config){
+        .n_features = (int)n_features,
+        .n_outputs = (int)n_outputs,
+        .depth = cell->model.depth,
+        .leaf_width = cell->model.leaf_width,
+        .routes = cell->model.kind == ESP_MODEL_FFF,
+        .batch_size = phase < cell->n_phases ? cell->phases[phase].batch_size : 1});
 }
 
 int esp_size_of_cell(esp_size *out, const esp_cell *cell)
@@ -61,19 +58,17 @@ int esp_size_of_cell(esp_size *out, const esp_cell *cell)
     ESP_TRY(esp_dataset_describe(cell->data.name, NULL, &F, &O, NULL, NULL));
     *out = esp_size_of_model(&cell->model, F, O);
     esp_dims dims;
+    esp_head_decl decls[ESP_MAX_HEADS];
     esp_cell_dims(&dims, cell, 0, F, O);
     for (int i = 0; i < cell->n_heads; i++) {
         esp_instance head;
         esp_rng noise = esp_rng_make(0, "noise", 0);
         ESP_TRY(esp_instance_create(&head, cell->heads[i].plugin, &cell->heads[i].params, &dims,
                                     &noise));
-        esp_head_decl decl = {.struct_size = sizeof decl};
-        esp_instance_begin(&head);
-        int failed = head.plugin->head->declare(head.state, &head.host, &dims, &decl);
-        int status =
-            failed ? esp_fail(ESP_PLUGIN, "%s: %s", head.plugin->name, head.failure) : ESP_OK;
+        int status = esp_head_declare(&decls[i], &head, &dims);
         esp_instance_destroy(&head);
         ESP_TRY(status);
+        const esp_head_decl decl = decls[i];
         double count = decl.n_hidden * ((double)F + 1);
         for (int t = 0; t < decl.n_tensors; t++) {
             double elements = 1;
@@ -87,5 +82,14 @@ int esp_size_of_cell(esp_size *out, const esp_cell *cell)
         out->training_macs += 2 * decl.inference_macs + (double)decl.n_hidden * O;
         out->n_hidden += decl.n_hidden;
     }
-    return ESP_OK;
+    return esp_head_names_differ(decls, cell->n_heads, esp_own_tensor_names, ESP_N_OWN_TENSORS);
+}
+
+int esp_cell_epochs(const esp_cell *cell)
+{
+    int epochs = 0;
+    for (int i = 0; i < cell->n_phases; i++) {
+        epochs += cell->phases[i].epochs;
+    }
+    return epochs;
 }

@@ -18,6 +18,9 @@ esp_size esp_size_of_model(const esp_model_config *model, uint32_t n_features, u
  * and data sets. Thread: one. */
 int esp_size_of_cell(esp_size *out, const esp_cell *cell);
 
+/* The epochs of all phases, if none stops early. Thread: any. */
+int esp_cell_epochs(const esp_cell *cell);
+
 /* What plugins are told of a cell's model in a phase. */
 void esp_cell_dims(esp_dims *out, const esp_cell *cell, int phase, uint32_t n_features,
                    uint32_t n_outputs);

@@ -13,7 +13,7 @@
 /* Raised when the meaning of training changes; part of every trial's identity. */
 enum { ESP_TRAINER_VERSION = 1 };
 
-enum { ESP_MAX_TERMS = 8, ESP_MAX_HEADS = 4, ESP_MAX_MONITORS = 8 };
+enum { ESP_MAX_TERMS = 8, ESP_MAX_HEADS = 4, ESP_MAX_MONITORS = 8, ESP_MAX_PHASES = 64 };
 
 typedef enum esp_model_kind { ESP_MODEL_FFF, ESP_MODEL_FF } esp_model_kind;
 
@@ -101,7 +101,7 @@ typedef struct esp_cell {
     int n_monitors; /* 0: the last epoch is the selected one */
     esp_monitor monitors[ESP_MAX_MONITORS];
     int n_selection_phases; /* 0: all phases count */
-    int selection_phases[16];
+    int selection_phases[ESP_MAX_PHASES];
     int evaluate_every; /* exact evaluation of all splits every so many epochs; 0: only where it
                            must be */
     double checkpoint_seconds; /* a resume checkpoint at the first epoch end after so long */

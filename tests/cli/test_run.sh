@@ -115,7 +115,7 @@ expect 0 "$ESPALIER" query "SELECT count(*) FROM missing_trials WHERE status = '
 # cut off twice (the second time without any chance to say goodbye), then finished: the same bytes
 short=(study.yaml --set phases.balance.epochs=500 --set early_stopping=null --set checkpoint.seconds=0)
 expect 0 "$ESPALIER" run "${short[@]}" --db whole.db
-for signal in INT KILL; do
+for signal in INT HUP KILL; do
     "$ESPALIER" run "${short[@]}" --db parts.db >stdout 2>stderr </dev/null &
     runner=$!
     for _ in $(seq 100); do
@@ -151,11 +151,71 @@ variants:
   crashing: {}
   sound: {set: {losses: {cross_entropy: {weight: 1}}}}
 YAML
+# value DB SQL: the one value of a query.
+value() {
+    "$ESPALIER" query "$2" --format csv --db "$1" | tail -n 1
+}
 if [ -z "$ESPALIER_SANITIZE" ]; then # sanitizers catch the crash themselves
-    mkdir -p fixtures/loss && cp "$ESPALIER_BUILD/tests/fixture-plugins/crashes.so" fixtures/loss/
-    ESPALIER_PLUGIN_PATH=fixtures expect 1 "$ESPALIER" run crash.yaml --db crash.db --jobs 1
-    says "crashed" "2 trials failed" "done   sound seed 1"
+    mkdir -p fixtures/loss
+    cp "$ESPALIER_BUILD"/tests/fixture-plugins/{crashes,overflows_stack}.so fixtures/loss/
+    export ESPALIER_PLUGIN_PATH=fixtures
+    expect 1 "$ESPALIER" run crash.yaml --db crash.db --jobs 1
+    says "crashed in plugin crashes" "2 trials failed" "done   sound seed 1"
+    # tried again once, not for ever
+    expect 1 "$ESPALIER" run crash.yaml --db crash.db --retry-failed
+    [ "$(value crash.db "SELECT count(*) FROM attempt")" = 6 ] || fail "not two attempts a crash"
+    sed 's/crashes/overflows_stack/' crash.yaml >overflow.yaml
+    expect 1 "$ESPALIER" run overflow.yaml --db overflow.db
+    says "crashed in plugin overflows_stack" "2 trials failed" "done   sound seed 1"
+    unset ESPALIER_PLUGIN_PATH
 fi
+
+# a last step that diverges shows in the evaluation alone: it is no loss of 0
+cat >diverge.yaml <<'YAML'
+study: diverge
+seeds: 0
+defaults:
+  data: {name: toy, validation: 0.2}
+  model: {kind: ff, width: 8}
+  losses: {cross_entropy: {weight: 1000000}}
+  optimizer: {kind: sgd, learning_rate: 1000000}
+  batch_size: 4096
+  phases: {only: {epochs: 3}}
+  selection: {monitor: validation.hard_loss}
+YAML
+expect 1 "$ESPALIER" run diverge.yaml --db diverge.db
+says "diverged at epoch"
+
+# ---- what cannot be kept ends the run, not the trial -------------------------------------------
+one=(study.yaml --seeds 2 --only balanced --set checkpoint.seconds=0)
+id=$(basename "$(echo alone.db.checkpoints/*)")
+mkdir -p "kept.db.checkpoints/$id/state.safetensors.tmp" # stands where the checkpoint is written
+expect 3 "$ESPALIER" run "${one[@]}" --db kept.db
+says "state.safetensors"
+[ "$(value kept.db "SELECT status FROM missing_trials WHERE trial_id = '$id'")" = interrupted ] ||
+    fail "a trial whose checkpoint could not be written is not to be continued"
+rmdir "kept.db.checkpoints/$id/state.safetensors.tmp"
+expect 0 "$ESPALIER" run "${one[@]}" --db kept.db
+[ "$(hashes kept.db)" = "$(hashes alone.db)" ] || fail "it did not go on to the same bytes"
+
+# ---- ended by early stopping, then cut off before that was written ------------------------------
+epochs=$(value kept.db "SELECT max(epoch) FROM learning_curve WHERE trial_id = '$id'")
+sqlite3 kept.db "UPDATE trial SET status = 'running' WHERE trial_id = '$id'" || fail "no sqlite3"
+expect 0 "$ESPALIER" run "${one[@]}" --db kept.db
+[ "$(value kept.db "SELECT max(epoch) FROM learning_curve WHERE trial_id = '$id'")" = "$epochs" ] ||
+    fail "a phase that had stopped early went on"
+[ "$(hashes kept.db)" = "$(hashes alone.db)" ] || fail "the second end differs"
+
+# ---- selecting an epoch leaves what was measured while training --------------------------------
+curve="SELECT c.cell, c.seed, c.epoch, c.metric, c.value FROM learning_curve AS c WHERE split = 'train'
+    AND seed < 4 AND (metric LIKE 'loss.%' OR metric LIKE 'running%') AND value IS NOT NULL
+    AND NOT (metric = 'loss.balance' AND (phase = 'harden' OR cell = 'baseline')) ORDER BY 1, 2, 3, 4"
+expect 0 "$ESPALIER" run study.yaml --db unselected.db --set 'selection.monitor=[]' \
+    --set evaluation.train_every=0
+diff <("$ESPALIER" query "$curve" --format csv --db two.db) \
+    <("$ESPALIER" query "$curve" --format csv --db unselected.db) >stdout ||
+    fail "train metrics differ at selected epochs"
+
 
 # ---- refused before anything starts ------------------------------------------------------------
 expect 2 "$ESPALIER" run study.yaml --db new.db --set losses.balence.weight=1

@@ -54,7 +54,7 @@ static void create(model *m, const char *loss, const char *reduction, int depth,
         esp_params_default(&params, plugin);
         params.values[esp_params_find(plugin, "width")] = 3;
         assert_int_equal(esp_instance_create(&m->head, plugin, &params, &dims, &m->noise), 0);
-        config.heads[0] = (esp_head_slot){plugin->name, plugin->head, m->head.state, &m->head.host};
+        config.heads[0] = &m->head;
         config.n_heads = 1;
     }
     assert_int_equal(esp_network_create(&m->network, &config), 0);
@@ -92,9 +92,6 @@ static void destroy(model *m)
 static double loss_of(model *m, bool gradients)
 {
     esp_network *n = m->network;
-    if (m->has_head) {
-        esp_instance_begin(&m->head);
-    }
     assert_int_equal(esp_network_forward(n, 9, ESP_TRAINING), 0);
     const bool routes = n->config.routes;
     esp_batch batch = {.struct_size = sizeof batch,
@@ -116,7 +113,7 @@ static double loss_of(model *m, bool gradients)
                        .mixture = n->d_mixture};
     double value = NAN;
     esp_network_zero_view_gradients(n);
-    esp_instance_begin(&m->term);
+    esp_instance_begin(&m->term, ESP_TRAINING);
     assert_int_equal(m->term.plugin->loss->evaluate(m->term.state, &m->term.host, &batch,
                                                     gradients ? &d : NULL, &value),
                      0);

@@ -136,7 +136,7 @@ static void setup(oracle *o, const char *path)
                          .n_choices = 1,
                          .batch_size = batch};
         assert_int_equal(esp_instance_create(&o->head, plugin, &params, &dims, &o->noise), 0);
-        config.heads[0] = (esp_head_slot){plugin->name, plugin->head, o->head.state, &o->head.host};
+        config.heads[0] = &o->head;
         config.n_heads = 1;
     }
     assert_int_equal(esp_network_create(&o->network, &config), 0);
@@ -166,9 +166,6 @@ static void teardown(oracle *o)
 
 static void forward(oracle *o)
 {
-    if (o->head.plugin != NULL) {
-        esp_instance_begin(&o->head);
-    }
     assert_int_equal(esp_network_forward(o->network, integer(o->root, "case/batch"), ESP_TRAINING),
                      0);
 }

@@ -100,7 +100,7 @@ static void test_instance__log_accumulates(void **unused)
     host->log(host, "norm", 3, 2);
     host->log(host, "k", 1, 1);
     host->log(host, "norm", 4, 5);
-    esp_instance_begin(&instance); /* a new call keeps the epoch's sums */
+    esp_instance_begin(&instance, ESP_TRAINING); /* a new call keeps the epoch's sums */
     assert_int_equal(instance.n_logged, 2);
     assert_string_equal(instance.logged[0].key, "norm");
     assert_true(instance.logged[0].sum == 7 && instance.logged[0].weight == 7);
@@ -117,7 +117,7 @@ static void test_instance__log_refuses(void **unused)
     host->log(host, "Not a key", 1, 1);
     assert_non_null(strstr(instance.failure, "'Not a key'"));
     assert_int_equal(instance.n_logged, 0);
-    esp_instance_begin(&instance);
+    esp_instance_begin(&instance, ESP_TRAINING);
     for (int i = 0; i < ESP_MAX_LOGGED + 1; i++) {
         char key[16];
         snprintf(key, sizeof key, "key_%d", i);
@@ -136,7 +136,7 @@ static void test_instance__fail_keeps_the_first_message(void **unused)
     assert_int_not_equal(instance.host.fail(&instance.host, "leaf %d is empty", 3), 0);
     instance.host.fail(&instance.host, "so nothing works");
     assert_string_equal(instance.failure, "leaf 3 is empty");
-    esp_instance_begin(&instance);
+    esp_instance_begin(&instance, ESP_TRAINING);
     assert_string_equal(instance.failure, "");
     esp_instance_destroy(&instance);
 }
@@ -151,7 +151,7 @@ static void test_instance__scratch(void **unused)
     start(&instance, 0.5, NULL);
     unsigned char *blocks[BLOCKS];
     for (int call = 0; call < 3; call++) {
-        esp_instance_begin(&instance);
+        esp_instance_begin(&instance, ESP_TRAINING);
         const unsigned char *base = instance.scratch;
         for (int i = 0; i < BLOCKS; i++) {
             size_t bytes = (size_t)(i * i * 997) % 300000 + (size_t)i;

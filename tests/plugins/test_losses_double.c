@@ -114,7 +114,7 @@ static double evaluate(fixture *f, const char *name, const char *param, const ch
                              .scores = f->d_scores,
                              .mixture = f->d_mixture};
     double result = NAN;
-    esp_instance_begin(&instance);
+    esp_instance_begin(&instance, ESP_TRAINING);
     assert_int_equal(plugin->loss->evaluate(instance.state, &instance.host, &batch, &d, &result),
                      0);
     esp_instance_destroy(&instance);
