@@ -14,7 +14,8 @@ enum {
     KEY_ONLY = 'o',
     KEY_JOBS = 'j',
     KEY_DB = 'd',
-    KEY_RETRY = 'r'
+    KEY_RETRY = 'r',
+    KEY_STRICT = 'c'
 };
 
 static const struct argp_option argument_options[] = {
@@ -25,6 +26,8 @@ static const struct argp_option argument_options[] = {
     {"jobs", KEY_JOBS, "N", 0, "trials at a time, each on one core (default: all cores)", 0},
     {"db", KEY_DB, "FILE", 0, "results database (default: $ESPALIER_DB or results/espalier.db)", 0},
     {"retry-failed", KEY_RETRY, 0, 0, "train failed trials again", 0},
+    {"strict-code", KEY_STRICT, 0, 0,
+     "train again what was done by another build of the program or of a plugin", 0},
     {0}};
 
 typedef struct arguments {
@@ -65,6 +68,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return 0;
     case KEY_RETRY:
         a->run_options.retry_failed = true;
+        return 0;
+    case KEY_STRICT:
+        a->run_options.strict_code = true;
         return 0;
     case ARGP_KEY_ARG:
         if (a->study != NULL) {

@@ -242,5 +242,7 @@ int esp_instance_load(esp_instance *instance, const void *bytes, size_t count)
         return ESP_OK;
     }
     esp_instance_begin(instance, ESP_TRAINING);
-    return esp_instance_end(instance, plugin->load(instance->state, &instance->host, bytes, count));
+    int result = plugin->load(instance->state, &instance->host, bytes, count);
+    return esp_instance_end(instance, result) == ESP_OK ? ESP_OK
+                                                        : esp_fail(ESP_PLUGIN, "%s", esp_message());
 }

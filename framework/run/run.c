@@ -19,6 +19,7 @@
 #include "nn/blas.h"
 #include "run/environment.h"
 #include "run/record.h"
+#include "run/stale.h"
 #include "run/supervisor.h"
 #include "run/trial.h"
 #include "study/size.h"
@@ -43,10 +44,12 @@ typedef struct runner {
     esp_store_study record;
     int64_t *keys;
     int *epochs_stored;
+    bool *anew, *stale; /* by trial */
     int n_todo;
     int *todo; /* trials to train, in order */
     atomic_int next, n_failed, halted;
-    atomic_int abandon;
+    atomic_int abandon, finished;
+    atomic_int current[ESP_MAX_JOBS]; /* trial of each worker, or -1 */
     esp_trial_context context;
 } runner;
 
@@ -116,56 +119,99 @@ static int prepare_data(runner *r)
     return ESP_OK;
 }
 
-/* Which of the asked trials are left to do, and the words about the others. */
-static int list_todo(runner *r)
+static int allocate_lists(runner *r)
 {
-    const esp_study *study = r->study;
-    int n_asked = 0, n_done = 0, n_failed = 0, n_continued = 0;
-    r->todo = calloc((size_t)study->n_trials, sizeof *r->todo);
-    r->keys = calloc((size_t)study->n_trials, sizeof *r->keys);
-    r->epochs_stored = calloc((size_t)study->n_trials, sizeof *r->epochs_stored);
-    if (!r->todo || !r->keys || !r->epochs_stored) {
-        return esp_fail(ESP_MEMORY, "no memory for a run");
+    const size_t n = (size_t)r->study->n_trials;
+    r->todo = calloc(n, sizeof *r->todo);
+    r->keys = calloc(n, sizeof *r->keys);
+    r->epochs_stored = calloc(n, sizeof *r->epochs_stored);
+    r->anew = calloc(n, sizeof *r->anew);
+    r->stale = calloc(n, sizeof *r->stale);
+    return r->todo && r->keys && r->epochs_stored && r->anew && r->stale
+               ? ESP_OK
+               : esp_fail(ESP_MEMORY, "no memory for a run");
+}
+
+static int find_stale(runner *r, esp_store *store)
+{
+    for (int i = 0; i < r->study->n_trials; i++) {
+        const esp_trial *trial = &r->study->trials[i];
+        if (trial->asked_for && r->record.trials[i].status == ESP_TRIAL_DONE) {
+            ESP_TRY(esp_stale_check(&r->stale[i], store, r->record.trials[i].key,
+                                    &r->study->cells[trial->cell], r->context.environment));
+        }
     }
-    for (int i = 0; i < study->n_trials; i++) {
-        const esp_store_trial *stored = &r->record.trials[i];
-        r->keys[i] = stored->key;
-        r->epochs_stored[i] = stored->epochs_done;
-        if (!study->trials[i].asked_for) {
+    return ESP_OK;
+}
+
+/* What becomes of the trials asked for. */
+typedef struct tally {
+    int asked, done, stale, begun, failed;
+} tally;
+
+static bool is_todo(runner *r, int trial, tally *counts)
+{
+    const esp_store_trial *stored = &r->record.trials[trial];
+    const bool begun_now = atomic_load(&r->shared->begun[trial]);
+    if (stored->status == ESP_TRIAL_DONE) {
+        r->anew[trial] = r->stale[trial] && r->options->strict_code && !begun_now;
+        counts->stale += r->stale[trial];
+        counts->done += !r->anew[trial];
+        return r->anew[trial];
+    }
+    if (stored->status == ESP_TRIAL_FAILED && (!r->options->retry_failed || begun_now)) {
+        counts->failed++;
+        return false;
+    }
+    counts->begun += stored->epochs_done > 0;
+    return true;
+}
+
+static void tell(const runner *r, const tally *counts)
+{
+    char words[512];
+    size_t used = (size_t)snprintf(words, sizeof words, "%s: %d of %d trials to train",
+                                   r->study->name, r->n_todo, counts->asked);
+    const struct {
+        int count;
+        const char *words;
+    } parts[] = {
+        {counts->done, "done before"},
+        {counts->begun, "begun before"},
+        {counts->failed, "failed before (--retry-failed tries them again)"},
+        {counts->stale, r->options->strict_code
+                            ? "done by another build, so trained again"
+                            : "of these by another build (--strict-code trains them again)"}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (parts[i].count > 0) {
+            used += (size_t)snprintf(words + used, sizeof words - used, ", %d %s", parts[i].count,
+                                     parts[i].words);
+        }
+    }
+    esp_log_note("%s", words);
+}
+
+/* Which of the asked trials are left to do, and the words about the others. */
+static void list_todo(runner *r)
+{
+    tally counts = {0};
+    for (int i = 0; i < r->study->n_trials; i++) {
+        r->keys[i] = r->record.trials[i].key;
+        r->epochs_stored[i] = r->record.trials[i].epochs_done;
+        if (!r->study->trials[i].asked_for) {
             continue;
         }
         bool twin = false; /* two variants may come down to the same trial */
         for (int j = 0; j < r->n_todo; j++) {
-            twin = twin || r->keys[r->todo[j]] == stored->key;
+            twin = twin || r->keys[r->todo[j]] == r->keys[i];
         }
-        n_asked++;
-        if (stored->status == ESP_TRIAL_DONE) {
-            n_done++;
-        } else if (stored->status == ESP_TRIAL_FAILED &&
-                   (!r->options->retry_failed || atomic_load(&r->shared->begun[i]))) {
-            n_failed++;
-        } else if (!twin) {
+        counts.asked++;
+        if (is_todo(r, i, &counts) && !twin) {
             r->todo[r->n_todo++] = i;
-            n_continued += stored->epochs_done > 0;
         }
     }
-    char words[256];
-    int used = snprintf(words, sizeof words, "%s: %d of %d trials to train", study->name, r->n_todo,
-                        n_asked);
-    if (n_done > 0) {
-        used += snprintf(words + used, sizeof words - (size_t)used, ", %d done before", n_done);
-    }
-    if (n_continued > 0) {
-        used +=
-            snprintf(words + used, sizeof words - (size_t)used, ", %d begun before", n_continued);
-    }
-    if (n_failed > 0) {
-        used += snprintf(words + used, sizeof words - (size_t)used,
-                         ", %d failed before (--retry-failed tries them again)", n_failed);
-        atomic_store(&r->n_failed, n_failed);
-    }
-    esp_log_note("%s", words);
-    return ESP_OK;
+    atomic_store(&r->n_failed, counts.failed);
+    tell(r, &counts);
 }
 
 /* Trials that brought an earlier child down are failed, not tried again. */
@@ -214,7 +260,9 @@ static void *work_loop(void *argument)
         const int trial = r->todo[index];
         atomic_store(&r->shared->begun[trial], true);
         esp_supervisor_enter(r->shared, thread->slot, r->study->trials[trial].id);
+        atomic_store(&r->current[thread->slot], trial);
         int status = esp_trial_run(&r->context, trial, thread->slot);
+        atomic_store(&r->current[thread->slot], -1);
         esp_supervisor_leave(r->shared, thread->slot);
         if (status == ESP_STORE) {
             thread->status = status;
@@ -227,23 +275,43 @@ static void *work_loop(void *argument)
     return NULL;
 }
 
-/* Gives an interrupted epoch two seconds to finish. */
+/* A worker that does not even end at a batch's end is stuck in a plugin: its trial is recorded as
+ * interrupted, and the process ends. */
+static void leave_stuck(runner *r)
+{
+    for (int slot = 0; slot < r->jobs; slot++) {
+        const int trial = atomic_load(&r->current[slot]);
+        if (trial >= 0) {
+            const esp_end_record end = {.trial_key = r->keys[trial],
+                                        .status = ESP_TRIAL_INTERRUPTED,
+                                        .message = "",
+                                        .checkpoint_digest = ""};
+            esp_writer_end(r->context.writer, &end);
+        }
+    }
+    esp_writer_flush(r->context.writer);
+    esp_log_error("interrupted; a plugin did not return, finished epochs are kept");
+    _exit(esp_exit_code(ESP_INTERRUPTED));
+}
+
+/* Gives an interrupted epoch two seconds to finish, then a batch three. */
 static void *watch_stop(void *argument)
 {
     runner *r = argument;
     const struct timespec nap = {.tv_nsec = 50000000};
-    int ticks = 0;
-    bool noted = false;
-    while (atomic_load(&r->abandon) == 0) {
+    for (int ticks = 0; atomic_load(&r->finished) == 0;) {
         nanosleep(&nap, NULL);
-        ticks += atomic_load(&esp_supervisor_stop) != 0;
-        if (ticks == 1 && !noted) {
-            noted = true;
+        if (atomic_load(&esp_supervisor_stop) == 0) {
+            continue;
+        }
+        ticks++;
+        if (ticks == 1) {
             esp_progress_note(r->context.progress, "stopping: epochs that end within two seconds "
                                                    "are kept; again to stop at once");
-        }
-        if (ticks > 40) {
+        } else if (ticks == 40) {
             atomic_store(&r->abandon, 1);
+        } else if (ticks == 100) {
+            leave_stuck(r);
         }
     }
     return NULL;
@@ -259,6 +327,7 @@ static int run_threads(runner *r)
         return esp_fail(ESP_MEMORY, "no memory for worker threads");
     }
     for (; started < r->jobs; started++) {
+        atomic_store(&r->current[started], -1);
         threads[started] = (worker_thread){.runner = r, .slot = started};
         if (pthread_create(&threads[started].thread, NULL, work_loop, &threads[started]) != 0) {
             atomic_store(&r->halted, 1);
@@ -269,7 +338,7 @@ static int run_threads(runner *r)
     for (int i = 0; i < started; i++) {
         pthread_join(threads[i].thread, NULL);
     }
-    atomic_store(&r->abandon, 1);
+    atomic_store(&r->finished, 1);
     pthread_join(watch, NULL);
     for (int i = 0; status == ESP_OK && i < started; i++) {
         if (threads[i].status != ESP_OK) {
@@ -309,6 +378,8 @@ static void free_runner(runner *r)
     free(r->partitions);
     free(r->keys);
     free(r->epochs_stored);
+    free(r->anew);
+    free(r->stale);
     free(r->todo);
     free((void *)(uintptr_t)r->context.checkpoints);
     free((void *)(uintptr_t)r->context.environment);
@@ -350,13 +421,16 @@ static int run_in_child(void *argument, esp_shared *shared)
     ESP_TRY_OUT(esp_record_make(&r.record, r.study));
     ESP_TRY_OUT(esp_store_open(&store, r.options->database, ESP_STORE_WRITE));
     ESP_TRY_OUT(esp_store_register(store, &r.record));
+    ESP_TRY_OUT(allocate_lists(&r));
+    ESP_TRY_OUT(find_stale(&r, store));
     esp_store_close(store);
     store = NULL;
     ESP_TRY_OUT(esp_writer_start(&r.context.writer, r.options->database));
     ESP_TRY_OUT(record_crashes(&r));
-    ESP_TRY_OUT(list_todo(&r));
+    list_todo(&r);
     r.context.trial_keys = r.keys;
     r.context.epochs_stored = r.epochs_stored;
+    r.context.anew = r.anew;
     if (r.n_todo > 0) {
         ESP_TRY_OUT(train_all(&r));
     }

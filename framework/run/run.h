@@ -11,6 +11,7 @@ typedef struct esp_run_options {
     const char *database;
     int jobs; /* 0: one a core */
     bool retry_failed;
+    bool strict_code; /* trials done by other code are trained again */
 } esp_run_options;
 
 /* Trains what was asked for and is not done yet. Data sets are opened and BLAS checked before the

@@ -26,6 +26,7 @@ static _Thread_local esp_shared_slot *current_slot;
 static _Thread_local char *fault_stack;
 
 static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+enum { MAX_DEATHS = 3 };
 enum { N_FAULTS = sizeof fault_signals / sizeof *fault_signals };
 
 /* All requests to stop reach the child as SIGTERM: what a terminal sends goes to both, and must not
@@ -125,17 +126,14 @@ static int status_of_exit(int code)
     return ESP_FAILED;
 }
 
-/* Where a signal was ignored from the start (nohup) it stays so. */
-static void forward(int number)
+static bool is_ignored(int number)
 {
     struct sigaction now;
-    if (sigaction(number, NULL, &now) == 0 && now.sa_handler != SIG_IGN) {
-        handle(number, forward_stop, 0);
-    }
+    return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
 /* One child from fork to end; *again where another should follow. */
-static int run_once(bool *again, int (*work)(void *, esp_shared *), void *context,
+static int run_once(bool *again, int *deaths, int (*work)(void *, esp_shared *), void *context,
                     esp_shared *shared)
 {
     const pid_t parent = getpid();
@@ -167,7 +165,14 @@ static int run_once(bool *again, int (*work)(void *, esp_shared *), void *contex
         *again = true;
         return ESP_OK;
     }
-    return esp_fail(ESP_FAILED,
+    /* A death that no thread of ours caused (kill -9, out of memory) blames no trial. */
+    if (!asked_to_stop && ++*deaths < MAX_DEATHS) {
+        esp_log_warning("the worker process was ended by %s; starting it again",
+                        strsignal(WTERMSIG(result)));
+        *again = true;
+        return ESP_OK;
+    }
+    return esp_fail(asked_to_stop ? ESP_INTERRUPTED : ESP_FAILED,
                     "the worker process was ended by %s; finished epochs are kept, run the same "
                     "command to go on",
                     strsignal(WTERMSIG(result)));
@@ -181,14 +186,17 @@ int esp_supervise(int (*work)(void *, esp_shared *), void *context, int n_trials
     if (shared == MAP_FAILED) {
         return esp_fail(ESP_MEMORY, "no shared memory for a run: %s", strerror(errno));
     }
-    forward(SIGINT);
-    forward(SIGTERM);
-    forward(SIGHUP);
+    handle(SIGINT, forward_stop, 0);
+    handle(SIGTERM, forward_stop, 0);
+    if (!is_ignored(SIGHUP)) { /* else nohup wants it so */
+        handle(SIGHUP, forward_stop, 0);
+    }
     int status = ESP_OK;
     bool again = true;
+    int deaths = 0;
     while (again) {
         again = false;
-        status = run_once(&again, work, context, shared);
+        status = run_once(&again, &deaths, work, context, shared);
     }
     munmap(shared, size);
     return status;

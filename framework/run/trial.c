@@ -25,6 +25,7 @@ typedef struct worker {
     int64_t trial_key, attempt_key;
     int slot;
     char *folder;
+    int last_stored; /* epoch */
     double started, last_checkpoint, epoch_work;
 } worker;
 
@@ -145,6 +146,7 @@ static int finish_epoch(worker *w)
     }
     ESP_TRY(check_losses(t));
     ESP_TRY(store_epoch(w, t->epoch, false));
+    w->last_stored = t->epoch;
     esp_progress_epoch(w->context->progress, w->slot, t, w->epoch_work);
     return ESP_OK;
 }
@@ -180,10 +182,14 @@ static int train(worker *w)
 static int resume(worker *w, bool *resumed)
 {
     char *path = NULL;
+    const ptrdiff_t trial = w->trial - w->context->study->trials;
     *resumed = false;
+    if (w->context->anew[trial]) {
+        return ESP_OK;
+    }
     ESP_TRY(path_in(&path, w, "state.safetensors"));
     int status = esp_checkpoint_read_state(w->training, path);
-    const int stored = w->context->epochs_stored[w->trial - w->context->study->trials];
+    const int stored = w->context->epochs_stored[trial];
     if (status == ESP_OK && stored < w->training->epoch) {
         status = esp_fail(ESP_DATA, "%s: is at epoch %d, the database at %d", path,
                           w->training->epoch, stored);
@@ -217,6 +223,7 @@ static int prepare(worker *w, int *first_epoch)
     ESP_TRY(resume(w, &resumed));
     if (resumed) {
         *first_epoch = w->training->epoch + 1;
+        w->last_stored = w->training->epoch;
         return ESP_OK;
     }
     return create(w); /* a reading that failed may have left its traces */
@@ -284,18 +291,19 @@ static int store_end(const worker *w, esp_trial_status status, const char *messa
     char names[ESP_MAX_MONITORS][192];
     int n = 0;
     const esp_training *t = w->training;
-    if (status == ESP_TRIAL_DONE) {
-        for (int i = 0; i < t->n_best; i++) {
-            const esp_monitor *monitor = &w->cell->monitors[i];
-            snprintf(names[i], sizeof names[i], i == 0 ? "selected" : "selected:%s", monitor->name);
-            if (t->best[i].epoch > 0) {
-                selections[n++] = (esp_selection_record){names[i], t->best[i].epoch, monitor->name};
-            }
+    /* Of a trial that did not end well, what it had reached. */
+    for (int i = 0; t != NULL && i < t->n_best; i++) {
+        const esp_monitor *monitor = &w->cell->monitors[i];
+        snprintf(names[i], sizeof names[i], i == 0 ? "selected" : "selected:%s", monitor->name);
+        if (t->best[i].epoch > 0 && t->best[i].epoch <= w->last_stored) {
+            selections[n++] = (esp_selection_record){names[i], t->best[i].epoch, monitor->name};
         }
+    }
+    if (w->last_stored > 0) {
         if (t->n_best == 0) {
-            selections[n++] = (esp_selection_record){"selected", t->epoch, ""};
+            selections[n++] = (esp_selection_record){"selected", w->last_stored, ""};
         }
-        selections[n++] = (esp_selection_record){"last", t->epoch, ""};
+        selections[n++] = (esp_selection_record){"last", w->last_stored, ""};
     }
     const esp_end_record record = {.trial_key = w->trial_key,
                                    .attempt_key = w->attempt_key,

@@ -14,6 +14,7 @@ typedef struct esp_trial_context {
     const esp_study *study;
     const int64_t *trial_keys;              /* by trial */
     const int *epochs_stored;               /* by trial */
+    const bool *anew;                       /* by trial: not from its checkpoint */
     const esp_dataset *const *data;         /* by cell */
     const esp_partition *const *partitions; /* by cell */
     const char *checkpoints;                /* folder */

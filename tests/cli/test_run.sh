@@ -38,6 +38,11 @@ hashes() {
     (cd "$1.checkpoints" && sha256sum ./*/last.safetensors ./*/selected.safetensors)
 }
 
+# value DB SQL: the one value of a query.
+value() {
+    "$ESPALIER" query "$2" --format csv --db "$1" | tail -n 1
+}
+
 cat >study.yaml <<'YAML'
 study: small
 seeds: 0..3
@@ -98,8 +103,7 @@ long=(study.yaml --set phases.balance.epochs=100000 --set early_stopping=null --
 runner=$!
 for _ in $(seq 100); do
     sleep 0.1
-    [ "$("$ESPALIER" query "SELECT count(*) FROM learning_curve WHERE epoch > 5" --format csv --db cut.db \
-        2>/dev/null | tail -n 1)" -gt 0 ] 2>/dev/null && break
+    [ "$(value cut.db "SELECT max(epoch) FROM epoch" 2>/dev/null)" -gt 5 ] 2>/dev/null && break
 done
 kill -INT $runner
 wait $runner
@@ -111,6 +115,8 @@ expect 0 "$ESPALIER" query "SELECT max(epoch) FROM learning_curve" --format csv 
 expect 0 "$ESPALIER" query "SELECT count(*) FROM missing_trials WHERE status = 'interrupted'" \
     --format csv --db cut.db
 [ "$(tail -n 1 stdout)" -gt 0 ] || fail "no trial says it was interrupted"
+[ "$(value cut.db "SELECT count(*) > 0 FROM trial_final WHERE status = 'interrupted' AND at = 'last'")" = 1 ] ||
+    fail "an interrupted trial has no last epoch"
 
 # cut off twice (the second time without any chance to say goodbye), then finished: the same bytes
 short=(study.yaml --set phases.balance.epochs=500 --set early_stopping=null --set checkpoint.seconds=0)
@@ -151,10 +157,6 @@ variants:
   crashing: {}
   sound: {set: {losses: {cross_entropy: {weight: 1}}}}
 YAML
-# value DB SQL: the one value of a query.
-value() {
-    "$ESPALIER" query "$2" --format csv --db "$1" | tail -n 1
-}
 if [ -z "$ESPALIER_SANITIZE" ]; then # sanitizers catch the crash themselves
     mkdir -p fixtures/loss
     cp "$ESPALIER_BUILD"/tests/fixture-plugins/{crashes,overflows_stack}.so fixtures/loss/
@@ -162,13 +164,57 @@ if [ -z "$ESPALIER_SANITIZE" ]; then # sanitizers catch the crash themselves
     expect 1 "$ESPALIER" run crash.yaml --db crash.db --jobs 1
     says "crashed in plugin crashes" "2 trials failed" "done   sound seed 1"
     # tried again once, not for ever
-    expect 1 "$ESPALIER" run crash.yaml --db crash.db --retry-failed
+    expect 1 "$ESPALIER" run crash.yaml --db crash.db --retry-failed --jobs 1
     [ "$(value crash.db "SELECT count(*) FROM attempt")" = 6 ] || fail "not two attempts a crash"
     sed 's/crashes/overflows_stack/' crash.yaml >overflow.yaml
     expect 1 "$ESPALIER" run overflow.yaml --db overflow.db
     says "crashed in plugin overflows_stack" "2 trials failed" "done   sound seed 1"
+
+    # a plugin that does not return: one interrupt is enough
+    sed 's/crashes/hangs/; s/crashing/hanging/' crash.yaml >hang.yaml
+    cp "$ESPALIER_BUILD/tests/fixture-plugins/hangs.so" fixtures/loss/
+    "$ESPALIER" run hang.yaml --db hang.db --jobs 1 >stdout 2>stderr </dev/null &
+    runner=$!
+    for _ in $(seq 100); do
+        sleep 0.05
+        grep -q '^start  hanging' stderr && break
+    done
+    sleep 0.3
+    kill -INT $runner
+    wait $runner
+    code=$?
+    [ $code = 130 ] || fail "interrupted with a hanging plugin it exits $code"
+    [ "$(value hang.db "SELECT count(*) FROM trial WHERE status = 'running'")" = 0 ] ||
+        fail "a trial still runs, says the database"
     unset ESPALIER_PLUGIN_PATH
 fi
+
+# ---- the worker process killed: it is started again --------------------------------------------
+"$ESPALIER" run "${long[@]}" --db killed.db --only balanced --seeds 0 --set phases.balance.epochs=30000 \
+    >stdout 2>stderr </dev/null &
+runner=$!
+for _ in $(seq 100); do
+    sleep 0.05
+    [ "$(value killed.db "SELECT max(epoch) FROM epoch" 2>/dev/null)" -gt 5 ] 2>/dev/null && break
+done
+pkill -KILL -P $runner || fail "no worker process"
+wait $runner
+code=$?
+[ $code = 0 ] || fail "after its worker was killed, a run exits $code"
+says "starting it again" "done   balanced seed 0"
+
+# ---- other code --------------------------------------------------------------------------------
+cp "$ESPALIER" other && echo >>other
+export ESPALIER_PLUGIN_PATH=$ESPALIER_BUILD/plugins
+expect 0 ./other run study.yaml --db one.db
+says "0 of 8 trials to train, 8 done before, 8 of these by another build"
+before=$(hashes one.db)
+expect 0 ./other run study.yaml --db one.db --strict-code
+says "8 of 8 trials to train" "8 of 8 trials done"
+[ "$before" = "$(hashes one.db)" ] || fail "trained again, the same code gives other models"
+expect 0 ./other run study.yaml --db one.db --strict-code
+says "0 of 8 trials to train, 8 done before"
+unset ESPALIER_PLUGIN_PATH
 
 # a last step that diverges shows in the evaluation alone: it is no loss of 0
 cat >diverge.yaml <<'YAML'

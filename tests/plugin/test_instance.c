@@ -88,7 +88,7 @@ static void test_instance__create_refused(void **unused)
     esp_instance instance;
     esp_params params = {{0}};
     assert_int_equal(esp_instance_create(&instance, &plugin, &params, &small, NULL), ESP_PLUGIN);
-    assert_string_equal(esp_message(), "made_here: rate 0 needs more than 4 leaves");
+    assert_string_equal(esp_message(), "plugin 'made_here': rate 0 needs more than 4 leaves");
 }
 
 static void test_instance__log_accumulates(void **unused)
@@ -205,7 +205,7 @@ static void test_instance__save_and_load(void **unused)
     assert_int_equal(esp_instance_load(&copy, bytes, count), ESP_OK);
     assert_memory_equal(copy.state, instance.state, sizeof(state));
     assert_int_equal(esp_instance_load(&copy, bytes, count - 1), ESP_PLUGIN);
-    assert_string_equal(esp_message(), "made_here: 15 bytes instead of 16");
+    assert_string_equal(esp_message(), "plugin 'made_here': 15 bytes instead of 16");
     free(bytes);
     esp_instance_destroy(&instance);
     esp_instance_destroy(&copy);
