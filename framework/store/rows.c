@@ -30,6 +30,24 @@ static bool holds_sql(const char *text)
     return false;
 }
 
+/* What only the text of the query can be blamed for is the asker's mistake; the rest is the
+ * database's. */
+static int query_failed(const esp_store *store)
+{
+    switch (sqlite3_errcode(store->db) & 0xff) {
+    case SQLITE_ERROR:
+    case SQLITE_AUTH:
+    case SQLITE_TOOBIG:
+    case SQLITE_MISMATCH:
+    case SQLITE_RANGE:
+        return esp_fail(ESP_USAGE, "SQL: %s", sqlite3_errmsg(store->db));
+    case SQLITE_NOMEM:
+        return esp_fail(ESP_MEMORY, "SQL: %s", sqlite3_errmsg(store->db));
+    default:
+        return esp_sql_fail(store);
+    }
+}
+
 int esp_rows_open(esp_rows **out, esp_store *store, const char *sql)
 {
     *out = NULL;
@@ -41,10 +59,7 @@ int esp_rows_open(esp_rows **out, esp_store *store, const char *sql)
     const char *tail = "";
     rows->store = store;
     if (sqlite3_prepare_v2(store->db, sql, -1, &rows->statement, &tail) != SQLITE_OK) {
-        /* A mistake in the text is the asker's; anything else the database's. */
-        status = sqlite3_errcode(store->db) == SQLITE_ERROR
-                     ? esp_fail(ESP_USAGE, "SQL: %s", sqlite3_errmsg(store->db))
-                     : esp_sql_fail(store);
+        status = query_failed(store);
     } else if (rows->statement == NULL) {
         status = esp_fail(ESP_USAGE, "no SQL in the query");
     } else if (!sqlite3_stmt_readonly(rows->statement) ||
@@ -84,7 +99,7 @@ const char *esp_rows_parameter_name(const esp_rows *rows, int index)
 
 static int bind_result(esp_rows *rows, int code)
 {
-    return code == SQLITE_OK ? ESP_OK : esp_sql_fail(rows->store);
+    return code == SQLITE_OK ? ESP_OK : query_failed(rows->store);
 }
 
 int esp_rows_bind_text(esp_rows *rows, const char *name, const char *text)
@@ -111,7 +126,14 @@ int esp_rows_bind_real(esp_rows *rows, const char *name, double value)
 
 int esp_rows_step(esp_rows *rows, bool *has_row)
 {
-    return esp_sql_step(rows->store, rows->statement, has_row);
+    int code = sqlite3_step(rows->statement);
+    *has_row = code == SQLITE_ROW;
+    if (code == SQLITE_ROW || code == SQLITE_DONE) {
+        return ESP_OK;
+    }
+    int status = query_failed(rows->store);
+    sqlite3_reset(rows->statement);
+    return status;
 }
 
 int esp_rows_columns(const esp_rows *rows)

@@ -186,7 +186,8 @@ int esp_rows_bind_real(esp_rows *rows, const char *name, double value);
 /* The parameters a statement has, with their sign (":study"; "?" for one without a name). */
 int esp_rows_parameters(const esp_rows *rows);
 const char *esp_rows_parameter_name(const esp_rows *rows, int index);
-/* *has_row set; Errors: ESP_STORE. */
+/* *has_row set; Errors: ESP_USAGE for what the query's text asks wrongly (an overflow, a function
+ * that is not allowed); ESP_STORE; ESP_MEMORY. */
 int esp_rows_step(esp_rows *rows, bool *has_row);
 int esp_rows_columns(const esp_rows *rows);
 const char *esp_rows_column_name(const esp_rows *rows, int column);
