@@ -1,9 +1,11 @@
 /* espalier plugins: which loss terms and heads there are, what each is, and whether one is sound.
  */
+#include <errno.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "core/log.h"
@@ -298,6 +300,20 @@ static int check_all(int *refused, int *count, const esp_registry *registry)
     return ESP_OK;
 }
 
+/* A name that leads nowhere is said before anything is checked. */
+static int files_must_exist(const arguments *given)
+{
+    for (size_t i = 0; i < given->n_names; i++) {
+        if (is_file(given->names[i]) && access(given->names[i], F_OK) != 0) {
+            return esp_fail(ESP_NOT_FOUND,
+                            "%s: %s; a name without a dot is looked up among what "
+                            "`espalier plugins ls` lists",
+                            given->names[i], strerror(errno));
+        }
+    }
+    return ESP_OK;
+}
+
 static int check_named(int *refused, int *count, const arguments *given,
                        const esp_registry *registry)
 {
@@ -319,6 +335,7 @@ static int check(const arguments *given, const esp_registry *registry)
     if ((given->n_names == 0) != given->all) {
         return esp_fail(ESP_USAGE, "`espalier plugins check` takes files or names, or --all");
     }
+    ESP_TRY(files_must_exist(given));
     int refused = 0, count = 0;
     ESP_TRY(given->all ? check_all(&refused, &count, registry)
                        : check_named(&refused, &count, given, registry));

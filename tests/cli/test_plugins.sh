@@ -92,8 +92,9 @@ out '^passed$'
 err '1 of 2 plugins refused'
 run 2 check "$fixtures/crashes.so"
 out '^refused: crashes'
-run 2 check "$fixtures/nowhere.so"
-out '^refused: cannot be read'
+run 4 check "$fixtures/nowhere.so" balance
+err 'nowhere\.so: No such file'
+[ ! -s "$folder/out" ] || fail "checked before all names were looked at"
 run 4 check no_such_name
 run 0 check --all
 [ "$(grep -c '^passed$' "$folder/out")" -ge 4 ] || fail "all plugins expected"
