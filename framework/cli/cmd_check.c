@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cli/command.h"
+#include "core/log.h"
 #include "core/status.h"
 #include "plugin/registry.h"
 #include "study/study.h"
@@ -81,7 +82,13 @@ static int run(int argc, char **argv)
     ESP_TRY_OUT(esp_registry_create(&registry));
     for (int i = 0; i < o.n_paths; i++) {
         int one = check(o.paths[i], &o.study, registry);
+        if (one != ESP_OK && *esp_message()) {
+            esp_log_error("%s", esp_message()); /* each, not the last alone */
+        }
         status = status == ESP_OK ? one : status;
+    }
+    if (status != ESP_OK) {
+        esp_fail(status, "%s", ""); /* all is said already */
     }
 out:
     esp_registry_destroy(registry);

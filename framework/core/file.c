@@ -12,11 +12,20 @@
 #include "core/status.h"
 #include "core/text.h"
 
+/* A wrong name is the caller's mistake, a failing disk is not. */
+static int reading_failed(const char *path)
+{
+    int status = errno == ENOENT || errno == ENOTDIR  ? ESP_NOT_FOUND
+                 : errno == EISDIR || errno == EACCES ? ESP_USAGE
+                                                      : ESP_IO;
+    return esp_fail(status, "%s: %s", path, strerror(errno));
+}
+
 int esp_file_read(char **bytes, size_t *count, const char *path)
 {
     FILE *file = fopen(path, "rb");
     if (file == NULL) {
-        return esp_fail(errno == ENOENT ? ESP_NOT_FOUND : ESP_IO, "%s: %s", path, strerror(errno));
+        return reading_failed(path);
     }
     int status = ESP_OK;
     char *block = NULL;
@@ -35,7 +44,7 @@ int esp_file_read(char **bytes, size_t *count, const char *path)
         used += got;
     } while (got > 0);
     if (ferror(file)) {
-        status = esp_fail(ESP_IO, "%s: %s", path, strerror(errno));
+        status = reading_failed(path);
         goto out;
     }
     block[used] = '\0';

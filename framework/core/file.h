@@ -5,7 +5,8 @@
 #include <stddef.h>
 
 /* Reads a file into a new block with a NUL after its end; *bytes owned by the caller (free).
- * Errors: ESP_IO with path and reason; ESP_NOT_FOUND where there is none. Thread: any. */
+ * Errors, with path and reason: ESP_NOT_FOUND where there is none; ESP_USAGE for what cannot be
+ * read as a file (a directory, no permission); ESP_IO where reading fails. Thread: any. */
 int esp_file_read(char **bytes, size_t *count, const char *path);
 
 /* Writes path through <path>.tmp, fsync and rename: readers see the old or the new file, never half

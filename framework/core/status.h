@@ -10,7 +10,7 @@
     X(STUDY, 2, "study error")                                                                     \
     X(STORE, 3, "results database error")                                                          \
     X(NOT_FOUND, 4, "not found")                                                                   \
-    X(DATA, 4, "data set error")                                                                   \
+    X(DATA, 2, "malformed file")                                                                   \
     X(PLUGIN, 2, "plugin refused")                                                                 \
     X(IO, 1, "input or output error")                                                              \
     X(MEMORY, 1, "out of memory")                                                                  \

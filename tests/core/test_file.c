@@ -74,7 +74,7 @@ static void test_file__absent_and_unreadable(void **state)
     assert_int_equal(esp_file_read(&bytes, &count, path), ESP_NOT_FOUND);
     assert_non_null(strstr(esp_message(), path));
     assert_null(bytes);
-    assert_int_equal(esp_file_read(&bytes, &count, *state), ESP_IO); /* a folder */
+    assert_int_equal(esp_file_read(&bytes, &count, *state), ESP_USAGE); /* a folder */
     assert_non_null(strstr(esp_message(), *state));
     assert_null(bytes);
     free(path);

