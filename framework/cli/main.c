@@ -1,4 +1,5 @@
 /* espalier: the command line. Finds the verb and maps its status to an exit code. */
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,7 +53,8 @@ static int unknown_verb(const char *verb)
     return esp_exit_code(ESP_USAGE);
 }
 
-int main(int argc, char **argv)
+/* Runs the verb; the exit code. */
+static int dispatch(int argc, char **argv)
 {
     if (argc < 2) {
         print_usage(stderr);
@@ -83,4 +85,17 @@ int main(int argc, char **argv)
         }
     }
     return unknown_verb(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+    int code = dispatch(argc, argv);
+    /* A full disk shows at the latest here. */
+    errno = 0;
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        esp_log_error("standard output: %s: what was written is not all there",
+                      errno != 0 ? strerror(errno) : "cannot be written");
+        code = code == 0 ? esp_exit_code(ESP_IO) : code;
+    }
+    return code;
 }
