@@ -45,6 +45,23 @@ static void exact_real(char text[40], double value)
     }
 }
 
+/* A blob, or text that is not UTF-8, as SQL writes it: X'00ff'. NULL without memory. */
+static char *hex_literal(esp_rows *rows, int column)
+{
+    size_t count = 0;
+    const unsigned char *bytes = esp_rows_bytes(&count, rows, column);
+    char *text = malloc(2 * count + 4);
+    if (text == NULL) {
+        return NULL;
+    }
+    char *next = text + sprintf(text, "X'");
+    for (size_t i = 0; i < count; i++) {
+        next += sprintf(next, "%02x", bytes[i]);
+    }
+    strcpy(next, "'");
+    return text;
+}
+
 /* ---- text: the widths want all cells first -----------------------------------------------------
  */
 
@@ -73,6 +90,8 @@ static char *text_of(esp_rows *rows, int column)
         return esp_text_format("-");
     case 'r':
         return esp_text_format("%.6g", esp_rows_real(rows, column));
+    case 'b':
+        return hex_literal(rows, column);
     default: {
         char *text = esp_text_format("%s", esp_rows_text(rows, column));
         for (char *next = text; next != NULL && *next != '\0'; next++) {
@@ -106,7 +125,7 @@ static int add_row(text_table *table, esp_rows *rows)
         }
         int width = width_of(row[i]);
         table->widths[i] = width > table->widths[i] ? width : table->widths[i];
-        table->numeric[i] = table->numeric[i] && esp_rows_type(rows, i) != 't';
+        table->numeric[i] = table->numeric[i] && strchr("irn", esp_rows_type(rows, i)) != NULL;
     }
     return ESP_OK;
 }
@@ -165,7 +184,7 @@ out:
     return status;
 }
 
-/* ---- the others, row by row --------------------------------------------------------------------
+/* ---- cells of CSV and Markdown -----------------------------------------------------------------
  */
 
 static void print_csv_text(const char *text, FILE *out)
@@ -181,9 +200,9 @@ static void print_csv_text(const char *text, FILE *out)
     fputc('"', out);
 }
 
-static void print_csv(esp_rows *rows, int column, FILE *out)
+static int print_csv(esp_rows *rows, int column, FILE *out)
 {
-    char number[40];
+    char number[40], *literal = NULL;
     switch (esp_rows_type(rows, column)) {
     case 'n':
         break;
@@ -191,9 +210,18 @@ static void print_csv(esp_rows *rows, int column, FILE *out)
         exact_real(number, esp_rows_real(rows, column));
         fputs(number, out);
         break;
+    case 'b':
+        literal = hex_literal(rows, column);
+        if (literal == NULL) {
+            return esp_fail(ESP_MEMORY, "no memory for a cell");
+        }
+        fputs(literal, out);
+        free(literal);
+        break;
     default:
         print_csv_text(esp_rows_text(rows, column), out);
     }
+    return ESP_OK;
 }
 
 static void print_md_text(const char *text, FILE *out)
@@ -217,30 +245,71 @@ static int print_md(esp_rows *rows, int column, FILE *out)
     return ESP_OK;
 }
 
+/* ---- JSON --------------------------------------------------------------------------------------
+ */
+
+/* Column names as keys, which must differ: a repeated one becomes name:1, name:2, ... Owned by the
+ * caller (free_keys), NULL without memory. */
+static char **make_keys(const esp_rows *rows)
+{
+    int n_columns = esp_rows_columns(rows);
+    char **keys = calloc((size_t)n_columns + 1, sizeof *keys);
+    for (int i = 0; keys != NULL && i < n_columns; i++) {
+        const char *name = esp_rows_column_name(rows, i);
+        keys[i] = esp_text_format("%s", name);
+        for (int j = 0, number = 1; keys[i] != NULL && j < i; j++) {
+            if (strcmp(keys[i], keys[j]) == 0) {
+                free(keys[i]);
+                keys[i] = esp_text_format("%s:%d", name, number++);
+                j = -1; /* the new one against all */
+            }
+        }
+    }
+    return keys;
+}
+
+static void free_keys(char **keys, int n_columns)
+{
+    for (int i = 0; keys != NULL && i < n_columns; i++) {
+        free(keys[i]);
+    }
+    free(keys);
+}
+
+/* What JSON has no word for is a string: infinities, blobs, text that is not UTF-8. */
 static json_t *json_of_cell(esp_rows *rows, int column)
 {
     json_t *value = NULL;
-    switch (esp_rows_type(rows, column)) {
-    case 'i':
-        value = json_integer(esp_rows_integer(rows, column));
-        break;
-    case 'r':
-        value = json_real(esp_rows_real(rows, column)); /* none for infinities */
-        break;
-    case 't':
-        value = json_string(esp_rows_text(rows, column));
-        break;
-    default:
-        break;
+    size_t count = 0;
+    const char type = esp_rows_type(rows, column);
+    if (type == 'n') {
+        return json_null();
+    }
+    if (type == 'i') {
+        return json_integer(esp_rows_integer(rows, column));
+    }
+    if (type == 'r') {
+        double real = esp_rows_real(rows, column);
+        return isinf(real) ? json_string(real > 0 ? "Infinity" : "-Infinity") : json_real(real);
+    }
+    if (type == 't') {
+        const char *text = esp_rows_text(rows, column);
+        esp_rows_bytes(&count, rows, column);
+        value = json_stringn(text, count);
+    }
+    if (value == NULL) {
+        char *literal = hex_literal(rows, column);
+        value = json_string(literal);
+        free(literal);
     }
     return value != NULL ? value : json_null();
 }
 
-static json_t *json_of_row(esp_rows *rows)
+static json_t *json_of_row(esp_rows *rows, char *const *keys)
 {
     json_t *object = json_object();
     for (int i = 0; i < esp_rows_columns(rows); i++) {
-        json_object_set_new(object, esp_rows_column_name(rows, i), json_of_cell(rows, i));
+        json_object_set_new(object, keys[i], json_of_cell(rows, i));
     }
     return object;
 }
@@ -250,12 +319,16 @@ int esp_rows_to_json(json_t **array, esp_rows *rows)
     *array = json_array();
     bool has_row = true;
     int status = ESP_OK;
-    while ((status = esp_rows_step(rows, &has_row)) == ESP_OK && has_row) {
-        if (json_array_append_new(*array, json_of_row(rows)) != 0) {
+    char **keys = make_keys(rows);
+    if (keys == NULL) {
+        status = esp_fail(ESP_MEMORY, "no memory for the rows");
+    }
+    while (status == ESP_OK && (status = esp_rows_step(rows, &has_row)) == ESP_OK && has_row) {
+        if (json_array_append_new(*array, json_of_row(rows, keys)) != 0) {
             status = esp_fail(ESP_MEMORY, "no memory for the rows");
-            break;
         }
     }
+    free_keys(keys, esp_rows_columns(rows));
     if (status != ESP_OK) {
         json_decref(*array);
         *array = NULL;
@@ -264,11 +337,11 @@ int esp_rows_to_json(json_t **array, esp_rows *rows)
 }
 
 /* One row as an object; reals with as few digits as say the same number, which jansson cannot. */
-static void print_object(esp_rows *rows, FILE *out)
+static void print_object(esp_rows *rows, char *const *keys, FILE *out)
 {
     for (int i = 0; i < esp_rows_columns(rows); i++) {
         char number[40];
-        json_t *name = json_string(esp_rows_column_name(rows, i));
+        json_t *name = json_string(keys[i]);
         json_t *value = json_of_cell(rows, i);
         fputs(i > 0 ? ", " : "{", out);
         json_dumpf(name, out, JSON_ENCODE_ANY);
@@ -288,17 +361,27 @@ static void print_object(esp_rows *rows, FILE *out)
 static int print_json(size_t *n_rows, esp_rows *rows, FILE *out)
 {
     bool has_row = false;
+    int status = ESP_OK;
+    char **keys = make_keys(rows);
+    if (keys == NULL) {
+        return esp_fail(ESP_MEMORY, "no memory for the rows");
+    }
     for (fputc('[', out);; ++*n_rows) {
-        ESP_TRY(esp_rows_step(rows, &has_row));
+        ESP_TRY_OUT(esp_rows_step(rows, &has_row));
         if (!has_row) {
             break;
         }
         fputs(*n_rows > 0 ? ",\n " : "\n ", out);
-        print_object(rows, out);
+        print_object(rows, keys, out);
     }
     fputs(*n_rows > 0 ? "\n]\n" : "]\n", out);
-    return ESP_OK;
+out:
+    free_keys(keys, esp_rows_columns(rows));
+    return status;
 }
+
+/* ---- Markdown and CSV, row by row --------------------------------------------------------------
+ */
 
 static int print_lines(size_t *n_rows, esp_rows *rows, esp_row_format format, FILE *out)
 {
@@ -320,11 +403,7 @@ static int print_lines(size_t *n_rows, esp_rows *rows, esp_row_format format, FI
         }
         for (int i = 0; i < n_columns; i++) {
             fputs(md ? "| " : i > 0 ? "," : "", out);
-            if (md) {
-                ESP_TRY(print_md(rows, i, out));
-            } else {
-                print_csv(rows, i, out);
-            }
+            ESP_TRY((md ? print_md : print_csv)(rows, i, out));
             fputs(md ? " " : "", out);
         }
         fputs(md ? "|\n" : "\n", out);

@@ -7,11 +7,13 @@
 
 #include "store/store.h"
 
+/* Blobs print as SQL writes them, X'00ff'. */
 typedef enum esp_row_format {
     ESP_ROWS_TEXT, /* columns aligned, numbers to the right with 6 digits, NULL as - */
     ESP_ROWS_MD,
     ESP_ROWS_CSV, /* RFC 4180, NULL as nothing */
-    ESP_ROWS_JSON /* an array of objects */
+    ESP_ROWS_JSON /* an array of objects, repeated column names as name, name:1, ...; infinities as
+                     strings */
 } esp_row_format;
 
 /* "text", "md", "csv" or "json". Errors: ESP_USAGE. Thread: any, as all below. */

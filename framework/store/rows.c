@@ -155,6 +155,8 @@ char esp_rows_type(esp_rows *rows, int column)
         return 'r';
     case SQLITE_NULL:
         return 'n';
+    case SQLITE_BLOB:
+        return 'b';
     default:
         return 't';
     }
@@ -163,6 +165,13 @@ char esp_rows_type(esp_rows *rows, int column)
 const char *esp_rows_text(esp_rows *rows, int column)
 {
     return (const char *)sqlite3_column_text(rows->statement, column);
+}
+
+const unsigned char *esp_rows_bytes(size_t *count, esp_rows *rows, int column)
+{
+    const unsigned char *bytes = sqlite3_column_blob(rows->statement, column);
+    *count = (size_t)sqlite3_column_bytes(rows->statement, column);
+    return bytes;
 }
 
 int64_t esp_rows_integer(esp_rows *rows, int column)

@@ -193,10 +193,13 @@ int esp_rows_columns(const esp_rows *rows);
 const char *esp_rows_column_name(const esp_rows *rows, int column);
 /* Valid until the next step. NULL for SQL NULL. */
 const char *esp_rows_text(esp_rows *rows, int column);
+/* The bytes of a text or blob, not ended by a NUL; NULL where there are none. Valid until the next
+ * step. */
+const unsigned char *esp_rows_bytes(size_t *count, esp_rows *rows, int column);
 int64_t esp_rows_integer(esp_rows *rows, int column);
 /* NaN for SQL NULL. */
 double esp_rows_real(esp_rows *rows, int column);
-/* 'i' integer, 'r' real, 't' text, 'n' null (blobs are not used). */
+/* 'i' integer, 'r' real, 't' text, 'b' blob (only in queries of the user's own), 'n' null. */
 char esp_rows_type(esp_rows *rows, int column);
 
 #endif

@@ -84,6 +84,19 @@ is "$(tail -1 <<<"$out")" '| 1e3 | x\|y | - |' "markdown escapes"
 run 0 query "SELECT :a AS a, NULL AS c, 'é\"' AS e, 0.1 AS d" --set a=7 --format json
 has "$out" '{"a": 7, "c": null, "e": "é\"", "d": 0.1}' "json types"
 
+blob="SELECT x'00FF' AS b, x'' AS e, 9e999 AS i, -9e999 AS j, 1 AS a, 2 AS a, 3 AS 'a:1', 4 AS a"
+run 0 query "$blob" --format json
+has "$out" '{"b": "X'"'00ff'"'", "e": "X'"''"'", "i": "Infinity", "j": "-Infinity", "a": 1, "a:1": 2, "a:1:1": 3, "a:2": 4}' \
+    "json: blobs, infinities, repeated names"
+run 0 query "$blob" --format csv
+is "$(tail -1 <<<"$out")" "X'00ff',X'',inf,-inf,1,2,3,4" "csv: blobs"
+run 0 query "$blob" --format md
+has "$out" "| X'00ff' | X'' |" "markdown: blobs"
+run 0 query "$blob"
+has "$out" "X'00ff'  X''" "text: blobs"
+run 0 query "SELECT CAST(x'61ff' AS TEXT) AS a, 'b' || char(0) || 'c' AS b" --format json
+has "$out" '{"a": "X'"'61ff'"'", "b": "b\u0000c"}' "json: text that is not UTF-8, text with a NUL"
+
 # ---- mistakes
 run 2 query "SELECT * FROM seed_stat"
 has "$err" "did you mean 'seed_stats'" "a view misspelt"
