@@ -65,6 +65,56 @@ static int check_labels(const owner *data, int file, uint32_t n_classes)
     return ESP_OK;
 }
 
+/* The classes without examples, as "3, 10 to 254", cut where it gets long; "" where all have some.
+ * counts [n_classes]. */
+static void list_absent(char *list, size_t capacity, const uint32_t *counts, uint32_t n_classes)
+{
+    enum { LONGEST = 32 }; /* of ", 100 to 200" and ", ..." */
+    size_t used = 0;
+    *list = '\0';
+    for (uint32_t first = 0, next; first < n_classes; first = next + 1) {
+        for (next = first; next < n_classes && counts[next] == 0; next++) {
+        }
+        if (next == first) {
+            continue;
+        }
+        if (used + LONGEST > capacity) {
+            snprintf(list + used, capacity - used, ", ...");
+            return;
+        }
+        snprintf(list + used, capacity - used, "%s%u", used > 0 ? ", " : "", first);
+        used = strlen(list);
+        if (next - first > 1) {
+            snprintf(list + used, capacity - used, " to %u", next - 1);
+            used = strlen(list);
+        }
+    }
+}
+
+/* Own data has the classes 0 to the greatest training label. A label far off, such as 255 for
+ * "none", or labels that count from 1, would make classes that nothing is learned for. */
+static int check_classes(const owner *data)
+{
+    const esp_idx *labels = &data->files[TRAIN_LABELS];
+    const uint32_t n_classes = data->dataset.n_classes;
+    uint32_t counts[256] = {0}, greatest_at = 0;
+    char list[160];
+    for (uint32_t i = 0; i < labels->sizes[0]; i++) {
+        counts[labels->bytes[i]]++;
+        greatest_at = labels->bytes[i] > labels->bytes[greatest_at] ? i : greatest_at;
+    }
+    list_absent(list, sizeof list, counts, n_classes);
+    if (*list == '\0') {
+        return ESP_OK;
+    }
+    return esp_fail(ESP_DATA,
+                    "%s: labels out of range: label %u of example %u (counted from 0) makes "
+                    "classes 0 to %u, and no training example has class %s; labels count from 0 "
+                    "without a gap",
+                    data->dataset.paths[TRAIN_LABELS], labels->bytes[greatest_at], greatest_at,
+                    n_classes - 1, list);
+}
+
 static int check_hashes(const owner *data, const esp_known_dataset *known)
 {
     for (int file = 0; file < ESP_DATASET_FILES; file++) {
@@ -123,6 +173,7 @@ static int read_and_check(owner *data, const esp_known_dataset *known)
             uint32_t label = dataset->train.labels[i];
             dataset->n_classes = label + 1 > dataset->n_classes ? label + 1 : dataset->n_classes;
         }
+        ESP_TRY(check_classes(data));
     }
     ESP_TRY(check_labels(data, TEST_LABELS, dataset->n_classes));
     if (known != NULL) {

@@ -263,6 +263,32 @@ static void test_dataset__label_out_of_range(void **state)
     free(labels.bytes);
 }
 
+/* Classes that no training example has: one label far off, labels that count from 1, and more gaps
+ * than a message holds. */
+static void test_dataset__labels_with_a_gap(void **state)
+{
+    generate(state, "a", "toy", 1);
+    content labels = load(state, "a/toy/train-labels-idx1-ubyte");
+    uint8_t *first = (uint8_t *)labels.bytes + LABELS_HEADER;
+    const uint8_t kept = first[17];
+    first[17] = 255;
+    save(&labels);
+    expect_refused("toy", PARTS(labels.path, "labels out of range", "label 255 of example 17",
+                                "no training example has class 3 to 254;"));
+    first[17] = kept;
+    for (int i = 0; i < N_TRAIN; i++) {
+        first[i]++;
+    }
+    save(&labels);
+    expect_refused("toy", PARTS("label 3 of example", "has class 0; labels count from 0"));
+    for (int i = 0; i < N_TRAIN; i++) {
+        first[i] = (uint8_t)(2 * i + 1);
+    }
+    save(&labels);
+    expect_refused("toy", PARTS("label 239 of example 119", "class 0, 2, 4,", ", ...;"));
+    free(labels.bytes);
+}
+
 static void test_dataset__label_out_of_range_of_known_name(void **state)
 {
     generate(state, "a", "mnist", 1);
@@ -347,6 +373,7 @@ int main(void)
         TEST(test_dataset__images_and_labels_of_different_length),
         TEST(test_dataset__image_sizes_differ),
         TEST(test_dataset__label_out_of_range),
+        TEST(test_dataset__labels_with_a_gap),
         TEST(test_dataset__label_out_of_range_of_known_name),
         TEST(test_dataset__known_name_with_other_content),
         TEST(test_dataset__malformed_is_said_before_the_hash),
