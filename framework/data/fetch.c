@@ -1,10 +1,13 @@
 #include "data/fetch.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -124,6 +127,52 @@ static int move_into_place(const char *from, const char *to)
     return status;
 }
 
+/* Waits for another fetch into the folder to end. The lock goes with the process, whatever ends it,
+ * and leaves no file: it is on the folder itself. *lock is -1 where the file system has no locks.
+ * Errors: ESP_IO. */
+static int lock_folder(int *lock, const char *folder, FILE *progress)
+{
+    *lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*lock < 0) {
+        return esp_fail(ESP_IO, "%s: %s", folder, strerror(errno));
+    }
+    if (flock(*lock, LOCK_EX | LOCK_NB) == 0) {
+        return ESP_OK;
+    }
+    if (errno != EWOULDBLOCK) {
+        close(*lock);
+        *lock = -1;
+        return ESP_OK;
+    }
+    fprintf(progress, "waiting for another `espalier data fetch` to end\n");
+    fflush(progress);
+    while (flock(*lock, LOCK_EX) != 0) {
+        if (errno != EINTR) {
+            return esp_fail(ESP_IO, "%s: %s", folder, strerror(errno));
+        }
+    }
+    return ESP_OK;
+}
+
+/* What a fetch that was cut off left; no other one is under way. */
+static void remove_leftovers(const char *cache)
+{
+    DIR *directory = opendir(cache);
+    const struct dirent *entry;
+    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+        char *path = strncmp(entry->d_name, ".fetch-", 7) == 0
+                         ? esp_text_format("%s/%s", cache, entry->d_name)
+                         : NULL;
+        if (path != NULL) {
+            remove_tree(path);
+        }
+        free(path);
+    }
+    if (directory != NULL) {
+        closedir(directory);
+    }
+}
+
 /* Verifies the files of a folder. */
 static int verify_folder(const char *name, const char *folder)
 {
@@ -173,12 +222,16 @@ static int unpack_mnist(const char *work, const char *folder, FILE *progress)
 
 static int fetch_mnist(FILE *progress)
 {
-    int status = ESP_OK;
+    int status = ESP_OK, lock = -1;
     char *cache = esp_dataset_cache_directory(), *work = NULL, *folder = NULL;
     if (cache == NULL) {
         return esp_fail(ESP_IO, "no folder to put data in: set XDG_CACHE_HOME or HOME");
     }
     ESP_TRY_OUT(esp_file_make_directories(cache));
+    ESP_TRY_OUT(lock_folder(&lock, cache, progress));
+    if (lock >= 0) {
+        remove_leftovers(cache);
+    }
     work = esp_text_format("%s/.fetch-XXXXXX", cache);
     folder = esp_text_format("%s/mnist", cache);
     if (work == NULL || folder == NULL) {
@@ -192,6 +245,9 @@ static int fetch_mnist(FILE *progress)
     status = unpack_mnist(work, folder, progress);
     remove_tree(work);
 out:
+    if (lock >= 0) {
+        close(lock);
+    }
     free(cache);
     free(work);
     free(folder);

