@@ -2,14 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/file.h"
@@ -18,6 +15,7 @@
 #include "core/text.h"
 #include "nn/blas.h"
 #include "run/environment.h"
+#include "run/pool.h"
 #include "run/record.h"
 #include "run/stale.h"
 #include "run/supervisor.h"
@@ -47,9 +45,7 @@ typedef struct runner {
     bool *anew, *stale; /* by trial */
     int n_todo;
     int *todo; /* trials to train, in order */
-    atomic_int next, n_failed, halted;
-    atomic_int abandon, finished;
-    atomic_int current[ESP_MAX_JOBS]; /* trial of each worker, or -1 */
+    int n_failed;
     esp_trial_context context;
 } runner;
 
@@ -210,7 +206,7 @@ static void list_todo(runner *r)
             r->todo[r->n_todo++] = i;
         }
     }
-    atomic_store(&r->n_failed, counts.failed);
+    r->n_failed = counts.failed;
     tell(r, &counts);
 }
 
@@ -241,114 +237,6 @@ static int record_crashes(runner *r)
     return ESP_OK;
 }
 
-typedef struct worker_thread {
-    runner *runner;
-    int slot, status;
-    char message[1024];
-    pthread_t thread;
-} worker_thread;
-
-static void *work_loop(void *argument)
-{
-    worker_thread *thread = argument;
-    runner *r = thread->runner;
-    while (atomic_load(&esp_supervisor_stop) == 0 && atomic_load(&r->halted) == 0) {
-        const int index = atomic_fetch_add(&r->next, 1);
-        if (index >= r->n_todo) {
-            break;
-        }
-        const int trial = r->todo[index];
-        atomic_store(&r->shared->begun[trial], true);
-        esp_supervisor_enter(r->shared, thread->slot, r->study->trials[trial].id);
-        atomic_store(&r->current[thread->slot], trial);
-        int status = esp_trial_run(&r->context, trial, thread->slot);
-        atomic_store(&r->current[thread->slot], -1);
-        esp_supervisor_leave(r->shared, thread->slot);
-        if (status == ESP_STORE) {
-            thread->status = status;
-            snprintf(thread->message, sizeof thread->message, "%s", esp_message());
-            atomic_store(&r->halted, 1);
-        } else if (status != ESP_OK && status != ESP_INTERRUPTED) {
-            atomic_fetch_add(&r->n_failed, 1);
-        }
-    }
-    return NULL;
-}
-
-/* A worker that does not even end at a batch's end is stuck in a plugin: its trial is recorded as
- * interrupted, and the process ends. */
-static void leave_stuck(runner *r)
-{
-    for (int slot = 0; slot < r->jobs; slot++) {
-        const int trial = atomic_load(&r->current[slot]);
-        if (trial >= 0) {
-            const esp_end_record end = {.trial_key = r->keys[trial],
-                                        .status = ESP_TRIAL_INTERRUPTED,
-                                        .message = "",
-                                        .checkpoint_digest = ""};
-            esp_writer_end(r->context.writer, &end);
-        }
-    }
-    esp_writer_flush(r->context.writer);
-    esp_log_error("interrupted; a plugin did not return, finished epochs are kept");
-    _exit(esp_exit_code(ESP_INTERRUPTED));
-}
-
-/* Gives an interrupted epoch two seconds to finish, then a batch three. */
-static void *watch_stop(void *argument)
-{
-    runner *r = argument;
-    const struct timespec nap = {.tv_nsec = 50000000};
-    for (int ticks = 0; atomic_load(&r->finished) == 0;) {
-        nanosleep(&nap, NULL);
-        if (atomic_load(&esp_supervisor_stop) == 0) {
-            continue;
-        }
-        ticks++;
-        if (ticks == 1) {
-            esp_progress_note(r->context.progress, "stopping: epochs that end within two seconds "
-                                                   "are kept; again to stop at once");
-        } else if (ticks == 40) {
-            atomic_store(&r->abandon, 1);
-        } else if (ticks == 100) {
-            leave_stuck(r);
-        }
-    }
-    return NULL;
-}
-
-static int run_threads(runner *r)
-{
-    worker_thread *threads = calloc((size_t)r->jobs, sizeof *threads);
-    pthread_t watch;
-    int status = ESP_OK, started = 0;
-    if (threads == NULL || pthread_create(&watch, NULL, watch_stop, r) != 0) {
-        free(threads);
-        return esp_fail(ESP_MEMORY, "no memory for worker threads");
-    }
-    for (; started < r->jobs; started++) {
-        atomic_store(&r->current[started], -1);
-        threads[started] = (worker_thread){.runner = r, .slot = started};
-        if (pthread_create(&threads[started].thread, NULL, work_loop, &threads[started]) != 0) {
-            atomic_store(&r->halted, 1);
-            status = esp_fail(ESP_FAILED, "cannot start worker thread %d", started + 1);
-            break;
-        }
-    }
-    for (int i = 0; i < started; i++) {
-        pthread_join(threads[i].thread, NULL);
-    }
-    atomic_store(&r->finished, 1);
-    pthread_join(watch, NULL);
-    for (int i = 0; status == ESP_OK && i < started; i++) {
-        if (threads[i].status != ESP_OK) {
-            status = esp_fail(threads[i].status, "%s", threads[i].message);
-        }
-    }
-    free(threads);
-    return status;
-}
-
 static int train_all(runner *r)
 {
     double work = 0;
@@ -357,10 +245,12 @@ static int train_all(runner *r)
         const esp_cell *todo = &r->study->cells[cell];
         work += esp_cell_epochs(todo) * esp_cell_epoch_work(todo, r->cell_partitions[cell]);
     }
-    r->jobs = r->jobs < r->n_todo ? r->jobs : r->n_todo;
-    ESP_TRY(esp_progress_start(&r->context.progress, stderr, r->jobs, r->n_todo, work));
-    int status = run_threads(r);
+    const int jobs = r->jobs < r->n_todo ? r->jobs : r->n_todo;
+    int n_failed = 0;
+    ESP_TRY(esp_progress_start(&r->context.progress, stderr, jobs, r->n_todo, work));
+    int status = esp_pool_run(&n_failed, &r->context, r->shared, r->todo, r->n_todo, jobs);
     esp_progress_stop(r->context.progress);
+    r->n_failed += n_failed;
     return status;
 }
 
@@ -405,11 +295,8 @@ static int run_in_child(void *argument, esp_shared *shared)
     gethostname(host, sizeof host - 1);
     r.jobs = r.options->jobs > 0 ? r.options->jobs : cores();
     r.jobs = r.jobs < ESP_MAX_JOBS ? r.jobs : ESP_MAX_JOBS;
-    r.context = (esp_trial_context){.study = r.study,
-                                    .host = host,
-                                    .stop = &esp_supervisor_stop,
-                                    .abandon = &r.abandon,
-                                    .checkpoints = esp_run_checkpoints(r.options->database)};
+    r.context = (esp_trial_context){
+        .study = r.study, .host = host, .checkpoints = esp_run_checkpoints(r.options->database)};
     ESP_TRY_OUT(esp_blas_prepare());
     ESP_TRY_OUT(prepare_data(&r));
     r.context.data = r.cell_data;
@@ -437,9 +324,9 @@ static int run_in_child(void *argument, esp_shared *shared)
     if (atomic_load(&esp_supervisor_stop) != 0) {
         status = esp_fail(ESP_INTERRUPTED,
                           "interrupted; finished epochs are kept, the same command goes on");
-    } else if (atomic_load(&r.n_failed) > 0) {
+    } else if (r.n_failed > 0) {
         status = esp_fail(ESP_FAILED, "%d trial%s failed; `espalier query failed` says why",
-                          atomic_load(&r.n_failed), atomic_load(&r.n_failed) == 1 ? "" : "s");
+                          r.n_failed, r.n_failed == 1 ? "" : "s");
     }
 out:
     if (r.context.writer != NULL) {

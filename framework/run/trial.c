@@ -24,6 +24,7 @@ typedef struct worker {
     esp_training *training;
     int64_t trial_key, attempt_key;
     int slot;
+    const atomic_int *stop, *abandon;
     char *folder;
     int last_stored; /* epoch */
     double started, last_checkpoint, epoch_work;
@@ -161,14 +162,14 @@ static int train(worker *w)
             }
             esp_training_enter_phase(t, t->phase + 1);
         }
-        if (atomic_load(w->context->stop) != 0) {
+        if (atomic_load(w->stop) != 0) {
             ESP_TRY(write_state(w));
             return ESP_INTERRUPTED;
         }
         if (esp_clock_seconds() - w->last_checkpoint >= w->cell->checkpoint_seconds) {
             ESP_TRY(write_state(w));
         }
-        ESP_TRY(esp_training_epoch(t, w->context->abandon));
+        ESP_TRY(esp_training_epoch(t, w->abandon));
         ESP_TRY(finish_epoch(w));
     }
 }
@@ -359,12 +360,15 @@ static int end(worker *w, int status, const char *digest)
     return stored != ESP_OK ? stored : status == ESP_OK ? ESP_OK : esp_fail(status, "%s", message);
 }
 
-int esp_trial_run(const esp_trial_context *context, int trial, int slot)
+int esp_trial_run(const esp_trial_context *context, int trial, int slot, const atomic_int *stop,
+                  const atomic_int *abandon)
 {
     worker w = {.context = context,
                 .trial = &context->study->trials[trial],
                 .trial_key = context->trial_keys[trial],
                 .slot = slot,
+                .stop = stop,
+                .abandon = abandon,
                 .started = esp_clock_seconds(),
                 .last_checkpoint = esp_clock_seconds()};
     char digest[65] = "", message[1024] = "";

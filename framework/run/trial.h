@@ -22,17 +22,17 @@ typedef struct esp_trial_context {
     const char *host;
     esp_writer *writer;
     esp_progress *progress;
-    atomic_int *stop;    /* finish the epoch, then stop */
-    atomic_int *abandon; /* stop within the epoch */
 } esp_trial_context;
 
 /* Multiply-adds of one epoch of a cell. Thread: any. */
 double esp_cell_epoch_work(const esp_cell *cell, const esp_partition *partition);
 
-/* Runs a trial; slot is its place in the progress display. Returns ESP_OK, ESP_INTERRUPTED,
+/* Runs a trial; slot is its place in the progress display. Once *stop is not 0 it finishes the
+ * epoch, once *abandon is not 0 it leaves within the epoch. Returns ESP_OK, ESP_INTERRUPTED,
  * ESP_STORE (results or
  * checkpoints cannot be kept: the run must end) or the trial's own failure, which is
  * recorded. Thread: a worker. */
-int esp_trial_run(const esp_trial_context *context, int trial, int slot);
+int esp_trial_run(const esp_trial_context *context, int trial, int slot, const atomic_int *stop,
+                  const atomic_int *abandon);
 
 #endif

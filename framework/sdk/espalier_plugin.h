@@ -117,7 +117,8 @@ struct esp_host {
     double (*uniform)(const esp_host *host);
 };
 
-/* The model around the plugin; fixed for the life of an instance. */
+/* The model around the plugin; fixed for the life of an instance, but for batch_size, which a study
+ * may change from phase to phase: read it where it is used. */
 typedef struct esp_dims {
     uint32_t struct_size;
     esp_routing routing;
@@ -272,7 +273,9 @@ typedef struct esp_plugin {
     uint32_t n_params;
     const esp_loss_ops *loss; /* one of these two */
     const esp_head_ops *head;
-    /* Optional. After the parameters are filled: checks them together, sets derived state. */
+    /* Optional. After the parameters are filled: checks them together, prepares the state. Called
+     * once; a phase of a study may fill in other parameters later, so operations MUST read
+     * parameters where they use them. */
     int (*create)(void *state, const esp_host *host, const esp_dims *dims);
     void (*destroy)(void *state);
     /* Both or none. Needed where training changes the state, so that a resumed trial is exact.

@@ -1,0 +1,135 @@
+#include "run/pool.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "core/status.h"
+
+typedef struct pool {
+    const esp_trial_context *context;
+    esp_shared *shared;
+    const int *todo;
+    int n_todo, jobs;
+    atomic_int next, n_failed, halted, finished;
+    atomic_int abandon;               /* stop within the epoch */
+    atomic_int current[ESP_MAX_JOBS]; /* trial of each worker, or -1 */
+} pool;
+
+typedef struct worker_thread {
+    pool *pool;
+    int slot, status;
+    char message[1024];
+    pthread_t thread;
+} worker_thread;
+
+static void *work_loop(void *argument)
+{
+    worker_thread *thread = argument;
+    pool *p = thread->pool;
+    while (atomic_load(&esp_supervisor_stop) == 0 && atomic_load(&p->halted) == 0) {
+        const int index = atomic_fetch_add(&p->next, 1);
+        if (index >= p->n_todo) {
+            break;
+        }
+        const int trial = p->todo[index];
+        atomic_store(&p->shared->begun[trial], true);
+        atomic_store(&p->current[thread->slot], trial);
+        esp_supervisor_enter(p->shared, thread->slot, p->context->study->trials[trial].id);
+        int status =
+            esp_trial_run(p->context, trial, thread->slot, &esp_supervisor_stop, &p->abandon);
+        esp_supervisor_leave(p->shared, thread->slot);
+        atomic_store(&p->current[thread->slot], -1);
+        if (status == ESP_STORE) {
+            thread->status = status;
+            snprintf(thread->message, sizeof thread->message, "%s", esp_message());
+            atomic_store(&p->halted, 1);
+        } else if (status != ESP_OK && status != ESP_INTERRUPTED) {
+            atomic_fetch_add(&p->n_failed, 1);
+        }
+    }
+    return NULL;
+}
+
+/* A worker that does not even end at a batch's end is stuck in a plugin: its trial is recorded as
+ * interrupted, and the process ends. */
+static void leave_stuck(pool *p)
+{
+    for (int slot = 0; slot < p->jobs; slot++) {
+        const int trial = atomic_load(&p->current[slot]);
+        if (trial >= 0) {
+            const esp_end_record end = {.trial_key = p->context->trial_keys[trial],
+                                        .status = ESP_TRIAL_INTERRUPTED,
+                                        .message = "",
+                                        .checkpoint_digest = ""};
+            esp_writer_end(p->context->writer, &end);
+        }
+    }
+    esp_writer_flush(p->context->writer);
+    esp_log_error("interrupted; a plugin did not return, finished epochs are kept");
+    _exit(esp_exit_code(ESP_INTERRUPTED));
+}
+
+/* Gives an interrupted epoch two seconds to finish, then a batch three. */
+static void *watch_stop(void *argument)
+{
+    pool *p = argument;
+    const struct timespec nap = {.tv_nsec = 50000000};
+    for (int ticks = 0; atomic_load(&p->finished) == 0;) {
+        nanosleep(&nap, NULL);
+        if (atomic_load(&esp_supervisor_stop) == 0) {
+            continue;
+        }
+        ticks++;
+        if (ticks == 1) {
+            esp_progress_note(p->context->progress, "stopping: epochs that end within two seconds "
+                                                    "are kept; again to stop at once");
+        } else if (ticks == 40) {
+            atomic_store(&p->abandon, 1);
+        } else if (ticks == 100) {
+            leave_stuck(p);
+        }
+    }
+    return NULL;
+}
+
+int esp_pool_run(int *n_failed, const esp_trial_context *context, esp_shared *shared,
+                 const int *todo, int n_todo, int jobs)
+{
+    pool p = {.context = context, .shared = shared, .todo = todo, .n_todo = n_todo, .jobs = jobs};
+    worker_thread *threads = calloc((size_t)jobs, sizeof *threads);
+    pthread_t watch;
+    int status = ESP_OK, started = 0;
+    *n_failed = 0;
+    for (int i = 0; i < jobs; i++) {
+        atomic_store(&p.current[i], -1);
+    }
+    if (threads == NULL || pthread_create(&watch, NULL, watch_stop, &p) != 0) {
+        free(threads);
+        return esp_fail(ESP_MEMORY, "no memory for worker threads");
+    }
+    for (; started < jobs; started++) {
+        threads[started] = (worker_thread){.pool = &p, .slot = started};
+        if (pthread_create(&threads[started].thread, NULL, work_loop, &threads[started]) != 0) {
+            atomic_store(&p.halted, 1);
+            status = esp_fail(ESP_FAILED, "cannot start worker thread %d", started + 1);
+            break;
+        }
+    }
+    for (int i = 0; i < started; i++) {
+        pthread_join(threads[i].thread, NULL);
+    }
+    atomic_store(&p.finished, 1);
+    pthread_join(watch, NULL);
+    for (int i = 0; status == ESP_OK && i < started; i++) {
+        if (threads[i].status != ESP_OK) {
+            status = esp_fail(threads[i].status, "%s", threads[i].message);
+        }
+    }
+    *n_failed = atomic_load(&p.n_failed);
+    free(threads);
+    return status;
+}
