@@ -13,7 +13,8 @@ typedef struct arguments {
 
 #define STATES                                                                                     \
     " count(*) AS trials, sum(t.status = 'done') AS done, sum(t.status = 'failed') AS failed,"     \
-    " sum(t.status = 'running') AS running, sum(t.status = 'interrupted') AS interrupted,"         \
+    " sum(t.status = 'running' AND :has_runner) AS running,"                                       \
+    " sum(t.status = 'interrupted' OR t.status = 'running' AND NOT :has_runner) AS interrupted,"   \
     " sum(t.status = 'planned') AS planned"
 
 static const char studies_sql[] =
@@ -26,19 +27,29 @@ static const char cells_sql[] = "SELECT t.cell," STATES " FROM study_trial t JOI
                                 " GROUP BY t.cell_key ORDER BY c.ordinal";
 
 static const char trials_sql[] =
-    "SELECT t.trial_id, t.status, t.cell, t.seed,"
+    "SELECT t.trial_id, CASE WHEN t.status = 'running' AND NOT :has_runner THEN 'cut off'"
+    " ELSE t.status END AS status, t.cell, t.seed,"
     " (SELECT max(epoch) FROM epoch e WHERE e.trial = t.trial_key) AS epochs,"
     " (SELECT sum(seconds) FROM attempt a WHERE a.trial = t.trial_key) AS seconds"
     " FROM study_trial t JOIN cell c ON c.id = t.cell_key"
     " WHERE t.latest = 1 AND t.study = :name"
     " ORDER BY c.ordinal, t.seed_init, t.seed_order, t.seed_noise";
 
+/* A query of the above, with its parameters. */
+static int rows_of(esp_rows **rows, esp_store *store, const char *sql, const char *study)
+{
+    ESP_TRY(esp_rows_of(rows, store, sql, study));
+    return esp_rows_bind_integer(*rows, ":has_runner", esp_store_has_runner(esp_store_path(store)));
+}
+
 static int list_studies(esp_store *store, esp_row_format format)
 {
     esp_rows *rows = NULL;
     size_t n_rows = 0;
-    ESP_TRY(esp_rows_of(&rows, store, studies_sql, NULL));
-    int status = esp_print_rows(&n_rows, rows, format, 0, stdout);
+    int status = rows_of(&rows, store, studies_sql, NULL);
+    if (status == ESP_OK) {
+        status = esp_print_rows(&n_rows, rows, format, 0, stdout);
+    }
     esp_rows_close(rows);
     if (status == ESP_OK && n_rows == 0 && format == ESP_ROWS_TEXT) {
         fflush(stdout);
@@ -54,15 +65,16 @@ static int list_study(esp_store *store, const char *study, esp_row_format format
     ESP_TRY(esp_study_must_exist(store, study));
     json_t *object = json_pack("{s:s}", "study", study);
     int status = ESP_OK;
-    for (int i = 0; i < 2 && status == ESP_OK; i++) {
+    /* A CSV file is one table: the trials, each with its cell. */
+    for (int i = format == ESP_ROWS_CSV; i < 2 && status == ESP_OK; i++) {
         esp_rows *rows = NULL;
         json_t *array = NULL;
-        status = esp_rows_of(&rows, store, texts[i], study);
+        status = rows_of(&rows, store, texts[i], study);
         if (status == ESP_OK && format == ESP_ROWS_JSON) {
             status = esp_rows_to_json(&array, rows);
             json_object_set_new(object, parts[i], array);
         } else if (status == ESP_OK) {
-            fputs(i > 0 ? "\n" : "", stdout);
+            fputs(i > 0 && format != ESP_ROWS_CSV ? "\n" : "", stdout);
             status = esp_print_rows(NULL, rows, format, 0, stdout);
         }
         esp_rows_close(rows);
@@ -109,12 +121,15 @@ static int run(int argc, char **argv)
         .options = options,
         .parser = parse_option,
         .args_doc = "[STUDY]",
-        .doc = "Lists the studies of the results database, or the cells and trials of one.\v"
-               "Counts are of the revision run last. `espalier show` tells all about a trial.\n\n"
-               "examples:\n"
-               "  espalier ls\n"
-               "  espalier ls quickstart\n"
-               "  espalier ls quickstart --format json"};
+        .doc =
+            "Lists the studies of the results database, or the cells and trials of one.\v"
+            "Counts are of the revision run last. A trial whose runner was killed is cut off and "
+            "counts as interrupted. CSV of a study is its trials. `espalier show` tells all "
+            "about a trial.\n\n"
+            "examples:\n"
+            "  espalier ls\n"
+            "  espalier ls quickstart\n"
+            "  espalier ls quickstart --format json"};
     argp_err_exit_status = esp_exit_code(ESP_USAGE);
     arguments given = {.format_name = "text"};
     if (argp_parse(&parser, argc, argv, 0, NULL, &given) != 0) {

@@ -21,29 +21,41 @@ typedef struct section {
     bool single;
 } section;
 
+/* A running trial runs while a runner lives. */
+#define STATUS_OF(row)                                                                             \
+    " CASE WHEN " row ".status = 'running' AND NOT :has_runner"                                    \
+    " THEN 'interrupted (its runner is gone)' ELSE " row ".status END AS status"
+
 static const section trial_sections[] = {
     {"trial",
-     "SELECT trial_id, status, seed_init, seed_order, seed_noise, created_at,"
-     " (SELECT max(epoch) FROM epoch e WHERE e.trial = t.id) AS epochs,"
-     " (SELECT count(*) FROM digest_mismatch m WHERE m.trial = t.id) AS digest_mismatches"
-     " FROM trial t WHERE trial_id = :name",
+     "SELECT trial_id," STATUS_OF(
+         "t") ", seed_init, seed_order, seed_noise, created_at,"
+              " (SELECT max(epoch) FROM epoch e WHERE e.trial = t.id) AS epochs,"
+              " (SELECT count(*) FROM digest_mismatch m WHERE m.trial = t.id) AS digest_mismatches"
+              " FROM trial t WHERE trial_id = :name",
      true},
     {"cells",
      "SELECT study, revision, cell, seed FROM study_trial WHERE trial_id = :name"
      " ORDER BY study, revision",
      false},
     {"attempts",
-     "SELECT a.number, a.status, a.host, a.process, a.first_epoch, a.epochs, a.started_at,"
-     " a.ended_at, a.seconds, a.peak_memory / 1000000 AS peak_megabytes, a.message"
-     " FROM attempt a JOIN trial t ON t.id = a.trial WHERE t.trial_id = :name ORDER BY a.number",
+     "SELECT a.number," STATUS_OF(
+         "a") ", a.host, a.process, a.first_epoch, a.epochs, a.started_at,"
+              " a.ended_at, a.seconds, a.peak_memory / 1000000 AS peak_megabytes, a.message"
+              " FROM attempt a JOIN trial t ON t.id = a.trial WHERE t.trial_id = :name ORDER BY "
+              "a.number",
      false},
     {"selections",
      "SELECT s.at, s.epoch, s.monitor FROM selection s JOIN trial t ON t.id = s.trial"
      " WHERE t.trial_id = :name ORDER BY s.at = 'last', s.at",
      false},
     {"metrics",
+     /* A trial that did not end well may lack selections: its last epoch is the last it has. */
      "WITH chosen AS (SELECT s.trial, s.epoch, s.at FROM trial t JOIN selection s"
-     " ON s.trial = t.id WHERE t.trial_id = :name AND s.at IN ('selected', 'last')),"
+     " ON s.trial = t.id WHERE t.trial_id = :name AND s.at IN ('selected', 'last')"
+     " UNION ALL SELECT t.id, (SELECT max(e.epoch) FROM epoch e WHERE e.trial = t.id), 'last'"
+     " FROM trial t WHERE t.trial_id = :name AND NOT EXISTS (SELECT 1 FROM selection s"
+     " WHERE s.trial = t.id AND s.at = 'last')),"
      " found AS (SELECT c.at, v.split, v.metric, v.value FROM chosen c JOIN wide_value v"
      " ON v.trial = c.trial AND v.epoch = c.epoch WHERE v.value IS NOT NULL UNION ALL"
      " SELECT c.at, v.split, v.metric, v.value FROM chosen c JOIN tall_value v"
@@ -74,8 +86,8 @@ static const section study_sections[] = {
      " ON r.id = s.current_revision WHERE s.name = :name",
      true},
     {"trials",
-     "SELECT status, count(*) AS trials FROM study_trial WHERE latest = 1 AND study = :name"
-     " GROUP BY status",
+     "SELECT" STATUS_OF("t") ", count(*) AS trials FROM study_trial t WHERE latest = 1"
+                             " AND study = :name GROUP BY 1",
      false},
     {"text",
      "SELECT r.text FROM study s JOIN revision r ON r.id = s.current_revision"
@@ -194,6 +206,8 @@ static int show_section(json_t *all, esp_store *store, const section *part, cons
     json_t *array = NULL;
     int status = ESP_OK;
     ESP_TRY_OUT(esp_rows_of(&rows, store, part->sql, name));
+    ESP_TRY_OUT(
+        esp_rows_bind_integer(rows, ":has_runner", esp_store_has_runner(esp_store_path(store))));
     if (!json && !part->single) {
         status = print_section(part, rows);
         goto out;

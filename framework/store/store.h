@@ -23,6 +23,10 @@ const char *esp_store_path(const esp_store *store);
 /* --db, else ESPALIER_DB, else results/espalier.db. */
 const char *esp_store_default_path(const char *option);
 
+/* Whether a run holds <path>.lock, as each does for its life. Where it holds none, a trial the
+ * database calls running was cut off. Reads only; true where it cannot be told. Thread: any. */
+bool esp_store_has_runner(const char *path);
+
 /* ---- studies: what is planned ---------------------------------------------------------------- */
 
 typedef struct esp_store_param {

@@ -135,6 +135,9 @@ has "$out" "baseline leaf=8" "ls STUDY: cells"
 has "$out" "0000000000000105" "ls STUDY: trial ids"
 run 0 ls table1 --format json
 has "$out" '"trial_id": "000000000000abc1"' "ls STUDY as JSON"
+run 0 ls s --format csv
+is "$(head -1 <<<"$out")" "trial_id,status,cell,seed,epochs,seconds" "ls STUDY as CSV: its trials"
+is "$(wc -l <<<"$out")" 7 "ls STUDY as CSV: one table"
 run 4 ls tabel1
 has "$err" "did you mean 'table1'" "a study misspelt"
 
@@ -148,6 +151,34 @@ has "$out" '"executable": "a"' "show TRIAL: environment"
 has "$out" '"at": "selected"' "show TRIAL: selections"
 run 0 show table1
 has "$out" "seeds: 0..0" "show STUDY: its text"
+run 0 show 000000000000abc1
+has "$out" "test   hard_accuracy         -  0.125" "show TRIAL: last metrics of a failed trial"
+
+# ---- a runner that was killed, and one that lives
+run 0 ls cut
+has "$out" "0000000000000c00  cut off  " "ls STUDY: no runner lives"
+run 0 ls --format csv
+is "$(grep '^cut,' <<<"$out" | cut -d, -f1-7)" "cut,2,0,0,0,1,1" "ls: cut off counts as interrupted"
+run 0 show 0000000000000c00
+is "$(grep -c 'interrupted (its runner is gone)' <<<"$out")" 2 "show TRIAL: it and its attempt"
+has "$out" "0.375" "show TRIAL: last metrics of a trial that was cut off"
+run 0 show cut
+has "$out" "interrupted (its runner is gone)       1" "show STUDY: no runner lives"
+[ -e "$ESPALIER_DB.lock" ] && is made "not made" "a reader made the lock's file"
+exec 9>"$ESPALIER_DB.lock"
+run 0 ls cut
+has "$out" "cut off" "a lock's file that nobody holds"
+flock --exclusive 9
+run 0 ls cut
+has "$out" "0000000000000c00  running  " "ls STUDY: a runner lives"
+run 0 ls --format csv
+is "$(grep '^cut,' <<<"$out" | cut -d, -f1-7)" "cut,2,0,0,1,0,1" "ls: a runner lives"
+run 0 show 0000000000000c00 --format json
+is "$(grep -c '"status": "running"' <<<"$out")" 2 "show TRIAL: a runner lives"
+exec 9>&-
+run 0 ls cut
+has "$out" "cut off" "its lock is gone"
+
 run 2 show 00000000000
 has "$err" "more than one trial" "an ambiguous prefix"
 run 4 show ffff

@@ -376,11 +376,11 @@ static void test_stale_trials__other_executable_or_plugin(void **state)
 }
 
 /* `test_views --make FILE` leaves a database for tests of the command line: the study above with
- * leaf counts in one trial, one failed trial and a study of one title. */
+ * leaf counts in one trial, a study with one failed trial, and a study whose runner was killed. */
 static int make_database(const char *path)
 {
     fixture db;
-    fixture_study study, other;
+    fixture_study study, other, cut;
     snprintf(db.path, sizeof db.path, "%s", path);
     fill(&db, &study);
     fixture_make_study(&other, "table1", "study: table1\nseeds: 0..0\n", 1, 0xabc0);
@@ -397,12 +397,24 @@ static int make_database(const char *path)
     fixture_end(writer, key, attempt, ESP_TRIAL_DONE, 1, 1);
     key = other.trials[1].key;
     attempt = fixture_begin(writer, key, "{\"executable\": \"a\"}");
+    record = fixture_epoch(key, attempt, 1);
+    record.metrics[ESP_TEST][ESP_HARD_ACCURACY] = 0.125;
+    ASSERT_OK(esp_writer_epoch(writer, &record));
     ASSERT_OK(esp_writer_end(writer, &(esp_end_record){.trial_key = key,
                                                        .attempt_key = attempt,
                                                        .status = ESP_TRIAL_FAILED,
                                                        .message = "loss is not finite",
                                                        .seconds = 1,
-                                                       .epochs = 0}));
+                                                       .epochs = 1}));
+    ASSERT_OK(esp_writer_stop(writer));
+    fixture_make_study(&cut, "cut", "study: cut\nseeds: 0..0\n", 1, 0xc00);
+    fixture_register(path, &cut);
+    ASSERT_OK(esp_writer_start(&writer, path));
+    key = cut.trials[0].key;
+    attempt = fixture_begin(writer, key, "{\"executable\": \"a\"}");
+    record = fixture_epoch(key, attempt, 1);
+    record.metrics[ESP_TEST][ESP_HARD_ACCURACY] = 0.375;
+    ASSERT_OK(esp_writer_epoch(writer, &record));
     return esp_writer_stop(writer);
 }
 
