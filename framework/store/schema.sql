@@ -459,7 +459,8 @@ WHERE latest = 1;
 CREATE VIEW stale_trials_all AS
 -- Done trials whose last attempt ran another executable, or another build of one of its plugins,
 -- than the latest attempt in this database did. They stay done; run --strict-code trains them
--- again.
+-- again. An environment lists the plugins of the whole study; those of the cell's losses and heads
+-- count.
 SELECT t.study, t.revision, t.variant, t.cell, t.seed, t.trial_id, t.status,
        json_extract(e.content, '$.executable_sha256') AS executable,
        json_extract(n.content, '$.executable_sha256') AS latest_executable,
@@ -467,6 +468,7 @@ SELECT t.study, t.revision, t.variant, t.cell, t.seed, t.trial_id, t.status,
 FROM study_trial t
 CROSS JOIN attempt a ON a.trial = t.trial_key
        AND a.number = (SELECT max(number) FROM attempt b WHERE b.trial = t.trial_key)
+CROSS JOIN cell c ON c.id = t.cell_key
 CROSS JOIN environment e ON e.id = a.environment
 CROSS JOIN environment n
         ON n.id = (SELECT environment FROM attempt ORDER BY id DESC LIMIT 1) AND n.id <> e.id
@@ -475,7 +477,9 @@ WHERE t.status = 'done'
        IS NOT json_extract(n.content, '$.executable_sha256')
        OR EXISTS (SELECT 1 FROM json_each(e.content, '$.plugins') p
                   JOIN json_each(n.content, '$.plugins') q ON q.key = p.key
-                  WHERE CASE q.type WHEN 'object' THEN json_extract(q.value, '$.sha256') END
+                  WHERE (json_type(c.config, '$.losses."' || p.key || '"') IS NOT NULL
+                         OR json_type(c.config, '$.heads."' || p.key || '"') IS NOT NULL)
+                    AND CASE q.type WHEN 'object' THEN json_extract(q.value, '$.sha256') END
                         IS NOT CASE p.type WHEN 'object' THEN json_extract(p.value, '$.sha256')
                                END));
 

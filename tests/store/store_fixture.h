@@ -99,6 +99,10 @@ static inline void fixture_make_study(fixture_study *made, const char *name, con
     made->n_seeds = n_seeds;
     made->swept[0] = (esp_store_param){"leaf", "8"};
     static const char *const variants[] = {"baseline", "balanced"};
+    static const char *const configs[] = {
+        "{\"batch_size\": 256, \"losses\": {\"balance\": {\"weight\": 0}}, \"heads\": {}}",
+        "{\"batch_size\": 256, \"losses\": {\"balance\": {\"weight\": 1}},"
+        " \"heads\": {\"master_leaf\": {\"width\": 8}}}"};
     static const char *const labels[] = {"baseline leaf=8", "balanced leaf=8"};
     for (int i = 0; i < 2; i++) {
         made->params[i][0] = (esp_store_param){"depth", "1"};
@@ -106,7 +110,7 @@ static inline void fixture_make_study(fixture_study *made, const char *name, con
         made->cells[i] = (esp_store_cell){.variant = variants[i],
                                           .label = labels[i],
                                           .reference = i == 0 ? -1 : 0,
-                                          .config = "{\"batch_size\": 256}",
+                                          .config = configs[i],
                                           .identity = "{}",
                                           .n_swept = 1,
                                           .n_params = 2,

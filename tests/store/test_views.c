@@ -353,26 +353,35 @@ static void test_stale_trials__other_executable_or_plugin(void **state)
 {
     const fixture *db = *state;
     fixture_study study;
-    fixture_make_study(&study, "s", "t", 2, 0);
+    fixture_make_study(&study, "s", "t", 3, 0);
     fixture_register(db->path, &study);
     esp_writer *writer = NULL;
     ASSERT_OK(esp_writer_start(&writer, db->path));
     /* As the runner writes them: the path of a plugin's file is no part of the comparison. */
     const char *const environments[] = {
+        /* baseline, whose cell names balance alone */
         "{\"executable_sha256\": \"old\", \"plugins\": {}}",
         "{\"executable_sha256\": \"new\", \"plugins\": {\"balance\": {\"sha256\": \"1\"}}}",
-        "{\"executable_sha256\": \"new\", \"cpu\": \"x\","
-        " \"plugins\": {\"hardening\": {\"sha256\": \"9\", \"file\": \"/a\"}}}",
+        "{\"executable_sha256\": \"new\", \"cpu\": \"x\", \"plugins\": {\"balance\":"
+        " {\"sha256\": \"2\", \"file\": \"/a\"}, \"hardening\": {\"sha256\": \"8\"},"
+        " \"master_leaf\": {\"sha256\": \"4\"}}}",
+        /* balanced, which names balance and the head master_leaf */
         "{\"executable_sha256\": \"new\", \"plugins\": {\"balance\": {\"sha256\": \"2\"},"
-        " \"hardening\": {\"sha256\": \"9\", \"file\": \"/b\"}}}"};
-    for (int i = 0; i < 4; i++) {
+        " \"master_leaf\": {\"sha256\": \"4\"}}}",
+        "{\"executable_sha256\": \"new\", \"plugins\": {\"balance\": {\"sha256\": \"2\"},"
+        " \"hardening\": {\"sha256\": \"8\"}}}",
+        "{\"executable_sha256\": \"new\", \"plugins\": {\"balance\": {\"sha256\": \"2\","
+        " \"file\": \"/b\"}, \"hardening\": {\"sha256\": \"9\"},"
+        " \"master_leaf\": {\"sha256\": \"5\"}}}"};
+    for (int i = 0; i < 6; i++) {
         int64_t attempt = fixture_begin(writer, study.trials[i].key, environments[i]);
         fixture_end(writer, study.trials[i].key, attempt, ESP_TRIAL_DONE, 1, 1);
     }
     ASSERT_OK(esp_writer_stop(writer));
-    /* The first by its executable, the second by a plugin; the third used a part, all of it new. */
+    /* The first by its executable, the second by its loss, the fourth by its head. The third and
+     * the fifth ran beside plugins that have changed since, and use none of them. */
     ASSERT_ROW(db->path, "SELECT group_concat(trial_id) FROM stale_trials",
-               "0000000000000000,0000000000000001");
+               "0000000000000000,0000000000000001,0000000000000003");
 }
 
 /* `test_views --make FILE` leaves a database for tests of the command line: the study above with
