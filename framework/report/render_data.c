@@ -72,11 +72,24 @@ static void put_keys(csv *line, const esp_report *report, const esp_report_cell 
     }
 }
 
-static void put_csv_line(csv *line, const esp_report *report, const esp_report_cell *cell, int at,
-                         int m, const esp_published_value *published)
+/* What a line compares its cell with: its reference, or the other side of a contrast. */
+typedef struct comparison {
+    const esp_report_cell *with; /* NULL: nothing */
+    esp_report_difference difference;
+    const esp_contrast *contrast;
+} comparison;
+
+static comparison reference_of(const esp_report *report, const esp_report_cell *cell, int k)
 {
-    const esp_report_series *series = esp_report_series_of(report, cell, at, m);
-    const esp_stats *stats = &series->stats;
+    const esp_report_series *series = &cell->series[k];
+    return (comparison){.with = cell->reference >= 0 ? &report->cells[cell->reference] : NULL,
+                        .difference = {series->paired, series->variance_ratio}};
+}
+
+static void put_csv_line(csv *line, const esp_report *report, const esp_report_cell *cell, int at,
+                         int m, const comparison *compared, const esp_published_value *published)
+{
+    const esp_stats *stats = &esp_report_series_of(report, cell, at, m)->stats;
     put_field(line, report->study);
     put_count(line, report->revision);
     put_field(line, cell->variant);
@@ -94,11 +107,11 @@ static void put_csv_line(csv *line, const esp_report *report, const esp_report_c
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         put_number(line, numbers[i]);
     }
-    put_field(line, cell->reference >= 0 ? report->cells[cell->reference].label : "");
-    put_number(line, series->variance_ratio);
-    put_count(line, series->paired.n);
-    put_number(line, series->paired.mean);
-    put_number(line, series->paired.sd);
+    put_field(line, compared->with != NULL ? compared->with->label : "");
+    put_number(line, compared->difference.variance_ratio);
+    put_count(line, compared->difference.paired.n);
+    put_number(line, compared->difference.paired.mean);
+    put_number(line, compared->difference.paired.sd);
     put_number(line, published != NULL ? published->best : NAN);
     put_number(line, published != NULL ? published->spread : NAN);
     put_field(line, published != NULL ? published->spread_is : "");
@@ -109,7 +122,28 @@ static void put_csv_line(csv *line, const esp_report *report, const esp_report_c
         put_field(line, "");
     }
     put_field(line, published != NULL ? published->source : "");
+    if (report->n_pairs > 0) {
+        put_number(line, compared->with != NULL
+                             ? esp_report_series_of(report, compared->with, at, m)->stats.mean
+                             : NAN);
+        put_field(line, compared->contrast != NULL ? compared->contrast->names[0] : "");
+        put_field(line, compared->contrast != NULL ? compared->contrast->names[1] : "");
+    }
     end_line(line);
+}
+
+/* A line for every pair of a contrast, metric and epoch: as a cell's, the reference being side B.
+ */
+static void put_contrasts(csv *line, const esp_report *report)
+{
+    for (int i = 0; i < report->n_pairs; i++) {
+        const esp_report_pair *pair = &report->pairs[i];
+        for (int k = 0; k < report->n_ats * report->n_metrics; k++) {
+            const comparison compared = {pair->b, pair->differences[k], pair->contrast};
+            put_csv_line(line, report, pair->a, k / report->n_metrics, k % report->n_metrics,
+                         &compared, NULL);
+        }
+    }
 }
 
 int esp_render_csv(FILE *out, esp_report *report)
@@ -149,17 +183,24 @@ int esp_render_csv(FILE *out, esp_report *report)
     for (size_t i = 0; i < sizeof after / sizeof *after; i++) {
         put_field(&line, after[i]);
     }
+    if (report->n_pairs > 0) {
+        put_field(&line, "reference_mean");
+        put_field(&line, "contrast_a");
+        put_field(&line, "contrast_b");
+    }
     end_line(&line);
     for (int c = 0; c < report->n_cells; c++) {
         for (int k = 0; k < report->n_ats * report->n_metrics; k++) {
             const esp_report_series *series = &report->cells[c].series[k];
+            const comparison compared = reference_of(report, &report->cells[c], k);
             for (int p = 0; p == 0 || p < series->n_published; p++) {
                 put_csv_line(&line, report, &report->cells[c], k / report->n_metrics,
-                             k % report->n_metrics,
+                             k % report->n_metrics, &compared,
                              series->n_published > 0 ? &series->published[p] : NULL);
             }
         }
     }
+    put_contrasts(&line, report);
     return fflush(out) != 0 || ferror(out) ? esp_fail(ESP_IO, "the report cannot be written")
                                            : ESP_OK;
 }
@@ -287,6 +328,62 @@ static json_t *cell_json(esp_report *report, const esp_report_cell *cell)
     return out;
 }
 
+static json_t *side_json(esp_report *report, const esp_contrast_side *side)
+{
+    json_t *out = json_object();
+    for (int i = 0; i < side->n; i++) {
+        json_object_set_new(out, side->at[i].key, word(report, side->at[i].value));
+    }
+    return out;
+}
+
+static json_t *difference_json(esp_report *report, const esp_report_pair *pair, int k)
+{
+    const esp_report_difference *difference = &pair->differences[k];
+    const esp_stats *a = &pair->a->series[k].stats, *b = &pair->b->series[k].stats;
+    json_t *out = json_object();
+    json_object_set_new(out, "at", word(report, report->ats[k / report->n_metrics].name));
+    json_object_set_new(out, "split", word(report, report->metrics[k % report->n_metrics].split));
+    json_object_set_new(out, "metric", word(report, report->metrics[k % report->n_metrics].key));
+    json_object_set_new(out, "n_a", json_integer(a->n));
+    json_object_set_new(out, "mean_a", number(a->mean));
+    json_object_set_new(out, "n_b", json_integer(b->n));
+    json_object_set_new(out, "mean_b", number(b->mean));
+    json_object_set_new(out, "pairs", json_integer(difference->paired.n));
+    json_object_set_new(out, "mean_delta", number(difference->paired.mean));
+    json_object_set_new(out, "sd_delta", number(difference->paired.sd));
+    json_object_set_new(out, "variance_ratio", number(difference->variance_ratio));
+    return out;
+}
+
+static json_t *contrasts_json(esp_report *report)
+{
+    json_t *out = json_array();
+    for (int i = 0; i < report->section.n_contrasts; i++) {
+        const esp_contrast *contrast = &report->section.contrasts[i];
+        json_t *one = json_object(), *pairs = json_array();
+        json_object_set_new(one, "a", side_json(report, &contrast->sides[0]));
+        json_object_set_new(one, "b", side_json(report, &contrast->sides[1]));
+        for (int p = 0; p < report->n_pairs; p++) {
+            const esp_report_pair *pair = &report->pairs[p];
+            if (pair->contrast != contrast) {
+                continue;
+            }
+            json_t *cells = json_object(), *metrics = json_array();
+            json_object_set_new(cells, "cell_a", word(report, pair->a->label));
+            json_object_set_new(cells, "cell_b", word(report, pair->b->label));
+            for (int k = 0; k < report->n_ats * report->n_metrics; k++) {
+                json_array_append_new(metrics, difference_json(report, pair, k));
+            }
+            json_object_set_new(cells, "metrics", metrics);
+            json_array_append_new(pairs, cells);
+        }
+        json_object_set_new(one, "pairs", pairs);
+        json_array_append_new(out, one);
+    }
+    return out;
+}
+
 int esp_render_json(FILE *out, esp_report *report)
 {
     esp_page *page = NULL;
@@ -313,6 +410,7 @@ int esp_render_json(FILE *out, esp_report *report)
         json_array_append_new(cells, cell_json(report, &report->cells[i]));
     }
     json_object_set_new(root, "cells", cells);
+    json_object_set_new(root, "contrasts", contrasts_json(report));
     json_object_set_new(root, "notes", words(report, &page->notes));
     json_object_set_new(root, "query", word(report, page->query));
     int written = json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(17));

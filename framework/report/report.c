@@ -279,6 +279,7 @@ static int load(esp_report *report, esp_store *store, const esp_report_request *
     ESP_TRY(choose_metrics(report, store, request));
     ESP_TRY(choose_ats(report, store, request));
     ESP_TRY(esp_report_load_values(report, store));
+    ESP_TRY(esp_report_compare(report));
     ESP_TRY(esp_report_count(&report->stale, store, report,
                              "SELECT count(*) FROM stale_trials_all WHERE study = :study AND"
                              " revision = :revision"));

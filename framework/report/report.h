@@ -34,10 +34,25 @@ typedef struct esp_report_cell {
     int planned, done, failed;
     const char *first_failure; /* message, or NULL */
     esp_words keys, values;    /* its whole configuration */
+    int n_swept;
+    esp_store_param *swept;    /* its grid and zip keys */
     esp_report_series *series; /* [n_ats x n_metrics] */
     int n_routed;              /* trials with leaf counts; what follows are their means */
     double leaves, dead, entropy, max_share;
 } esp_report_cell;
+
+/* How one metric of a cell differs from that of another, at one epoch. */
+typedef struct esp_report_difference {
+    esp_paired paired;     /* over the seeds that both have */
+    double variance_ratio; /* NaN: undefined, or fewer than 3 seeds of either */
+} esp_report_difference;
+
+/* Two cells that a contrast compares. */
+typedef struct esp_report_pair {
+    const esp_contrast *contrast;
+    const esp_report_cell *a, *b;
+    esp_report_difference *differences; /* [n_ats x n_metrics] */
+} esp_report_pair;
 
 /* An epoch that values are of. */
 typedef struct esp_report_at {
@@ -57,6 +72,8 @@ typedef struct esp_report {
     esp_report_metric *metrics;
     esp_report_at *ats;
     esp_report_cell *cells;
+    int n_pairs; /* 0: the study lists no contrasts */
+    esp_report_pair *pairs;
     int planned, done, failed;
     int stale;      /* trials done by other code */
     int mismatches; /* epochs trained again that did not come out the same */
@@ -90,6 +107,10 @@ const char *esp_report_value(const esp_report_cell *cell, const char *key);
 
 const esp_report_series *esp_report_series_of(const esp_report *report, const esp_report_cell *cell,
                                               int at, int metric);
+
+/* Finds the pairs of cells that the section's contrasts compare, and compares them
+ * (report_contrasts.c). Errors: ESP_MEMORY. */
+int esp_report_compare(esp_report *report);
 
 /* ---- published values (report_published.c) --------------------------------------------------- */
 

@@ -84,6 +84,11 @@ static void note_statistics(esp_page *page, esp_report *report)
             against = report->cells[cell->reference].variant;
         }
     }
+    for (int i = 0; i < report->n_pairs * report->n_ats * report->n_metrics; i++) {
+        const esp_report_pair *pair = &report->pairs[i / (report->n_ats * report->n_metrics)];
+        int k = i % (report->n_ats * report->n_metrics);
+        three = three || (pair->a->series[k].stats.n == 3 && pair->b->series[k].stats.n == 3);
+    }
     NOTE(page, report,
          "sd and variance are over seeds (n - 1); spread = best - worst. Accuracies in percent, so"
          " their variance is in squared points.");
@@ -104,6 +109,26 @@ static void note_statistics(esp_page *page, esp_report *report)
         NOTE(page, report,
              "fewer than 3 seeds: nothing can be said of how much such a cell varies; its variance"
              " ratio is left out.");
+    }
+}
+
+static void note_contrasts(esp_page *page, esp_report *report)
+{
+    if (report->n_pairs > 0) {
+        NOTE(page, report,
+             "contrasts: A - B is the mean difference over the pairs of trials that share a seed,"
+             " var. ratio A/B that of the variances, where both have 3 seeds or more.");
+    }
+    for (int i = 0; i < report->section.n_contrasts; i++) {
+        const esp_contrast *contrast = &report->section.contrasts[i];
+        bool found = false;
+        for (int k = 0; k < report->n_pairs; k++) {
+            found = found || report->pairs[k].contrast == contrast;
+        }
+        if (!found) {
+            NOTE(page, report, "contrast of %s with %s: no two cells of this revision are of it.",
+                 contrast->names[0], contrast->names[1]);
+        }
     }
 }
 
@@ -207,6 +232,7 @@ void esp_page_add_notes(esp_page *page, esp_report *report)
     note_selection(page, report);
     note_trials(page, report);
     note_statistics(page, report);
+    note_contrasts(page, report);
     note_published(page, report);
     page->query = query_of(report);
 }

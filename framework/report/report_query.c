@@ -66,7 +66,8 @@ static int load_cell_rows(esp_report *report, esp_store *store)
         " total(t.status = 'done'), total(t.status = 'failed'), ifnull((SELECT"
         " r.ordinal FROM cell r WHERE r.id = c.reference_key), -1), (SELECT count(*)"
         " FROM cell_param_all p WHERE p.study = :study AND p.revision = :revision AND"
-        " p.cell_key = c.cell_key) FROM study_cell c LEFT JOIN study_trial t ON"
+        " p.cell_key = c.cell_key), (SELECT count(*) FROM cell_swept w WHERE w.cell ="
+        " c.cell_key) FROM study_cell c LEFT JOIN study_trial t ON"
         " t.study = :study AND t.revision = :revision AND t.cell_key = c.cell_key"
         " WHERE c.study = :study AND c.revision = :revision"
         " GROUP BY c.cell_key ORDER BY c.ordinal"));
@@ -81,6 +82,9 @@ static int load_cell_rows(esp_report *report, esp_store *store)
         cell->reference = (int)esp_rows_integer(rows, 6);
         ESP_TRY_OUT(esp_report_words(&cell->keys, report, (int)esp_rows_integer(rows, 7)));
         ESP_TRY_OUT(esp_report_words(&cell->values, report, (int)esp_rows_integer(rows, 7)));
+        cell->swept =
+            esp_pool_take(&report->pool, (size_t)esp_rows_integer(rows, 8) * sizeof *cell->swept);
+        ESP_TRY_OUT(esp_pool_status(&report->pool));
         report->planned += cell->planned;
         report->done += cell->done;
         report->failed += cell->failed;
@@ -102,6 +106,25 @@ static int load_params(esp_report *report, esp_store *store)
         esp_report_cell *cell = cell_of(report, esp_rows_integer(rows, 0));
         cell->keys.at[cell->keys.n++] = esp_report_keep(report, esp_rows_text(rows, 1));
         cell->values.at[cell->values.n++] = esp_report_keep(report, esp_rows_text(rows, 2));
+    }
+out:
+    esp_rows_close(rows);
+    return status;
+}
+
+static int load_swept(esp_report *report, esp_store *store)
+{
+    esp_rows *rows = NULL;
+    int status = ESP_OK;
+    ESP_TRY_OUT(
+        esp_report_ask(&rows, store, report,
+                       "SELECT c.cell_key, w.key, w.value FROM study_cell c JOIN cell_swept w ON"
+                       " w.cell = c.cell_key WHERE c.study = :study AND c.revision = :revision"));
+    while (esp_report_next(rows, &status)) {
+        esp_report_cell *cell = cell_of(report, esp_rows_integer(rows, 0));
+        cell->swept[cell->n_swept++] =
+            (esp_store_param){esp_report_keep(report, esp_rows_text(rows, 1)),
+                              esp_report_keep(report, esp_rows_text(rows, 2))};
     }
 out:
     esp_rows_close(rows);
@@ -137,6 +160,7 @@ int esp_report_load_cells(esp_report *report, esp_store *store)
     ESP_TRY(esp_pool_status(&report->pool));
     ESP_TRY(load_cell_rows(report, store));
     ESP_TRY(load_params(report, store));
+    ESP_TRY(load_swept(report, store));
     return load_failures(report, store);
 }
 

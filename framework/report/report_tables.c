@@ -96,6 +96,22 @@ static const char *plus_minus(esp_report *report, const esp_report_metric *metri
                                  number(report, metric, width));
 }
 
+static const char *ratio(esp_report *report, double value)
+{
+    return isnan(value) ? "-"
+                        : esp_pool_format(&report->pool, value >= 0.1 ? "%.2f" : "%.2g", value);
+}
+
+/* "+5.00 (3)": a mean difference and its pairs. */
+static const char *delta(esp_report *report, const esp_report_metric *metric,
+                         const esp_paired *paired)
+{
+    bool percent = is_accuracy(metric);
+    return paired->n == 0 ? "-"
+                          : esp_pool_format(&report->pool, percent ? "%+.2f (%d)" : "%+.4f (%d)",
+                                            paired->mean * (percent ? 100 : 1), paired->n);
+}
+
 /* "3", or where not all are done "2/3", "2/3, 1 failed". */
 static const char *count_of(esp_report *report, const esp_report_cell *cell, int n)
 {
@@ -306,16 +322,8 @@ static int statistics_table(esp_table *out, esp_report *report, const layout *pl
         /* A variance of two values says too little to divide by or into. */
         const esp_report_cell *other = &report->cells[cell->reference];
         bool enough = stats->n >= 3 && esp_report_series_of(report, other, at, m)->stats.n >= 3;
-        row[5] =
-            enough && !isnan(series->variance_ratio)
-                ? esp_pool_format(&report->pool, series->variance_ratio >= 0.1 ? "%.2f" : "%.2g",
-                                  series->variance_ratio)
-                : "-";
-        row[6] = series->paired.n == 0
-                     ? "-"
-                     : esp_pool_format(
-                           &report->pool, is_accuracy(metric) ? "%+.2f (%d)" : "%+.4f (%d)",
-                           series->paired.mean * (is_accuracy(metric) ? 100 : 1), series->paired.n);
+        row[5] = ratio(report, enough ? series->variance_ratio : NAN);
+        row[6] = delta(report, metric, &series->paired);
     }
     return esp_pool_status(&report->pool);
 }
@@ -357,6 +365,70 @@ static int overview_table(esp_table *out, esp_report *report, const layout *plan
             text = esp_pool_format(&report->pool, "%s (n %d)", text, stats->n);
         }
         row[column_of[place_of->index]] = text;
+    }
+    return esp_pool_status(&report->pool);
+}
+
+static const char *swept_value(const esp_report_cell *cell, const char *key)
+{
+    for (int i = 0; i < cell->n_swept; i++) {
+        if (strcmp(cell->swept[i].key, key) == 0) {
+            return cell->swept[i].value;
+        }
+    }
+    return NULL;
+}
+
+/* The swept keys of a cell that another has with the same value, or those it has not. */
+static const char *keys_of(esp_report *report, const esp_report_cell *cell,
+                           const esp_report_cell *other, bool shared)
+{
+    const char *text = "";
+    for (int i = 0; i < cell->n_swept; i++) {
+        const char *value = swept_value(other, cell->swept[i].key);
+        if ((value != NULL && strcmp(value, cell->swept[i].value) == 0) == shared) {
+            text = esp_pool_format(&report->pool, "%s%s%s=%s", text, *text ? " " : "",
+                                   cell->swept[i].key, cell->swept[i].value);
+        }
+    }
+    return text;
+}
+
+/* One line for each pair of cells that a contrast compares. */
+static int contrast_table(esp_table *out, esp_report *report, int at, int m)
+{
+    static const char *const headings[] = {
+        "where", "A", "B", "n A", "mean A", "n B", "mean B", "A - B (pairs)", "var. ratio A/B"};
+    enum { N_COLUMNS = sizeof headings / sizeof *headings, N_LABELS = 3 };
+    const esp_report_metric *metric = &report->metrics[m];
+    size_t height = (size_t)report->n_pairs;
+    *out = (esp_table){.n_columns = N_COLUMNS, .n_labels = N_LABELS, .n_rows = report->n_pairs};
+    out->headings = esp_pool_take(&report->pool, sizeof headings);
+    out->cells = esp_pool_take(&report->pool, height * N_COLUMNS * sizeof *out->cells);
+    out->gap = esp_pool_take(&report->pool, height * sizeof *out->gap);
+    ESP_TRY(esp_pool_status(&report->pool));
+    memcpy(out->headings, headings, sizeof headings);
+    out->title =
+        esp_pool_format(&report->pool, "%s: contrasts", esp_report_metric_title(report, metric));
+    out->subtitle = esp_pool_format(&report->pool, "%s, %s", metric->name,
+                                    esp_report_at_phrase(report, &report->ats[at]));
+    for (int i = 0; i < report->n_pairs; i++) {
+        const esp_report_pair *pair = &report->pairs[i];
+        const esp_report_cell *sides[] = {pair->a, pair->b};
+        const esp_report_difference *difference = &pair->differences[at * report->n_metrics + m];
+        const char **row = &out->cells[i * N_COLUMNS];
+        for (int k = 0; k < 2; k++) {
+            const esp_stats *stats = &esp_report_series_of(report, sides[k], at, m)->stats;
+            const char *own = keys_of(report, sides[k], sides[1 - k], false);
+            row[1 + k] =
+                esp_pool_format(&report->pool, "%s%s%s", sides[k]->variant, *own ? " " : "", own);
+            row[N_LABELS + 2 * k] = count_of(report, sides[k], stats->n);
+            row[N_LABELS + 2 * k + 1] = number(report, metric, stats->mean);
+        }
+        row[0] = keys_of(report, pair->a, pair->b, true);
+        row[7] = delta(report, metric, &difference->paired);
+        row[8] = ratio(report, difference->variance_ratio);
+        out->gap[i] = i > 0 && pair->contrast != pair[-1].contrast ? 1 : 0;
     }
     return esp_pool_status(&report->pool);
 }
@@ -445,7 +517,7 @@ int esp_page_make(esp_page **out, esp_report *report)
 {
     layout plan;
     ESP_TRY(lay_out(&plan, report));
-    size_t capacity = (size_t)(3 * report->n_ats * report->n_metrics + 1);
+    size_t capacity = (size_t)(4 * report->n_ats * report->n_metrics + 1);
     esp_page *page = esp_pool_take(&report->pool, sizeof *page);
     ESP_TRY(esp_pool_status(&report->pool));
     page->tables = esp_pool_take(&report->pool, capacity * sizeof *page->tables);
@@ -460,6 +532,9 @@ int esp_page_make(esp_page **out, esp_report *report)
                 ESP_TRY(overview_table(&page->tables[page->n_tables++], report, &plan, at, m));
             }
             ESP_TRY(statistics_table(&page->tables[page->n_tables++], report, &plan, at, m));
+            if (report->n_pairs > 0) {
+                ESP_TRY(contrast_table(&page->tables[page->n_tables++], report, at, m));
+            }
             if (has_published(report, m)) {
                 ESP_TRY(published_table(&page->tables[page->n_tables++], report, &plan, at, m));
             }

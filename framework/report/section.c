@@ -1,6 +1,7 @@
 #include "report/section.h"
 
 #include <jansson.h>
+#include <string.h>
 
 #include "core/status.h"
 
@@ -55,6 +56,59 @@ static int parse_joins(esp_joins *out, const json_t *published, const char *key,
     return esp_pool_status(pool);
 }
 
+/* A variant's name, or a map of keys. */
+static int parse_side(esp_contrast *out, int side, json_t *json, esp_text_pool *pool)
+{
+    size_t n = json_is_object(json) ? json_object_size(json) : 1;
+    esp_store_param *at = esp_pool_take(pool, n * sizeof *at);
+    ESP_TRY(esp_pool_status(pool));
+    out->sides[side] = (esp_contrast_side){.at = at};
+    out->names[side] = "";
+    if (json_is_string(json)) {
+        at[0] = (esp_store_param){"variant", esp_pool_format(pool, "%s", json_string_value(json))};
+        out->sides[side].n = 1;
+    } else if (!json_is_object(json) || n == 0) {
+        return esp_fail(ESP_STUDY, "contrasts hold something that is no variant and no keys");
+    }
+    const char *key = NULL;
+    json_t *value = NULL;
+    json_object_foreach(json, key, value)
+    {
+        if (!json_is_string(value)) {
+            return esp_fail(ESP_STUDY, "contrasts: %s is not text", key);
+        }
+        at[out->sides[side].n++] =
+            (esp_store_param){esp_pool_format(pool, "%s", key),
+                              esp_pool_format(pool, "%s", json_string_value(value))};
+    }
+    for (int i = 0; i < out->sides[side].n; i++) {
+        bool variant = strcmp(at[i].key, "variant") == 0;
+        out->names[side] =
+            esp_pool_format(pool, "%s%s%s%s%s", out->names[side], i ? " " : "",
+                            variant ? "" : at[i].key, variant ? "" : "=", at[i].value);
+    }
+    return esp_pool_status(pool);
+}
+
+static int parse_contrasts(esp_report_section *out, const json_t *section, esp_text_pool *pool)
+{
+    const json_t *list = json_object_get(section, "contrasts");
+    size_t n = json_array_size(list);
+    out->contrasts = esp_pool_take(pool, (n + 1) * sizeof *out->contrasts);
+    ESP_TRY(esp_pool_status(pool));
+    for (size_t i = 0; i < n; i++) {
+        const json_t *pair = json_array_get(list, i);
+        if (json_array_size(pair) != 2) {
+            return esp_fail(ESP_STUDY, "a contrast is not a pair");
+        }
+        esp_contrast *contrast = &out->contrasts[out->n_contrasts++];
+        for (int side = 0; side < 2; side++) {
+            ESP_TRY(parse_side(contrast, side, json_array_get(pair, (size_t)side), pool));
+        }
+    }
+    return ESP_OK;
+}
+
 int esp_report_section_parse(esp_report_section *out, const char *json, esp_text_pool *pool)
 {
     *out = (esp_report_section){0};
@@ -73,6 +127,7 @@ int esp_report_section_parse(esp_report_section *out, const char *json, esp_text
     ESP_TRY_OUT(parse_words(&out->metrics, section, "metrics", pool));
     ESP_TRY_OUT(parse_words(&out->ats, section, "at", pool));
     ESP_TRY_OUT(parse_words(&out->baseline_rows, section, "baseline_rows", pool));
+    ESP_TRY_OUT(parse_contrasts(out, section, pool));
     const json_t *published = json_object_get(section, "published");
     const char *file = json_string_value(json_object_get(published, "file"));
     if (file != NULL) {

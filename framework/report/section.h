@@ -3,6 +3,7 @@
 #define ESP_REPORT_SECTION_H
 
 #include "report/text_pool.h"
+#include "study/contrast.h"
 
 typedef struct esp_words {
     int n;
@@ -19,11 +20,18 @@ typedef struct esp_joins {
     esp_join *at;
 } esp_joins;
 
+typedef struct esp_contrast {
+    const char *names[2];       /* "balanced", "model.leaf_width=8" */
+    esp_contrast_side sides[2]; /* the first is compared with the second */
+} esp_contrast;
+
 typedef struct esp_report_section {
-    esp_words rows, columns;     /* keys of cells; "variant" is one too */
-    esp_words metrics;           /* "test.hard_accuracy" */
-    esp_words ats;               /* "selected", "last", "selected:<metric>" */
-    esp_words baseline_rows;     /* variants printed first in each group */
+    esp_words rows, columns; /* keys of cells; "variant" is one too */
+    esp_words metrics;       /* "test.hard_accuracy" */
+    esp_words ats;           /* "selected", "last", "selected:<metric>" */
+    esp_words baseline_rows; /* variants printed first in each group */
+    int n_contrasts;
+    esp_contrast *contrasts;     /* those the study lists */
     const char *published_file;  /* NULL: none */
     esp_joins published_where;   /* column = text */
     esp_joins published_join;    /* column = value of the cell's key */

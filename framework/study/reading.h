@@ -52,6 +52,7 @@ typedef struct esp_reading {
     esp_assignment *sets;
     int n_drafts;
     esp_draft *drafts;
+    bool cells_sound; /* every draft became a cell: what needs all of them can be checked */
 } esp_reading;
 
 /* Reads one --set, "key.path=value". false after a problem. */
@@ -69,6 +70,20 @@ void esp_cell_free(esp_cell *cell);
 /* The report section with built-ins and contrasts, as JSON text. cells: for keys that reports may
  * name. NULL after a problem. */
 char *esp_report_read(esp_reading *r, const esp_cell *cells, int n_cells);
+
+/* The contrasts as JSON: pairs of {key: value}; empty where none are listed, and the reports'
+ * comparison is with the reference. Adds problems. */
+json_t *esp_contrasts_read(esp_reading *r, const esp_cell *cells, int n_cells);
+
+/* All variants' names, separated by spaces. */
+const char *esp_variant_names(esp_reading *r);
+
+/* Adds a problem at node unless word is one of the known ones (separated by spaces). */
+void esp_report_word_check(esp_reading *r, const esp_node *node, const char *word,
+                           const char *known, const char *what);
+
+/* Adds a problem at mark unless cells can have the key: of the configuration, or derived. */
+void esp_report_key_check(esp_reading *r, esp_mark mark, const char *key);
 
 /* One value of a cell by its flattened key, or NULL. */
 const char *esp_cell_param(const esp_cell *cell, const char *key);

@@ -1,4 +1,4 @@
-/* The report section and the contrasts: checked, completed, as JSON for the database. */
+/* The report section: checked, completed, as JSON for the database. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,7 +7,7 @@
 
 static const char figures[] = "learning_curve leaf_heatmap seed_dots";
 
-static const char *variant_names(esp_reading *r)
+const char *esp_variant_names(esp_reading *r)
 {
     const char *names = "";
     for (int i = 0; i < r->n_variants; i++) {
@@ -16,8 +16,8 @@ static const char *variant_names(esp_reading *r)
     return names;
 }
 
-static void check_word(esp_reading *r, const esp_node *node, const char *word, const char *known,
-                       const char *what)
+void esp_report_word_check(esp_reading *r, const esp_node *node, const char *word,
+                           const char *known, const char *what)
 {
     if (!esp_word_in(known, word)) {
         esp_problem(r->problems, ESP_ERROR, node->mark, "unknown %s '%s'%s", what, word,
@@ -25,8 +25,7 @@ static void check_word(esp_reading *r, const esp_node *node, const char *word, c
     }
 }
 
-/* A key that cells have: of the configuration, or derived. */
-static void check_cell_key(esp_reading *r, const esp_node *node, const char *key)
+void esp_report_key_check(esp_reading *r, esp_mark mark, const char *key)
 {
     esp_key_ref ref;
     if (strchr(key, '.') == NULL && esp_word_in("variant training_width leaf_width depth "
@@ -35,20 +34,25 @@ static void check_cell_key(esp_reading *r, const esp_node *node, const char *key
         return;
     }
     if (!esp_schema_find(&ref, r->registry, key)) {
-        esp_schema_unknown(r->problems, r->registry, node->mark, key, false);
+        esp_schema_unknown(r->problems, r->registry, mark, key, false);
     }
 }
 
 typedef void check_item(esp_reading *r, const esp_node *node, const char *text);
 
+static void check_key(esp_reading *r, const esp_node *node, const char *text)
+{
+    esp_report_key_check(r, node->mark, text);
+}
+
 static void check_variant(esp_reading *r, const esp_node *node, const char *text)
 {
-    check_word(r, node, text, variant_names(r), "variant");
+    esp_report_word_check(r, node, text, esp_variant_names(r), "variant");
 }
 
 static void check_figure(esp_reading *r, const esp_node *node, const char *text)
 {
-    check_word(r, node, text, figures, "figure");
+    esp_report_word_check(r, node, text, figures, "figure");
 }
 
 static void check_at(esp_reading *r, const esp_node *node, const char *text)
@@ -56,7 +60,7 @@ static void check_at(esp_reading *r, const esp_node *node, const char *text)
     if (strncmp(text, "selected:", 9) == 0) {
         esp_metric_check(r->problems, node->mark, text + 9);
     } else {
-        check_word(r, node, text, "selected last", "epoch");
+        esp_report_word_check(r, node, text, "selected last", "epoch");
     }
 }
 
@@ -142,12 +146,12 @@ static json_t *text_map(esp_reading *r, const esp_node *published, const char *n
                         name, map->keys[i]);
             continue;
         }
-        if (keys_are_variants && !esp_word_in(variant_names(r), map->keys[i])) {
+        if (keys_are_variants && !esp_word_in(esp_variant_names(r), map->keys[i])) {
             esp_problem(r->problems, ESP_ERROR, map->key_marks[i], "unknown variant '%s'%s",
-                        map->keys[i], esp_word_hint(r->pool, map->keys[i], variant_names(r)));
+                        map->keys[i], esp_word_hint(r->pool, map->keys[i], esp_variant_names(r)));
         }
         if (values_are_keys) {
-            check_cell_key(r, value, value->text);
+            esp_report_key_check(r, value->mark, value->text);
         }
         json_object_set_new(object, map->keys[i], json_string(esp_node_text(r->pool, value)));
     }
@@ -194,64 +198,6 @@ static json_t *read_published(esp_reading *r, const esp_node *report)
     return object;
 }
 
-/* ---- contrasts ------------------------------------------------------------------------------ */
-
-/* A variant's name, or a partial assignment such as {variant: balanced, model.leaf_width: 8}. */
-static json_t *read_side(esp_reading *r, const esp_node *node)
-{
-    if (node->type == ESP_NODE_SCALAR) {
-        check_variant(r, node, node->text);
-        return json_string(node->text);
-    }
-    json_t *side = json_object();
-    for (int i = 0; node->type == ESP_NODE_MAP && i < node->n; i++) {
-        if (strcmp(node->keys[i], "variant") == 0 && node->items[i]->type == ESP_NODE_SCALAR) {
-            check_variant(r, node->items[i], node->items[i]->text);
-        } else {
-            esp_key_ref ref;
-            if (!esp_schema_find(&ref, r->registry, node->keys[i])) {
-                esp_schema_unknown(r->problems, r->registry, node->key_marks[i], node->keys[i],
-                                   false);
-            }
-        }
-        json_object_set_new(side, node->keys[i],
-                            json_string(esp_node_text(r->pool, node->items[i])));
-    }
-    return side;
-}
-
-static json_t *read_contrasts(esp_reading *r)
-{
-    json_t *contrasts = json_array();
-    const esp_node *node = esp_node_get(r->root, "contrasts");
-    bool written = node != NULL && node->type == ESP_NODE_LIST && node->n > 0;
-    if (node != NULL && node->type != ESP_NODE_LIST && !esp_node_is_null(node)) {
-        esp_problem(r->problems, ESP_ERROR, node->mark, "contrasts must be a list of pairs");
-    }
-    for (int i = 0; written && i < node->n; i++) {
-        const esp_node *pair = node->items[i];
-        bool sound = pair->type == ESP_NODE_LIST && pair->n == 2 &&
-                     pair->items[0]->type != ESP_NODE_LIST && pair->items[1]->type != ESP_NODE_LIST;
-        if (!sound) {
-            esp_problem(r->problems, ESP_ERROR, pair->mark,
-                        "a contrast is a pair, such as [balanced, baseline]");
-            continue;
-        }
-        json_array_append_new(contrasts, json_pack("[oo]", read_side(r, pair->items[0]),
-                                                   read_side(r, pair->items[1])));
-    }
-    const char *reference = NULL;
-    for (int i = 0; i < r->n_variants; i++) {
-        reference = r->variants[i].reference ? r->variants[i].name : reference;
-    }
-    for (int i = 0; !written && reference != NULL && i < r->n_variants; i++) {
-        if (!r->variants[i].reference) {
-            json_array_append_new(contrasts, json_pack("[ss]", r->variants[i].name, reference));
-        }
-    }
-    return contrasts;
-}
-
 char *esp_report_read(esp_reading *r, const esp_cell *cells, int n_cells)
 {
     const esp_node *report = esp_node_get(r->root, "report");
@@ -269,16 +215,16 @@ char *esp_report_read(esp_reading *r, const esp_cell *cells, int n_cells)
         }
     }
     json_t *object = json_object();
-    json_t *rows = text_list(r, report, "rows", check_cell_key);
+    json_t *rows = text_list(r, report, "rows", check_key);
     json_object_set_new(object, "rows", rows != NULL ? rows : swept_keys(cells, n_cells));
-    json_object_set_new(object, "columns", text_list(r, report, "columns", check_cell_key));
+    json_object_set_new(object, "columns", text_list(r, report, "columns", check_key));
     json_object_set_new(object, "metrics", text_list(r, report, "metrics", NULL));
     json_object_set_new(object, "at", text_list(r, report, "at", check_at));
     json_object_set_new(object, "figures", text_list(r, report, "figures", check_figure));
     json_object_set_new(object, "baseline_rows",
                         text_list(r, report, "baseline_rows", check_variant));
     json_object_set_new(object, "published", read_published(r, report));
-    json_object_set_new(object, "contrasts", read_contrasts(r));
+    json_object_set_new(object, "contrasts", esp_contrasts_read(r, cells, n_cells));
     char *text = esp_json_text(object);
     json_decref(object);
     return text;

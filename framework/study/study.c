@@ -147,8 +147,9 @@ static void build_cells(esp_study *study, esp_reading *r)
         esp_problem(r->problems, ESP_ERROR, r->defaults_mark, "out of memory");
         return;
     }
+    r->cells_sound = r->n_drafts > 0;
     for (int i = 0; i < r->n_drafts; i++) {
-        esp_cell_build(&study->cells[i], r, &r->drafts[i]);
+        r->cells_sound = esp_cell_build(&study->cells[i], r, &r->drafts[i]) && r->cells_sound;
         study->n_cells++;
     }
 }

@@ -148,6 +148,8 @@ static inline void fixture_register(esp_store_study *study, const char *path, co
          {"leaf_width", "1"},
          {"depth", "4"},
          {"model.leaf_width", "1"}}};
+    static const esp_store_param swept[3][1] = {
+        {{"", ""}}, {{"model.leaf_width", "8"}}, {{"model.leaf_width", "1"}}};
     static const struct {
         const char *variant, *label;
         int reference, params, n_params;
@@ -166,7 +168,9 @@ static inline void fixture_register(esp_store_study *study, const char *path, co
                                     .config = "{}",
                                     .identity = "{}",
                                     .n_params = plan[c].n_params,
-                                    .params = params[plan[c].params]};
+                                    .params = params[plan[c].params],
+                                    .n_swept = plan[c].params > 0,
+                                    .swept = swept[plan[c].params]};
         for (int s = 0; s < N_SEEDS; s++) {
             snprintf(ids[c * N_SEEDS + s], 17, "%016x", c * N_SEEDS + s);
             snprintf(seeds[s], sizeof seeds[s], "%d", s);

@@ -287,6 +287,90 @@ static void test_report__published_file_broken_or_absent(void **state)
     }
 }
 
+/* Two variants; two partial assignments; a variant without the swept key; a pair that is not there.
+ */
+static const char contrasts_section[] =
+    "{\"rows\": [\"model.leaf_width\"], \"metrics\": [\"test.hard_accuracy\"], \"contrasts\":"
+    " [[{\"variant\": \"bal|anced, \\\"x\\\"\\u001b[31m*\"}, \"baseline\"],"
+    " [{\"model.leaf_width\": \"8\"}, {\"model.leaf_width\": \"1\"}],"
+    " [{\"model.leaf_width\": \"8\", \"variant\": \"baseline\"}, {\"variant\": \"ff\"}],"
+    " [\"gone\", \"ff\"]]}";
+
+static void test_report__contrasts(void **state)
+{
+    char *text = render(*state, "text", (esp_report_request){.section = contrasts_section});
+    ASSERT_CONTAINS(text, "Test accuracy, hard routing, percent: contrasts\n"
+                          "test.hard_accuracy, at the epoch selected by test.hard_accuracy");
+    const char *table = strstr(text, ": contrasts\n");
+    /* By hand from the fixture: .10 .02 .03 of mean .05; variances .0004 / .0025. */
+    ASSERT_CONTAINS(table, "  90.00              3   85.00      +5.00 (3)            0.16\n");
+    /* Seed 0 alone is done at width 1: .80 - .70; too few seeds for a ratio. */
+    ASSERT_CONTAINS(table, "  85.00  1/3, 1 failed   70.00     +10.00 (1)               -\n");
+    /* -.15 -.06 -.09 of mean -.10; variances .0025 / .0001. */
+    ASSERT_CONTAINS(table, "-10.00 (3)           25.00\n");
+    ASSERT_CONTAINS(text, "contrast of gone with ff: no two cells of this revision are of it.");
+    free(text);
+    /* Rows of Markdown have a heading and the same cells. */
+    text = render(*state, "md", (esp_report_request){.section = contrasts_section});
+    ASSERT_CONTAINS(text, "| where | A | B | n A | mean A | n B | mean B | A - B (pairs) |"
+                          " var. ratio A/B |\n");
+    ASSERT_CONTAINS(text, "|  | baseline model.leaf_width=8 | ff | 3 | 85.00 | 3 | 95.00 |"
+                          " -10.00 (3) | 25.00 |\n");
+    free(text);
+    /* None listed: no table. */
+    text = render(*state, "text", (esp_report_request){0});
+    ASSERT_LACKS(text, "contrast");
+    free(text);
+}
+
+static void test_report__contrasts_for_programs(void **state)
+{
+    char *text = render(*state, "csv", (esp_report_request){.section = contrasts_section});
+    ASSERT_CONTAINS(text, "published_source,reference_mean,contrast_a,contrast_b\n");
+    char field[200];
+    const char *line = text;
+    for (int i = 0; i < 1 + N_CELLS + 4; i++) { /* heading, cells, 2 + 2 pairs, then the last */
+        line = strchr(line, '\n') + 1;
+    }
+    csv_field(field, line, 3);
+    assert_string_equal(field, "baseline model.leaf_width=8");
+    csv_field(field, line, 20);
+    assert_string_equal(field, "ff");
+    csv_field(field, line, 21);
+    ASSERT_CLOSE(strtod(field, NULL), 25);
+    csv_field(field, line, 23);
+    ASSERT_CLOSE(strtod(field, NULL), -0.1);
+    csv_field(field, line, 31);
+    ASSERT_CLOSE(strtod(field, NULL), 0.95);
+    csv_field(field, line, 32);
+    assert_string_equal(field, "model.leaf_width=8 baseline");
+    csv_field(field, line, 33);
+    assert_string_equal(field, "ff");
+    free(text);
+    text = render(*state, "json", (esp_report_request){.section = contrasts_section});
+    json_t *root = json_loads(text, 0, NULL);
+    json_t *contrasts = json_object_get(root, "contrasts");
+    assert_int_equal(json_array_size(contrasts), 4);
+    json_t *pairs = json_object_get(json_array_get(contrasts, 1), "pairs");
+    assert_int_equal(json_array_size(pairs), 2); /* of baseline, of the hostile one */
+    json_t *first = json_array_get(pairs, 0);
+    assert_string_equal(json_string_value(json_object_get(first, "cell_b")),
+                        "baseline model.leaf_width=1");
+    json_t *metric = json_array_get(json_object_get(first, "metrics"), 0);
+    ASSERT_CLOSE(json_real_value(json_object_get(metric, "mean_a")), 0.85);
+    ASSERT_CLOSE(json_real_value(json_object_get(metric, "mean_b")), 0.7);
+    ASSERT_CLOSE(json_real_value(json_object_get(metric, "mean_delta")), 0.1);
+    assert_int_equal(json_integer_value(json_object_get(metric, "pairs")), 1);
+    assert_true(json_is_null(json_object_get(metric, "variance_ratio")));
+    assert_int_equal(json_array_size(json_object_get(json_array_get(contrasts, 3), "pairs")), 0);
+    json_decref(root);
+    free(text);
+    int status = ESP_OK;
+    assert_null(fixture_report(&status, *state, "json",
+                               (esp_report_request){.section = "{\"contrasts\": [[\"a\"]]}"}));
+    assert_int_equal(status, ESP_STUDY);
+}
+
 static void test_report__not_there(void **state)
 {
     int status = ESP_OK;
@@ -360,6 +444,8 @@ int main(void)
         CASE(test_report__published_goes_where_its_routing_is),
         CASE(test_report__published_into_the_view),
         CASE(test_report__published_file_broken_or_absent),
+        CASE(test_report__contrasts),
+        CASE(test_report__contrasts_for_programs),
         CASE(test_report__not_there),
         CASE(test_report__keys_that_tell_nothing_apart),
         CASE(test_report__revisions),

@@ -279,6 +279,40 @@ static void test_report__malformed(void **state)
                    "17:31: error: a contrast is a pair, such as [balanced, baseline]\n");
 }
 
+static void test_contrasts__against_the_cells(void **state)
+{
+#define VARIED                                                                                     \
+    SOUND "variants: {a: {grid: {model.leaf_width: [8, 4]}}, b: {grid: {model.leaf_width: "        \
+          "[2]}}}\n"
+    assert_refused(
+        *state,
+        VARIED "contrasts:\n"
+               "  - [a, a]\n"
+               "  - [{model.leaf_width: 1}, b]\n"
+               "  - [a, b]\n"
+               "  - [{variant: b}, {model.leaf_width: 2}]\n"
+               "  - [{batch_sise: 2}, {variant: c}]\n"
+               "  - [{}, a]\n",
+        NULL,
+        "12:5: error: contrasts: a is paired with itself\n"
+        "13:6: error: contrasts: no cell is like {model.leaf_width: 1}\n"
+        "14:5: error: contrasts: no cell like a has a partner like b with the same value "
+        "of every other swept key\n"
+        "15:5: error: contrasts: no cell like {variant: b} has a partner like "
+        "{model.leaf_width: 2} with the same value of every other swept key\n"
+        "16:7: error: unknown key 'batch_sise' in the configuration; did you mean "
+        "'batch_size'?\n"
+        "16:33: error: unknown variant 'c'; known: a, b\n"
+        "17:6: error: an empty side; name a variant, or keys such as "
+        "{model.leaf_width: 8}\n");
+    /* What --set has swept away is a warning. */
+    const char *sets[] = {"model.leaf_width=8"};
+    load_sound(*state, VARIED "contrasts: [[{model.leaf_width: 4}, {model.leaf_width: 2}]]\n",
+               &(esp_study_options){.sets = sets, .n_sets = 1});
+    assert_said(*state, ":11:14: warning: contrasts: no cell is like {model.leaf_width: 4}");
+#undef VARIED
+}
+
 static void test_file__absent(void **state)
 {
     fixture *f = *state;
@@ -310,6 +344,7 @@ int main(void)
         TEST(test_hostile__sizes),
         TEST(test_overrides__malformed),
         TEST(test_report__malformed),
+        TEST(test_contrasts__against_the_cells),
         TEST(test_file__absent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

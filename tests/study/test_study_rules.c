@@ -459,9 +459,22 @@ static void test_report__builtins_and_contrasts(void **state)
         NULL);
     assert_string_equal(study->report,
                         "{\"at\":[\"selected\"],\"baseline_rows\":[],\"columns\":[\"variant\"],"
-                        "\"contrasts\":[[\"a\",\"b\"]],\"figures\":[],\"metrics\":["
+                        "\"contrasts\":[],\"figures\":[],\"metrics\":["
                         "\"test.hard_accuracy\"],\"published\":null,\"rows\":["
                         "\"model.leaf_width\"]}");
+    study = load_sound(*state,
+                       TOP DEFAULTS "variants: {a: {}, b: {reference: true}}\n"
+                                    "grid: {model.leaf_width: [8, 4], batch_size: [16, 32]}\n"
+                                    "contrasts:\n"
+                                    "  - [a, b]\n"
+                                    "  - [{variant: a, model: {leaf_width: 8.0}}, {variant: b}]\n"
+                                    "  - [{leaf_width: 8}, {leaf_width: 4}]\n",
+                       NULL);
+    assert_non_null(strstr(study->report,
+                           "\"contrasts\":[[{\"variant\":\"a\"},{\"variant\":\"b\"}],"
+                           "[{\"model.leaf_width\":\"8\",\"variant\":\"a\"},"
+                           "{\"variant\":\"b\"}],"
+                           "[{\"leaf_width\":\"8\"},{\"leaf_width\":\"4\"}]]"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_open, fixture_close)
