@@ -234,7 +234,7 @@ static int choose_ats(esp_report *report, esp_store *store, const esp_report_req
         report->ats[i] = (esp_report_at){.name = esp_report_keep(report, names[i]), .monitors = ""};
         ESP_TRY(find_monitors(&report->ats[i], report, store, &any, &known));
         bool plain = strcmp(names[i], "selected") == 0 || strcmp(names[i], "last") == 0;
-        if (!known && !plain) {
+        if (any && !known && !plain) {
             return esp_fail(ESP_USAGE, "no epoch is called '%s'; write selected, last or %s",
                             names[i], "selected:<metric> for a further selection monitor");
         }

@@ -3,12 +3,12 @@
 #ifndef ESP_REPORT_REPORT_H
 #define ESP_REPORT_REPORT_H
 
-#include "report/published_csv.h"
+#include "core/text_pool.h"
 #include "report/section.h"
 #include "report/stats.h"
-#include "report/text_pool.h"
 #include "store/published.h"
 #include "store/store.h"
+#include "study/published_csv.h"
 
 typedef struct esp_report_metric {
     const char *name;  /* "test.hard_accuracy" */

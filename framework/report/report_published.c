@@ -2,40 +2,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/status.h"
 #include "core/text.h"
 #include "report/report.h"
-
-/* Looked for beside the study, then in analysis/published. */
-static const char *find_file(esp_report *report, const esp_report_request *request)
-{
-    const char *file = report->section.published_file;
-    const char *places[] = {NULL, NULL};
-    if (*file == '/') {
-        places[0] = file;
-    } else {
-        if (request->study_folder != NULL) {
-            places[0] = esp_pool_format(&report->pool, "%s/%s", request->study_folder, file);
-        }
-        if (request->source_folder != NULL) {
-            places[1] = esp_pool_format(&report->pool, "%s/analysis/published/%s",
-                                        request->source_folder, file);
-        }
-    }
-    for (int i = 0; i < 2; i++) {
-        if (places[i] != NULL && access(places[i], R_OK) == 0) {
-            return places[i];
-        }
-    }
-    report->published_problem = esp_pool_format(
-        &report->pool,
-        "published values: no file %s%s%s%s (`espalier report FILE.yaml` looks beside the file)",
-        places[0] ? places[0] : "", places[0] && places[1] ? ", nor " : "",
-        places[1] ? places[1] : "", places[0] || places[1] ? "" : file);
-    return NULL;
-}
 
 /* Every column that the section joins by must be there. */
 static int check_columns(const esp_published_csv *csv, const esp_joins *joins)
@@ -151,8 +121,15 @@ int esp_report_join_published(esp_report *report, const esp_report_request *requ
     if (report->section.published_file == NULL) {
         return ESP_OK;
     }
-    const char *path = find_file(report, request);
+    const char *file = report->section.published_file;
+    const char *path =
+        esp_published_find(&report->pool, file, request->study_folder, request->source_folder);
     if (path == NULL) {
+        report->published_problem =
+            esp_pool_format(&report->pool,
+                            "published values: no file %s beside the study or in analysis/published"
+                            " (`espalier report FILE.yaml` looks beside the file)",
+                            file);
         return esp_pool_status(&report->pool);
     }
     esp_published_csv *csv = esp_pool_take(&report->pool, sizeof *csv);

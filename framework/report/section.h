@@ -2,7 +2,7 @@
 #ifndef ESP_REPORT_SECTION_H
 #define ESP_REPORT_SECTION_H
 
-#include "report/text_pool.h"
+#include "core/text_pool.h"
 #include "study/contrast.h"
 
 typedef struct esp_words {

@@ -75,6 +75,9 @@ char *esp_report_read(esp_reading *r, const esp_cell *cells, int n_cells);
  * comparison is with the reference. Adds problems. */
 json_t *esp_contrasts_read(esp_reading *r, const esp_cell *cells, int n_cells);
 
+/* The report's published section as JSON, null where there is none. Adds problems. */
+json_t *esp_published_read(esp_reading *r, const esp_node *report);
+
 /* All variants' names, separated by spaces. */
 const char *esp_variant_names(esp_reading *r);
 

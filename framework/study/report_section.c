@@ -1,7 +1,6 @@
 /* The report section: checked, completed, as JSON for the database. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "study/reading.h"
 
@@ -104,98 +103,109 @@ static json_t *swept_keys(const esp_cell *cells, int n_cells)
     return keys;
 }
 
-/* ---- published ------------------------------------------------------------------------------ */
+/* ---- what the cells cannot give -------------------------------------------------------------- */
 
-static bool file_is_found(esp_reading *r, const char *file)
+typedef struct cell_list {
+    const esp_cell *cells;
+    int n;
+} cell_list;
+
+/* Names of all terms, and of all heads where asked, of all cells. */
+static const char *plugin_names(esp_reading *r, const cell_list *list, bool heads)
 {
-    const char *slash = strrchr(r->path, '/');
-    const char *folder =
-        slash != NULL ? esp_tree_pool_format(r->pool, "%.*s", (int)(slash - r->path + 1), r->path)
-                      : "";
-    const char *places[] = {
-        *file == '/' ? file : esp_tree_pool_format(r->pool, "%s%s", folder, file),
-        esp_tree_pool_format(r->pool, "%s../analysis/published/%s", folder, file),
-        esp_tree_pool_format(r->pool, "analysis/published/%s", file),
-        esp_tree_pool_format(r->pool, "%s/analysis/published/%s", ESPALIER_SOURCE_DIR, file),
-    };
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        if (access(places[i], R_OK) == 0) {
-            return true;
+    const char *names = "";
+    for (int i = 0; i < list->n; i++) {
+        const esp_cell *cell = &list->cells[i];
+        int n_terms = cell->phases[0].n_terms, n = n_terms + (heads ? cell->n_heads : 0);
+        for (int k = 0; k < n; k++) {
+            const esp_plugin *plugin =
+                k < n_terms ? cell->phases[0].terms[k].plugin : cell->heads[k - n_terms].plugin;
+            if (!esp_word_in(names, plugin->name)) {
+                names =
+                    esp_tree_pool_format(r->pool, "%s%s%s", names, *names ? " " : "", plugin->name);
+            }
         }
     }
-    return false;
+    return names;
 }
 
-/* A map of texts; keys checked as variants, values as keys of cells, where asked. */
-static json_t *text_map(esp_reading *r, const esp_node *published, const char *name,
-                        bool keys_are_variants, bool values_are_keys)
+/* A metric that no cell will ever have. */
+static void check_metric(esp_reading *r, const esp_node *node, const cell_list *list)
 {
-    json_t *object = json_object();
-    const esp_node *map = esp_node_get(published, name);
-    if (map == NULL || esp_node_is_null(map)) {
-        return object;
+    const char *dot = strchr(node->text, '.');
+    bool held_out = false, routed = false;
+    for (int i = 0; i < list->n; i++) {
+        routed = routed || list->cells[i].model.kind == ESP_MODEL_FFF;
+        held_out = held_out || list->cells[i].data.validation > 0;
     }
-    if (map->type != ESP_NODE_MAP) {
-        esp_problem(r->problems, ESP_ERROR, map->mark, "report.published.%s must be a map", name);
-        return object;
+    if (strncmp(node->text, "validation.", 11) == 0 && !held_out) {
+        esp_problem(r->problems, ESP_ERROR, node->mark,
+                    "'%s': no cell has a validation split; set data.validation, such as 0.1",
+                    node->text);
     }
-    for (int i = 0; i < map->n; i++) {
-        const esp_node *value = map->items[i];
-        if (value->type != ESP_NODE_SCALAR) {
-            esp_problem(r->problems, ESP_ERROR, value->mark, "report.published.%s.%s must be text",
-                        name, map->keys[i]);
-            continue;
-        }
-        if (keys_are_variants && !esp_word_in(esp_variant_names(r), map->keys[i])) {
-            esp_problem(r->problems, ESP_ERROR, map->key_marks[i], "unknown variant '%s'%s",
-                        map->keys[i], esp_word_hint(r->pool, map->keys[i], esp_variant_names(r)));
-        }
-        if (values_are_keys) {
-            esp_report_key_check(r, value->mark, value->text);
-        }
-        json_object_set_new(object, map->keys[i], json_string(esp_node_text(r->pool, value)));
+    const char *metric = dot != NULL ? dot + 1 : "", *inner = strchr(metric, '.');
+    if (!routed && esp_word_in("node_entropy mixture_entropy mixture_max", metric)) {
+        esp_problem(r->problems, ESP_ERROR, node->mark, "'%s': no cell has a model that routes",
+                    node->text);
     }
-    return object;
+    if (inner == NULL) {
+        return;
+    }
+    bool of_term = strncmp(metric, "loss.", 5) == 0;
+    const char *plugin =
+        of_term ? inner + 1 : esp_tree_pool_format(r->pool, "%.*s", (int)(inner - metric), metric);
+    const char *known = plugin_names(r, list, !of_term);
+    if (!esp_word_in(known, plugin)) {
+        esp_problem(r->problems, ESP_ERROR, node->mark, "'%s': no cell has a term%s '%s'%s",
+                    node->text, of_term ? "" : " or head", plugin,
+                    esp_word_hint(r->pool, plugin, known));
+    }
 }
 
-static json_t *read_published(esp_reading *r, const esp_node *report)
+/* An epoch that no selection chooses: the first monitor's is `selected`, only further ones have
+ * their own. */
+static void check_selection(esp_reading *r, const esp_node *node, const cell_list *list)
 {
-    const esp_node *published = esp_node_get(report, "published");
-    if (published == NULL || esp_node_is_null(published)) {
-        return json_null();
+    if (strncmp(node->text, "selected:", 9) != 0) {
+        return;
     }
-    if (published->type != ESP_NODE_MAP) {
-        esp_problem(r->problems, ESP_ERROR, published->mark, "report.published must be a map");
-        return json_null();
-    }
-    for (int i = 0; i < published->n; i++) {
-        if (!esp_word_in("file where join variant", published->keys[i])) {
-            esp_schema_unknown(
-                r->problems, r->registry, published->key_marks[i],
-                esp_tree_pool_format(r->pool, "report.published.%s", published->keys[i]), true);
+    const char *wanted = node->text + 9, *further = "";
+    bool first = false;
+    for (int i = 0; i < list->n; i++) {
+        const esp_cell *cell = &list->cells[i];
+        first = first || (cell->n_monitors > 0 && strcmp(cell->monitors[0].name, wanted) == 0);
+        for (int k = 1; k < cell->n_monitors; k++) {
+            if (!esp_word_in(further, cell->monitors[k].name)) {
+                further = esp_tree_pool_format(r->pool, "%s%s%s", further, *further ? " " : "",
+                                               cell->monitors[k].name);
+            }
         }
     }
-    static const char *const required[] = {"file", "join", "variant"};
-    for (size_t i = 0; i < sizeof required / sizeof *required; i++) {
-        const char *path = esp_tree_pool_format(r->pool, "report.published.%s", required[i]);
-        if (esp_node_get(published, required[i]) == NULL &&
-            !esp_problems_excused(r->problems, path)) {
-            esp_problem(r->problems, ESP_ERROR, published->mark, "%s is required", path);
+    if (esp_word_in(further, wanted)) {
+        return;
+    }
+    if (first) {
+        esp_problem(r->problems, ESP_ERROR, node->mark,
+                    "'%s' is the first of selection.monitor; its epoch is called selected", wanted);
+    } else {
+        esp_problem(r->problems, ESP_ERROR, node->mark,
+                    "no epoch is selected by '%s'; list it in selection.monitor, after the first%s",
+                    wanted, *further ? esp_word_hint(r->pool, wanted, further) : "");
+    }
+}
+
+static void check_each(esp_reading *r, const esp_node *report, const char *name,
+                       const cell_list *list,
+                       void (*check)(esp_reading *, const esp_node *, const cell_list *))
+{
+    const esp_node *node = esp_node_get(report, name);
+    bool single = node != NULL && node->type == ESP_NODE_SCALAR;
+    for (int i = 0; node != NULL && i < (single ? 1 : node->n); i++) {
+        const esp_node *item = single ? node : node->items[i];
+        if (item->type == ESP_NODE_SCALAR && !esp_node_is_null(item)) {
+            check(r, item, list);
         }
     }
-    json_t *object = json_object();
-    const esp_node *file = esp_node_get(published, "file");
-    if (file != NULL && file->type == ESP_NODE_SCALAR) {
-        if (!file_is_found(r, file->text)) {
-            esp_problem(r->problems, ESP_ERROR, file->mark,
-                        "there is no '%s' beside the study or in analysis/published", file->text);
-        }
-        json_object_set_new(object, "file", json_string(file->text));
-    }
-    json_object_set_new(object, "where", text_map(r, published, "where", false, false));
-    json_object_set_new(object, "join", text_map(r, published, "join", false, true));
-    json_object_set_new(object, "variant", text_map(r, published, "variant", true, false));
-    return object;
 }
 
 char *esp_report_read(esp_reading *r, const esp_cell *cells, int n_cells)
@@ -223,7 +233,12 @@ char *esp_report_read(esp_reading *r, const esp_cell *cells, int n_cells)
     json_object_set_new(object, "figures", text_list(r, report, "figures", check_figure));
     json_object_set_new(object, "baseline_rows",
                         text_list(r, report, "baseline_rows", check_variant));
-    json_object_set_new(object, "published", read_published(r, report));
+    json_object_set_new(object, "published", esp_published_read(r, report));
+    if (r->cells_sound) {
+        const cell_list list = {cells, n_cells};
+        check_each(r, report, "metrics", &list, check_metric);
+        check_each(r, report, "at", &list, check_selection);
+    }
     json_object_set_new(object, "contrasts", esp_contrasts_read(r, cells, n_cells));
     char *text = esp_json_text(object);
     json_decref(object);

@@ -313,6 +313,106 @@ static void test_contrasts__against_the_cells(void **state)
 #undef VARIED
 }
 
+static void test_report__what_no_cell_gives(void **state)
+{
+    assert_refused(*state,
+                   SOUND
+                   "report:\n"
+                   "  metrics: [test.loss.balance, test.master_leaf.k, validation.soft_loss,\n"
+                   "            test.loss.cross_entropy, test.cross_entropy.anything]\n"
+                   "  at: [last, selected:test.hard_accuracy]\n",
+                   NULL,
+                   "11:13: error: 'test.loss.balance': no cell has a term 'balance'; known: "
+                   "cross_entropy\n"
+                   "11:32: error: 'test.master_leaf.k': no cell has a term or head 'master_leaf'; "
+                   "known: cross_entropy\n"
+                   "11:52: error: 'validation.soft_loss': no cell has a validation split; set "
+                   "data.validation, such as 0.1\n"
+                   "13:14: error: no epoch is selected by 'test.hard_accuracy'; list it in "
+                   "selection.monitor, after the first\n");
+    /* One cell that has it is enough. */
+#define BOTH                                                                                       \
+    SOUND "report:\n"                                                                              \
+          "  metrics: [validation.hard_accuracy, test.master_leaf.k, test.node_entropy]\n"         \
+          "  at: selected:test.hard_accuracy\n"                                                    \
+          "variants:\n"                                                                            \
+          "  a: {set: {data.validation: 0.1, heads: {master_leaf: {}}}}\n"                         \
+          "  b: {set: {selection.monitor: [test.soft_loss, test.hard_accuracy]}}\n"
+    load_sound(*state, BOTH, NULL);
+    const char *one[] = {"selection.monitor=test.hard_accuracy"};
+    assert_refused(*state, BOTH, &(esp_study_options){.sets = one, .n_sets = 1},
+                   "12:7: error: 'test.hard_accuracy' is the first of selection.monitor; its epoch "
+                   "is called selected\n");
+    const char *other[] = {"selection.monitor=[test.soft_loss, test.hard_loss]",
+                           "model={kind: ff, width: 4}"};
+    load(*state, BOTH, &(esp_study_options){.sets = other, .n_sets = 1});
+    assert_said(*state, ":12:7: error: no epoch is selected by 'test.hard_accuracy'; list it in "
+                        "selection.monitor, after the first; ");
+#undef BOTH
+    const char *ff[] = {"model={kind: ff, width: 4}"};
+    assert_refused(*state, SOUND "report: {metrics: test.node_entropy}\n",
+                   &(esp_study_options){.sets = ff, .n_sets = 1},
+                   "10:19: error: 'test.node_entropy': no cell has a model that routes\n");
+}
+
+/* Writes a file beside the study; the folder must be empty again at the end. */
+static void write_beside(const char *text)
+{
+    FILE *file = fopen("values.csv", "w");
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void test_published__against_its_file(void **state)
+{
+#define PUBLISHED(where, join, model)                                                              \
+    SOUND "report:\n"                                                                              \
+          "  published:\n"                                                                         \
+          "    file: values.csv\n"                                                                 \
+          "    where: " where "\n"                                                                 \
+          "    join: " join "\n"                                                                   \
+          "    variant: {default: " model "}\n"
+    write_beside("table,dataset,leaf_width,model,split,routing,best,source\n"
+                 "1,mnist,8,fff,test,hard,93.1,x\n"
+                 "2,mnist,8,fff+balance,test,hard,94.1,x\n");
+    load_sound(*state, PUBLISHED("{table: 1.0}", "{dataset: data.name}", "fff"), NULL);
+    assert_refused(
+        *state, PUBLISHED("{tabel: 1}", "{data_set: data.name, leaf: leaf_width}", "fff-b"), NULL,
+        "13:13: error: ./values.csv has no column 'tabel'; did you mean 'table'?\n"
+        "14:12: error: ./values.csv has no column 'data_set'; did you mean 'dataset'?\n"
+        "14:33: error: ./values.csv has no column 'leaf'\n"
+        "15:24: error: ./values.csv has no row of model 'fff-b'; did you mean 'fff'?\n");
+    assert_refused(*state, PUBLISHED("{table: 3}", "{dataset: data.name}", "something"), NULL,
+                   "13:20: error: ./values.csv has no row with table 3\n"
+                   "15:24: error: ./values.csv has no row of model 'something'; known: fff, "
+                   "fff+balance\n");
+    assert_refused(*state, PUBLISHED("{table: 1, model: fff+balance}", "{}", "fff"), NULL,
+                   "13:12: error: ./values.csv has no row with {table: 1, model: fff+balance}\n");
+    static const struct {
+        const char *text, *message;
+    } broken[] = {
+        {"\x7f"
+         "ELF\x02\n",
+         "12:11: error: ./values.csv is no file of published values: it has no "
+         "column 'model'\n"},
+        {"model,split,routing,best\nfff,test\n",
+         "12:11: error: ./values.csv:2: expected 4 fields, found 2\n"},
+        {"model,split,routing,best\nfff,test,hard,often\n",
+         "12:11: error: ./values.csv: column best: expected a percentage, found 'often'\n"},
+        {"", "12:11: error: ./values.csv: holds no line of column names\n"},
+    };
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        write_beside(broken[i].text);
+        assert_refused(*state, PUBLISHED("{}", "{}", "fff"), NULL, broken[i].message);
+    }
+#undef PUBLISHED
+    assert_int_equal(remove("values.csv"), 0);
+    load(*state, SOUND "report: {published: {file: /tmp, join: {}, variant: {default: fff}}}\n",
+         NULL);
+    assert_said(*state, ":10:28: error: /tmp: ");
+}
+
 static void test_file__absent(void **state)
 {
     fixture *f = *state;
@@ -345,6 +445,8 @@ int main(void)
         TEST(test_overrides__malformed),
         TEST(test_report__malformed),
         TEST(test_contrasts__against_the_cells),
+        TEST(test_report__what_no_cell_gives),
+        TEST(test_published__against_its_file),
         TEST(test_file__absent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

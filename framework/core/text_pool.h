@@ -1,6 +1,6 @@
-/* Memory that lives as long as the report it belongs to. */
-#ifndef ESP_REPORT_TEXT_POOL_H
-#define ESP_REPORT_TEXT_POOL_H
+/* Memory that lives as long as what it was made for. */
+#ifndef ESP_CORE_TEXT_POOL_H
+#define ESP_CORE_TEXT_POOL_H
 
 #include <stdbool.h>
 #include <stddef.h>

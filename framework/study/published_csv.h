@@ -2,11 +2,10 @@
  * line a value, columns split, routing, best, spread, spread_is, runs, source and model, and any
  * others to join by. Lines that start with # are comments; "# source NAME: words" says how that
  * source's method differs. */
-#ifndef ESP_REPORT_PUBLISHED_CSV_H
-#define ESP_REPORT_PUBLISHED_CSV_H
+#ifndef ESP_STUDY_PUBLISHED_CSV_H
+#define ESP_STUDY_PUBLISHED_CSV_H
 
-#include "report/section.h"
-#include "report/text_pool.h"
+#include "core/text_pool.h"
 
 typedef struct esp_published_csv {
     const char *path;
@@ -25,6 +24,12 @@ typedef struct esp_published_value {
     int runs;
     const char *source;
 } esp_published_value;
+
+/* The first readable file of that name: beside the study, in ../analysis/published from there, in
+ * analysis/published of the source. A folder may be NULL. NULL where there is none. Thread: the
+ * pool's. */
+const char *esp_published_find(esp_text_pool *pool, const char *file, const char *study_folder,
+                               const char *source_folder);
 
 /* Reads a file: quoted fields (RFC 4180: quotes doubled, line ends inside), comments, empty lines.
  * Strings live in the pool. Errors: ESP_NOT_FOUND, ESP_IO; ESP_DATA naming file and line. Thread:

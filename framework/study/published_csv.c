@@ -1,12 +1,33 @@
-#include "report/published_csv.h"
+#include "study/published_csv.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/file.h"
 #include "core/status.h"
+
+const char *esp_published_find(esp_text_pool *pool, const char *file, const char *study_folder,
+                               const char *source_folder)
+{
+    const struct {
+        const char *folder, *below;
+    } places[] = {{*file == '/' ? "" : study_folder, ""},
+                  {study_folder, "/../analysis/published"},
+                  {source_folder, "/analysis/published"}};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        const char *path = places[i].folder != NULL
+                               ? esp_pool_format(pool, "%s%s%s%s", places[i].folder,
+                                                 places[i].below, *file == '/' ? "" : "/", file)
+                               : NULL;
+        if (path != NULL && access(path, R_OK) == 0) {
+            return path;
+        }
+    }
+    return NULL;
+}
 
 /* Reads one record into fields [capacity], unquoted in place; *next moves past it. n_fields is the
  * number found, which may pass capacity. */

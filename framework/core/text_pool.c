@@ -1,4 +1,4 @@
-#include "report/text_pool.h"
+#include "core/text_pool.h"
 
 #include <stdarg.h>
 #include <stdio.h>
