@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/file.h"
@@ -365,13 +366,20 @@ static int take_lock(int *lock, const char *database)
     *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (*lock < 0) {
         status = esp_fail(ESP_STORE, "%s: %s; name another place with --db", path, strerror(errno));
-    } else if (flock(*lock, LOCK_EX | LOCK_NB) != 0 && errno != EWOULDBLOCK) {
-        status = esp_fail(ESP_STORE, "%s: cannot be locked: %s", path, strerror(errno));
-    } else if (flock(*lock, LOCK_EX | LOCK_NB) != 0) {
-        status = esp_fail(ESP_STORE,
-                          "%s: another run is writing to this database; wait for it, or name "
-                          "another with --db",
-                          database);
+        goto out;
+    }
+    int taken = flock(*lock, LOCK_EX | LOCK_NB);
+    for (int i = 0; i < 20 && taken != 0 && errno == EWOULDBLOCK; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL); /* it may only be looked at */
+        taken = flock(*lock, LOCK_EX | LOCK_NB);
+    }
+    if (taken != 0) {
+        status = errno == EWOULDBLOCK
+                     ? esp_fail(ESP_STORE,
+                                "%s: another run is writing to this database; wait for it, or name "
+                                "another with --db",
+                                database)
+                     : esp_fail(ESP_STORE, "%s: cannot be locked: %s", path, strerror(errno));
     }
 out:
     free(path);
