@@ -1,5 +1,6 @@
 /* The resolved configuration into the structs that the trainer reads, and the checks that need
  * several keys at once. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,6 +147,15 @@ static void fill_monitor(builder *b, esp_monitor *out, const char *name, const c
     }
 }
 
+/* Where the monitor of that number is written. */
+static esp_mark monitor_mark(builder *b, int index)
+{
+    const esp_node *list = esp_node_find(b->draft->tree, "selection.monitor");
+    return list != NULL && list->type == ESP_NODE_LIST && index < list->n
+               ? list->items[index]->mark
+               : esp_node_mark(b->draft->tree, "selection.monitor");
+}
+
 static void fill_selection(builder *b)
 {
     const json_t *selection = json_object_get(b->config, "selection");
@@ -156,9 +166,17 @@ static void fill_selection(builder *b)
             complain(b, "selection.monitor", "more than 8 monitors");
             break;
         }
-        if (name != NULL) {
-            fill_monitor(b, &b->cell->monitors[b->cell->n_monitors++], name, "selection.monitor");
+        if (name == NULL) {
+            continue;
         }
+        for (int k = 0; k < b->cell->n_monitors; k++) {
+            if (strcmp(b->cell->monitors[k].name, name) == 0) {
+                esp_problem(b->r->problems, ESP_ERROR, monitor_mark(b, (int)i),
+                            "'%s' is listed twice in selection.monitor", name);
+                b->sound = false;
+            }
+        }
+        fill_monitor(b, &b->cell->monitors[b->cell->n_monitors++], name, "selection.monitor");
     }
     const json_t *phases = json_object_get(selection, "phases");
     for (size_t i = 0; i < json_array_size(phases); i++) {
@@ -187,6 +205,43 @@ static const char *written_at(builder *b, const char *phase, const char *path)
 {
     const char *own = esp_tree_pool_format(b->r->pool, "phases.%s.set.%s", phase, path);
     return esp_node_find(b->draft->tree, own) != NULL ? own : path;
+}
+
+static bool selects_in(const esp_cell *cell, int first, int last)
+{
+    for (int i = 0; i < cell->n_selection_phases; i++) {
+        if (cell->selection_phases[i] >= first && cell->selection_phases[i] <= last) {
+            return true;
+        }
+    }
+    return cell->n_selection_phases == 0;
+}
+
+/* A term that a phase watches but never measures would be watched in vain. */
+static void check_measured(builder *b, const esp_phase_config *phase, const esp_monitor *monitor,
+                           esp_mark mark)
+{
+    const uint32_t routing = ESP_SCORES | ESP_PROBABILITIES | ESP_MIXTURE | ESP_CHOICES | ESP_LOAD;
+    const char *name = strncmp(monitor->metric, "loss.", 5) == 0 ? monitor->metric + 5 : "";
+    for (int i = 0; i < phase->n_terms; i++) {
+        const esp_term_config *term = &phase->terms[i];
+        if (term->plugin == NULL || strcmp(term->plugin->name, name) != 0) {
+            continue;
+        }
+        if (b->cell->model.kind == ESP_MODEL_FF && term->plugin->loss->needs & routing) {
+            esp_problem(b->r->problems, ESP_ERROR, mark,
+                        "'%s' is never measured: %s looks at routing, and model kind 'ff' has none",
+                        monitor->name, name);
+        } else if (term->weight == 0 && !term->monitor) {
+            esp_problem(b->r->problems, ESP_ERROR, mark,
+                        "'%s' is not measured in phase '%s', where %s has weight 0 and monitor: "
+                        "false; set losses.%s.monitor: true",
+                        monitor->name, phase->name, name, name);
+        } else {
+            continue;
+        }
+        b->sound = false;
+    }
 }
 
 static void check_phase(builder *b, const esp_phase_config *phase, int index)
@@ -220,6 +275,20 @@ static void check_phase(builder *b, const esp_phase_config *phase, int index)
         complain(b, start, "the first phase has no best epoch to start from");
     } else if (phase->start_from == ESP_START_BEST && b->cell->n_monitors == 0) {
         complain(b, start, "start_from: best needs selection.monitor to say what is best");
+    }
+    if (phase->start_from == ESP_START_BEST && index > 0 && b->cell->n_monitors > 0 &&
+        !selects_in(b->cell, 0, index - 1)) {
+        complain(b, start,
+                 "start_from: best has no best epoch to start from: selection.phases names no "
+                 "earlier phase");
+    }
+    for (int i = 0; i < b->cell->n_monitors && selects_in(b->cell, index, index); i++) {
+        check_measured(b, phase, &b->cell->monitors[i], monitor_mark(b, i));
+    }
+    if (phase->early_stopping.enabled) {
+        const char *path = written_at(b, phase->name, "early_stopping.monitor");
+        check_measured(b, phase, &phase->early_stopping.monitor,
+                       esp_node_mark(b->draft->tree, path));
     }
     if (phase->drop_last && b->data_known &&
         phase->batch_size > (1 - b->cell->data.validation) * b->n_train) {
@@ -294,6 +363,31 @@ static void check_creation(builder *b)
     }
 }
 
+/* A stratified split rounds class by class. Classes are taken to be of one size: what is found with
+ * the labels at hand is the run's to say. */
+static void check_validation(builder *b)
+{
+    const double fraction = b->cell->data.validation;
+    if (!b->data_known || !(fraction > 0) || b->n_classes == 0) {
+        return;
+    }
+    const double count = (double)b->n_train / b->n_classes;
+    const double held_out = round(fraction * count);
+    if (held_out < 1) {
+        complain(b, "data.validation",
+                 esp_tree_pool_format(b->r->pool,
+                                      "data.validation %g holds out nothing of %s, which has %.0f "
+                                      "examples a class; hold out %g or more",
+                                      fraction, b->cell->data.name, count, ceil(50 / count) / 100));
+    } else if (held_out >= floor(count)) {
+        complain(b, "data.validation",
+                 esp_tree_pool_format(b->r->pool,
+                                      "data.validation %g leaves nothing of %s to train on, which "
+                                      "has %.0f examples a class; hold out less",
+                                      fraction, b->cell->data.name, count));
+    }
+}
+
 void esp_cell_fill(builder *b)
 {
     esp_cell *cell = b->cell;
@@ -306,6 +400,7 @@ void esp_cell_fill(builder *b)
         .mean = real_at(normalize, "mean"),
         .std = real_at(normalize, "std"),
     };
+    check_validation(b);
     cell->evaluate_every = integer_at(json_object_get(b->config, "evaluation"), "train_every");
     cell->checkpoint_seconds = real_at(json_object_get(b->config, "checkpoint"), "seconds");
     fill_heads(b, json_object_get(b->config, "heads"));

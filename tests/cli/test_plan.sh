@@ -70,6 +70,10 @@ equals "$(grep -c broken.yaml words)" 2
 expect "check, no such file" 4 "$ESPALIER" check nowhere.yaml
 expect "check, no file named" 2 "$ESPALIER" check
 expect "check, unknown option" 2 "$ESPALIER" check --sead 3 small.yaml
+"$ESPALIER_BUILD/tests/make_data" "$folder" pairs 8 8 6 4 1 >/dev/null || exit 1
+expect "check, all held out" 2 "$ESPALIER" check small.yaml --set data.name=pairs \
+    --set data.validation=0.9
+contains words "--set:2: error: data.validation 0.9 leaves nothing of pairs to train on"
 expect "check, help" 0 "$ESPALIER" check --help
 contains out "Examples:"
 

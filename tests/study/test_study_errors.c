@@ -176,6 +176,71 @@ static void test_monitor__validation_without_a_split(void **state)
                    "cross_entropy\n");
 }
 
+static void test_validation__holds_out_nothing(void **state)
+{
+    const char *sets[] = {"data.validation=0.00001"}, *enough[] = {"data.validation=0.0001"};
+    assert_refused(*state, SOUND, &(esp_study_options){.sets = sets, .n_sets = 1},
+                   "--set:1: error: data.validation 1e-05 holds out nothing of mnist, which has "
+                   "6000 examples a class; hold out 0.01 or more\n");
+    load_sound(*state, SOUND, &(esp_study_options){.sets = enough, .n_sets = 1});
+}
+
+/* Two phases; balance has weight 0 and no monitor in the second. */
+#define WATCHED(more)                                                                              \
+    "study: s\n"                                                                                   \
+    "seeds: 0\n"                                                                                   \
+    "defaults:\n"                                                                                  \
+    "  data: {name: mnist}\n"                                                                      \
+    "  model: {kind: fff, training_width: 16, leaf_width: 8}\n"                                    \
+    "  losses: {cross_entropy: {}, balance: {monitor: false}}\n"                                   \
+    "  optimizer: {learning_rate: 0.001}\n"                                                        \
+    "  phases:\n"                                                                                  \
+    "    first: {epochs: 2}\n"                                                                     \
+    "    second: {epochs: 2, set: {losses.balance.weight: 0}}\n" more
+
+static void test_monitor__never_measured(void **state)
+{
+    assert_refused(*state,
+                   WATCHED("  selection: {monitor: [test.loss.cross_entropy, test.loss.balance]}\n"
+                           "  early_stopping: {monitor: train.loss.balance, patience: 2}\n"),
+                   NULL,
+                   "11:50: error: 'test.loss.balance' is not measured in phase 'second', where "
+                   "balance has weight 0 and monitor: false; set losses.balance.monitor: true\n"
+                   "12:29: error: 'train.loss.balance' is not measured in phase 'second', where "
+                   "balance has weight 0 and monitor: false; set losses.balance.monitor: true\n");
+    /* Where it is watched it is measured. */
+    load_sound(*state, WATCHED("  selection: {monitor: test.loss.balance, phases: first}\n"), NULL);
+    const char *on[] = {"losses.balance.monitor=true"};
+    load_sound(*state, WATCHED("  selection: {monitor: test.loss.balance}\n"),
+               &(esp_study_options){.sets = on, .n_sets = 1});
+    const char *ff[] = {"model={kind: ff, width: 4}", "losses.balance.weight=0"};
+    load(*state, WATCHED("  selection: {monitor: test.loss.balance}\n"),
+         &(esp_study_options){.sets = ff, .n_sets = 2});
+    assert_said(*state, ":11:24: error: 'test.loss.balance' is never measured: balance looks at "
+                        "routing, and model kind 'ff' has none");
+}
+
+static void test_monitor__listed_twice(void **state)
+{
+    assert_refused(*state,
+                   WATCHED("  selection: {monitor: [test.hard_loss, test.soft_loss, "
+                           "test.hard_loss]}\n"),
+                   NULL, "11:57: error: 'test.hard_loss' is listed twice in selection.monitor\n");
+}
+
+static void test_phases__best_without_an_earlier_selection(void **state)
+{
+    const char *best[] = {"phases.second.start_from=best"};
+    const esp_study_options options = {.sets = best, .n_sets = 1};
+    assert_refused(*state, WATCHED("  selection: {monitor: test.hard_loss, phases: [second]}\n"),
+                   &options,
+                   "--set:1: error: start_from: best has no best epoch to start from: "
+                   "selection.phases names no earlier phase\n");
+    load_sound(*state, WATCHED("  selection: {monitor: test.hard_loss, phases: [first]}\n"),
+               &options);
+    load_sound(*state, WATCHED("  selection: {monitor: test.hard_loss}\n"), &options);
+}
+
 static void test_losses__routing_on_ff_and_no_task(void **state)
 {
     const char *ff[] = {"model={kind: ff, width: 4}",
@@ -438,6 +503,10 @@ int main(void)
         TEST(test_model__widths),
         TEST(test_model__not_available),
         TEST(test_monitor__validation_without_a_split),
+        TEST(test_validation__holds_out_nothing),
+        TEST(test_monitor__never_measured),
+        TEST(test_monitor__listed_twice),
+        TEST(test_phases__best_without_an_earlier_selection),
         TEST(test_losses__routing_on_ff_and_no_task),
         TEST(test_data__unknown_set),
         TEST(test_sweeps__malformed),

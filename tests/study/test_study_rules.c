@@ -113,7 +113,7 @@ static void test_phases_do_not_accumulate(void **state)
             "    b: {epochs: 1, set: {losses: {cross_entropy: {weight: 2}}}, start_from: best}\n"
             "    c: {epochs: 1, reset_optimizer: true, set: {early_stopping: {monitor: "
             "train.running_loss, patience: 4}}}\n"
-            "  selection: {monitor: [test.hard_accuracy, test.soft_loss], phases: [b, c]}\n",
+            "  selection: {monitor: [test.hard_accuracy, test.soft_loss], phases: [a, c]}\n",
         NULL);
     const esp_cell *cell = &study->cells[0];
     assert_int_equal(cell->n_phases, 3);
