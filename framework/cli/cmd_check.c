@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cli/command.h"
+#include "cli/options.h"
 #include "core/log.h"
 #include "core/status.h"
 #include "plugin/registry.h"
@@ -15,16 +16,9 @@ static const char doc[] =
     "  espalier check experiments/*.yaml\n"
     "  espalier check table1.yaml --set phases.harden.epochs=30 --seeds 0..1\n";
 
-static const struct argp_option arguments_known[] = {
-    {"set", 's', "KEY=VALUE", 0, "Change one key of every cell (repeatable)", 0},
-    {"seeds", 'S', "SEEDS", 0, "Only these seeds, such as 0..4 or 1,3; others join", 0},
-    {"only", 'o', "PATTERN", 0, "Only cells whose variant or label matches", 0},
-    {0},
-};
-
 typedef struct options {
-    esp_study_options study;
-    const char **sets, **paths;
+    esp_study_arguments study;
+    const char **paths;
     int n_paths;
 } options;
 
@@ -32,14 +26,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 {
     options *o = state->input;
     switch (key) {
-    case 's':
-        o->sets[o->study.n_sets++] = argument;
-        return 0;
-    case 'S':
-        o->study.seeds = argument;
-        return 0;
-    case 'o':
-        o->study.only = argument;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->study;
         return 0;
     case ARGP_KEY_ARG:
         o->paths[o->n_paths++] = argument;
@@ -71,17 +59,17 @@ static int check(const char *path, const esp_study_options *study_options,
 static int run(int argc, char **argv)
 {
     argp_err_exit_status = esp_exit_code(ESP_USAGE);
-    options o = {.sets = calloc((size_t)argc, sizeof *o.sets),
-                 .paths = calloc((size_t)argc, sizeof *o.paths)};
-    o.study.sets = o.sets;
+    options o = {.paths = calloc((size_t)argc, sizeof *o.paths)};
     esp_registry *registry = NULL;
-    int status = o.sets != NULL && o.paths != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "out of memory");
-    const struct argp argp = {arguments_known, parse, "STUDY.yaml...", doc, NULL, NULL, NULL};
+    int status = o.paths != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "out of memory");
+    static const struct argp_child shared[] = {{&esp_study_argp, 0, NULL, 0}, {0}};
+    const struct argp argp = {
+        .parser = parse, .args_doc = "STUDY.yaml...", .doc = doc, .children = shared};
     ESP_TRY_OUT(status);
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     ESP_TRY_OUT(esp_registry_create(&registry));
     for (int i = 0; i < o.n_paths; i++) {
-        int one = check(o.paths[i], &o.study, registry);
+        int one = check(o.paths[i], &o.study.options, registry);
         if (one != ESP_OK && *esp_message()) {
             esp_log_error("%s", esp_message()); /* each, not the last alone */
         }
@@ -92,7 +80,6 @@ static int run(int argc, char **argv)
     }
 out:
     esp_registry_destroy(registry);
-    free(o.sets);
     free(o.paths);
     return status;
 }

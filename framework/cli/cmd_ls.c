@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/options.h"
 #include "cli/print_rows.h"
 #include "cli/study_names.h"
 #include "core/log.h"
@@ -87,17 +88,13 @@ static int list_study(esp_store *store, const char *study, esp_row_format format
     return status;
 }
 
-enum { OPTION_FORMAT = 1000, OPTION_DB };
-
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     arguments *given = state->input;
     switch (key) {
-    case OPTION_FORMAT:
-        given->format_name = argument;
-        return 0;
-    case OPTION_DB:
-        given->database = argument;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &given->format_name;
+        state->child_inputs[1] = &given->database;
         return 0;
     case ARGP_KEY_ARG:
         if (given->study != NULL) {
@@ -112,14 +109,11 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 
 static int run(int argc, char **argv)
 {
-    static const struct argp_option options[] = {
-        {"format", OPTION_FORMAT, "FORMAT", 0, "text (default), md, csv or json", 0},
-        {"db", OPTION_DB, "FILE", 0,
-         "results database (default $ESPALIER_DB, else results/espalier.db)", 0},
-        {0}};
+    static const struct argp_child shared[] = {
+        {&esp_format_argp, 0, NULL, 0}, {&esp_database_argp, 0, NULL, 0}, {0}};
     static const struct argp parser = {
-        .options = options,
         .parser = parse_option,
+        .children = shared,
         .args_doc = "[STUDY]",
         .doc =
             "Lists the studies of the results database, or the cells and trials of one.\v"
@@ -131,7 +125,7 @@ static int run(int argc, char **argv)
             "  espalier ls quickstart\n"
             "  espalier ls quickstart --format json"};
     argp_err_exit_status = esp_exit_code(ESP_USAGE);
-    arguments given = {.format_name = "text"};
+    arguments given = {0};
     if (argp_parse(&parser, argc, argv, 0, NULL, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier ls --help` shows how it is used");
     }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/options.h"
 #include "cli/print_rows.h"
 #include "core/file.h"
 #include "core/log.h"
@@ -309,23 +310,21 @@ static bool is_name(const char *query)
     return true;
 }
 
-enum { OPTION_SET = 1000, OPTION_FORMAT, OPTION_DB };
+enum { OPTION_SET = 1000 };
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     arguments *given = state->input;
     switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &given->format_name;
+        state->child_inputs[1] = &given->database;
+        return 0;
     case OPTION_SET:
         if (given->n_sets == MAX_SETS) {
             argp_error(state, "more than %d --set", MAX_SETS);
         }
         given->sets[given->n_sets++] = argument;
-        return 0;
-    case OPTION_FORMAT:
-        given->format_name = argument;
-        return 0;
-    case OPTION_DB:
-        given->database = argument;
         return 0;
     case ARGP_KEY_ARG:
         if (given->query != NULL) {
@@ -341,16 +340,13 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 static int run(int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        {"set", OPTION_SET, "NAME=VALUE", 0, "value of the query's parameter :NAME", 0},
-        {"format", OPTION_FORMAT, "FORMAT", 0, "text (default), md, csv or json", 0},
-        {"db", OPTION_DB, "FILE", 0,
-         "results database (default $ESPALIER_DB, else "
-         "results/espalier.db)",
-         0},
-        {0}};
+        {"set", OPTION_SET, "NAME=VALUE", 0, "value of the query's parameter :NAME", 0}, {0}};
+    static const struct argp_child shared[] = {
+        {&esp_format_argp, 0, NULL, 0}, {&esp_database_argp, 0, NULL, 0}, {0}};
     static const struct argp parser = {
         .options = options,
         .parser = parse_option,
+        .children = shared,
         .args_doc = "[NAME|SQL]",
         .doc = "Asks the results database, read-only: a query by name, or one SELECT.\v"
                "Without arguments: the queries there are by name. analysis/README.md describes "
@@ -361,7 +357,7 @@ static int run(int argc, char **argv)
                "  espalier query \"SELECT cell, mean, sd FROM seed_stats WHERE at = 'selected'\"\n"
                "  espalier query curve --set study=table1 --format csv > curve.csv"};
     argp_err_exit_status = esp_exit_code(ESP_USAGE);
-    arguments given = {.format_name = "text"};
+    arguments given = {0};
     if (argp_parse(&parser, argc, argv, 0, NULL, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier query --help` shows how it is used");
     }

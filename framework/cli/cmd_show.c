@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/options.h"
 #include "cli/print_rows.h"
 #include "cli/study_names.h"
 #include "core/status.h"
@@ -270,17 +271,13 @@ static int show(esp_store *store, const char *name, bool json)
     return status;
 }
 
-enum { OPTION_FORMAT = 1000, OPTION_DB };
-
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     arguments *given = state->input;
     switch (key) {
-    case OPTION_FORMAT:
-        given->format_name = argument;
-        return 0;
-    case OPTION_DB:
-        given->database = argument;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &given->format_name;
+        state->child_inputs[1] = &given->database;
         return 0;
     case ARGP_KEY_ARG:
         if (given->name != NULL) {
@@ -299,14 +296,11 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 
 static int run(int argc, char **argv)
 {
-    static const struct argp_option options[] = {
-        {"format", OPTION_FORMAT, "FORMAT", 0, "text (default) or json", 0},
-        {"db", OPTION_DB, "FILE", 0,
-         "results database (default $ESPALIER_DB, else results/espalier.db)", 0},
-        {0}};
+    static const struct argp_child shared[] = {
+        {&esp_format_argp, 0, NULL, 0}, {&esp_database_argp, 0, NULL, 0}, {0}};
     static const struct argp parser = {
-        .options = options,
         .parser = parse_option,
+        .children = shared,
         .args_doc = "TRIAL|STUDY",
         .doc = "Shows all that is known of a trial or of a study.\v"
                "TRIAL is an id or the beginning of one. A trial: status, attempts, metrics at its "
@@ -317,7 +311,7 @@ static int run(int argc, char **argv)
                "  espalier show quickstart\n"
                "  espalier show 3f2a --format json"};
     argp_err_exit_status = esp_exit_code(ESP_USAGE);
-    arguments given = {.format_name = "text"};
+    arguments given = {0};
     if (argp_parse(&parser, argc, argv, 0, NULL, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier show --help` shows how it is used");
     }

@@ -1,0 +1,28 @@
+/* Options that several verbs share, as argp children: list them in .children and hand them their
+ * part of the verb's arguments at ARGP_KEY_INIT (state->child_inputs, in the same order). */
+#ifndef ESP_CLI_OPTIONS_H
+#define ESP_CLI_OPTIONS_H
+
+#include <argp.h>
+
+#include "study/study.h"
+
+enum { ESP_MAX_SETS = 256 };
+
+/* --set, --seeds, --only: which part of a study, changed how. Input: esp_study_arguments. */
+typedef struct esp_study_arguments {
+    esp_study_options options; /* options.sets is sets */
+    const char *sets[ESP_MAX_SETS];
+} esp_study_arguments;
+extern const struct argp esp_study_argp;
+
+/* --db. Input: const char *, NULL where not given (see esp_store_default_path). */
+extern const struct argp esp_database_argp;
+
+/* --format. Input: const char *, "text" where not given; what it may be is the verb's to say. */
+extern const struct argp esp_format_argp;
+
+/* A whole number from 1 to most, or a usage error that names the option. */
+int esp_option_count(struct argp_state *state, const char *option, const char *text, int most);
+
+#endif
