@@ -152,6 +152,32 @@ static const char *children_of(esp_tree_pool *pool, const esp_registry *registry
     return words + (*words == ' ');
 }
 
+/* Why there is no plugin of that name though a file is called so; or that files were refused. ""
+ * for neither. */
+static const char *refusal_hint(esp_tree_pool *pool, const esp_registry *registry, const char *name)
+{
+    int n_refused = 0;
+    for (int i = 0; i < esp_registry_count(registry); i++) {
+        const esp_plugin_entry *entry = esp_registry_entry(registry, i);
+        if (entry->refusal == NULL || entry->is_hidden) {
+            continue;
+        }
+        n_refused++;
+        const char *slash = strrchr(entry->path, '/');
+        const char *file = slash != NULL ? slash + 1 : entry->path;
+        size_t length = strlen(name);
+        if (strncmp(file, name, length) == 0 && strcmp(file + length, ".so") == 0) {
+            return esp_tree_pool_format(pool, "; plugin %s was refused: %s", entry->path,
+                                        entry->refusal);
+        }
+    }
+    return n_refused > 0 ? esp_tree_pool_format(pool,
+                                                " (%d plugin files were refused; `espalier plugins "
+                                                "ls` says which and why)",
+                                                n_refused)
+                         : "";
+}
+
 void esp_schema_unknown(esp_problems *problems, const esp_registry *registry, esp_mark mark,
                         const char *path, bool of_study)
 {
@@ -177,7 +203,12 @@ void esp_schema_unknown(esp_problems *problems, const esp_registry *registry, es
                         : of_study ? ""
                                    : " in the configuration";
     const char *hint = esp_word_hint(pool, word, children_of(pool, registry, known, of_study));
-    esp_problem(problems, ESP_ERROR, mark, "unknown key '%s'%s%s", word, where, hint);
+    bool of_plugins = !of_study && (strcmp(known, "losses") == 0 || strcmp(known, "heads") == 0);
+    const char *refused = of_plugins ? refusal_hint(pool, registry, word) : "";
+    if (*refused == ';') {
+        hint = ""; /* it is known which was meant */
+    }
+    esp_problem(problems, ESP_ERROR, mark, "unknown key '%s'%s%s%s", word, where, hint, refused);
     const char *meant = strstr(hint, "mean '");
     if (meant != NULL) {
         const char *above = esp_tree_pool_format(pool, "%.*s%s%s", (int)(inner ? inner - path : 0),

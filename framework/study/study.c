@@ -384,6 +384,10 @@ int esp_study_load(esp_study **out, const char *path, const esp_study_options *o
         status = esp_file_read(&study->text, &count, path);
     }
     ESP_TRY_OUT(status);
+    if (count >= 3 && memcmp(study->text, "\xef\xbb\xbf", 3) == 0) { /* a byte-order mark */
+        memmove(study->text, study->text + 3, count - 2);
+        count -= 3;
+    }
     study->path = strdup(path);
     ESP_TRY_OUT(esp_tree_pool_create(&r.pool));
     ESP_TRY_OUT(esp_problems_create(&r.problems, path));

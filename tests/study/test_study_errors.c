@@ -54,6 +54,18 @@ static void test_yaml__not_utf8(void **state)
     assert_int_equal(f->status, ESP_STUDY);
 }
 
+static void test_yaml__byte_order_mark(void **state)
+{
+    esp_study *study = load_sound(*state, "\xef\xbb\xbf" SOUND, NULL);
+    assert_string_equal(study->text, SOUND);
+    assert_refused(*state,
+                   "\xef\xbb\xbf"
+                   "studi: s\n" SOUND,
+                   NULL, "1:1: error: unknown key 'studi'; did you mean 'study'?\n");
+    load(*state, "\xef\xbb\xbf", NULL);
+    assert_said(*state, ":1:1: error: not a study;");
+}
+
 static void test_yaml__duplicates_anchors_merges_tags(void **state)
 {
     assert_refused(*state,
@@ -496,6 +508,7 @@ int main(void)
         TEST(test_yaml__syntax),
         TEST(test_yaml__empty_and_not_a_map),
         TEST(test_yaml__not_utf8),
+        TEST(test_yaml__byte_order_mark),
         TEST(test_yaml__duplicates_anchors_merges_tags),
         TEST(test_yaml__depth_and_documents),
         TEST(test_all_errors_together),
