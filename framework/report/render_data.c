@@ -417,6 +417,7 @@ int esp_render_json(FILE *out, esp_report *report)
     json_decref(root);
     fputc('\n', out);
     ESP_TRY(esp_pool_status(&report->pool));
-    return written != 0 || fflush(out) != 0 ? esp_fail(ESP_IO, "the report cannot be written")
-                                            : ESP_OK;
+    return written != 0 || fflush(out) != 0 || ferror(out)
+               ? esp_fail(ESP_IO, "the report cannot be written")
+               : ESP_OK;
 }

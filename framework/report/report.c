@@ -10,34 +10,6 @@
 
 /* ---- the study and its revision -------------------------------------------------------------- */
 
-static int unknown_study(esp_store *store, const char *name)
-{
-    const char *names[256] = {NULL};
-    size_t n = 0;
-    esp_rows *rows = NULL;
-    char *meant = NULL;
-    int status = ESP_OK;
-    ESP_TRY_OUT(esp_rows_open(&rows, store, "SELECT name FROM study ORDER BY name LIMIT 256"));
-    while (esp_report_next(rows, &status)) {
-        names[n] = strdup(esp_rows_text(rows, 0));
-        n += names[n] != NULL;
-    }
-    if (status != ESP_OK) {
-        goto out;
-    }
-    const char *near = esp_text_suggest(name, names, n);
-    meant = near != NULL ? esp_text_format("; did you mean '%s'?", near) : NULL;
-    status = esp_fail(ESP_NOT_FOUND, "%s holds no study '%s'%s (`espalier ls` lists what there is)",
-                      esp_store_path(store), name, meant ? meant : "");
-out:
-    for (size_t i = 0; i < n; i++) {
-        free((char *)names[i]);
-    }
-    free(meant);
-    esp_rows_close(rows);
-    return status;
-}
-
 /* A JSON array of strings. */
 static int read_list(esp_words *out, esp_report *report, const char *json)
 {
@@ -98,7 +70,8 @@ static int load_revision(esp_report *report, esp_store *store, const esp_report_
                            " WHERE s.name = :study"));
         ESP_TRY_OUT(esp_rows_step(rows, &found));
         if (!found || esp_rows_type(rows, 0) == 'n') {
-            status = unknown_study(store, request->study);
+            status = esp_fail(ESP_NOT_FOUND, "no study '%s' in %s", request->study,
+                              esp_store_path(store));
         } else {
             status =
                 esp_fail(ESP_NOT_FOUND, "study '%s' has no revision %d; it has 1 to %lld",
@@ -234,9 +207,14 @@ static int choose_ats(esp_report *report, esp_store *store, const esp_report_req
         report->ats[i] = (esp_report_at){.name = esp_report_keep(report, names[i]), .monitors = ""};
         ESP_TRY(find_monitors(&report->ats[i], report, store, &any, &known));
         bool plain = strcmp(names[i], "selected") == 0 || strcmp(names[i], "last") == 0;
-        if (any && !known && !plain) {
+        /* The section's epochs were checked with the study: no trial may have reached one yet. */
+        if (request->n_ats > 0 && any && !known && !plain) {
             return esp_fail(ESP_USAGE, "no epoch is called '%s'; write selected, last or %s",
                             names[i], "selected:<metric> for a further selection monitor");
+        }
+        if (!known && strncmp(names[i], "selected:", 9) == 0) {
+            report->ats[i].monitors = report->ats[i].name + 9;
+            report->ats[i].by_test = strncmp(report->ats[i].monitors, "test.", 5) == 0;
         }
     }
     return ESP_OK;

@@ -95,7 +95,7 @@ typedef struct esp_report_request {
 } esp_report_request;
 
 /* Reads a report. *out owned by the caller. Errors: ESP_NOT_FOUND for a study or revision that is
- * not there (with what may have been meant); ESP_USAGE for a metric or epoch that nothing recorded;
+ * not there; ESP_USAGE for a metric or epoch that nothing recorded;
  * ESP_STUDY for a broken section; ESP_DATA for a broken published file; ESP_STORE. Thread: the
  * store's. */
 int esp_report_load(esp_report **out, esp_store *store, const esp_report_request *request);

@@ -185,6 +185,18 @@ static void note_published(esp_page *page, esp_report *report)
          report->published->path);
 }
 
+static void note_figures(esp_page *page, esp_report *report)
+{
+    const esp_words *figures = &report->section.figures;
+    const char *names = "";
+    for (int i = 0; i < figures->n; i++) {
+        names = esp_pool_format(&report->pool, "%s%s%s", names, i ? ", " : "", figures->at[i]);
+    }
+    if (figures->n > 0) {
+        NOTE(page, report, "figures are not drawn in this version: %s.", names);
+    }
+}
+
 /* How to get at the numbers: a query, as typed into a shell. */
 static const char *query_of(esp_report *report)
 {
@@ -234,5 +246,6 @@ void esp_page_add_notes(esp_page *page, esp_report *report)
     note_statistics(page, report);
     note_contrasts(page, report);
     note_published(page, report);
+    note_figures(page, report);
     page->query = query_of(report);
 }

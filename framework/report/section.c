@@ -127,6 +127,7 @@ int esp_report_section_parse(esp_report_section *out, const char *json, esp_text
     ESP_TRY_OUT(parse_words(&out->metrics, section, "metrics", pool));
     ESP_TRY_OUT(parse_words(&out->ats, section, "at", pool));
     ESP_TRY_OUT(parse_words(&out->baseline_rows, section, "baseline_rows", pool));
+    ESP_TRY_OUT(parse_words(&out->figures, section, "figures", pool));
     ESP_TRY_OUT(parse_contrasts(out, section, pool));
     const json_t *published = json_object_get(section, "published");
     const char *file = json_string_value(json_object_get(published, "file"));

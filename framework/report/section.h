@@ -30,6 +30,7 @@ typedef struct esp_report_section {
     esp_words metrics;       /* "test.hard_accuracy" */
     esp_words ats;           /* "selected", "last", "selected:<metric>" */
     esp_words baseline_rows; /* variants printed first in each group */
+    esp_words figures;       /* asked for; not drawn yet */
     int n_contrasts;
     esp_contrast *contrasts;     /* those the study lists */
     const char *published_file;  /* NULL: none */

@@ -376,7 +376,7 @@ static void test_report__not_there(void **state)
     int status = ESP_OK;
     assert_null(fixture_report(&status, *state, "text", (esp_report_request){.study = "smal"}));
     assert_int_equal(status, ESP_NOT_FOUND);
-    ASSERT_CONTAINS(esp_message(), "no study 'smal'; did you mean 'small'?");
+    ASSERT_CONTAINS(esp_message(), "no study 'smal' in /tmp/");
     assert_null(fixture_report(&status, *state, "text", (esp_report_request){.revision = 7}));
     assert_int_equal(status, ESP_NOT_FOUND);
     ASSERT_CONTAINS(esp_message(), "study 'small' has no revision 7; it has 1 to 1");
@@ -414,6 +414,17 @@ static void test_report__keys_that_tell_nothing_apart(void **state)
     free(text);
 }
 
+static void test_report__figures_are_not_drawn(void **state)
+{
+    static const char section[] = "{\"figures\": [\"learning_curve\", \"seed_dots\"]}";
+    char *text = render(*state, "text", (esp_report_request){.section = section});
+    ASSERT_CONTAINS(text, "- figures are not drawn in this version: learning_curve, seed_dots.\n");
+    free(text);
+    text = render(*state, "text", (esp_report_request){.section = "{\"figures\": []}"});
+    ASSERT_LACKS(text, "not drawn");
+    free(text);
+}
+
 static void test_report__revisions(void **state)
 {
     const fixture *db = *state;
@@ -448,6 +459,7 @@ int main(void)
         CASE(test_report__contrasts_for_programs),
         CASE(test_report__not_there),
         CASE(test_report__keys_that_tell_nothing_apart),
+        CASE(test_report__figures_are_not_drawn),
         CASE(test_report__revisions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
