@@ -8,6 +8,8 @@
 #include "core/status.h"
 #include "core/text.h"
 #include "plugin/registry.h"
+#include "run/environment.h"
+#include "run/stale.h"
 
 static const char doc[] =
     "Shows what `espalier run` would do with the same arguments: cells with their sizes and costs, "
@@ -136,7 +138,28 @@ static int sum_up(esp_plan *plan)
     return ESP_OK;
 }
 
-static int gather(esp_plan *plan, esp_store *store)
+/* Counts the done trials that `run --strict-code` would train again. */
+static int count_stale(esp_plan *plan, esp_store *store, const esp_registry *registry)
+{
+    const esp_study *study = plan->study;
+    char *environment = NULL;
+    ESP_TRY(esp_environment_describe(&environment, study, registry, NULL, 0));
+    int status = ESP_OK;
+    for (int i = 0; i < study->n_trials; i++) {
+        const esp_store_trial *trial = &plan->trials[i];
+        bool stale = false;
+        if (study->trials[i].asked_for && trial->status == ESP_TRIAL_DONE) {
+            ESP_TRY_OUT(esp_stale_check(&stale, store, trial->key, &study->cells[trial->cell],
+                                        environment));
+        }
+        plan->n_stale += stale;
+    }
+out:
+    free(environment);
+    return status;
+}
+
+static int gather(esp_plan *plan, esp_store *store, const esp_registry *registry)
 {
     const esp_study *study = plan->study;
     plan->cells = calloc((size_t)study->n_cells + 1, sizeof *plan->cells);
@@ -160,6 +183,7 @@ static int gather(esp_plan *plan, esp_store *store)
     }
     if (store != NULL) {
         ESP_TRY(esp_store_lookup(store, plan->trials, study->n_trials));
+        ESP_TRY(count_stale(plan, store, registry));
     }
     ESP_TRY(esp_plan_estimate(plan, store));
     return sum_up(plan);
@@ -188,11 +212,11 @@ static int run(int argc, char **argv)
     }
     plan.study = study;
     plan.jobs = o.jobs;
-    ESP_TRY_OUT(gather(&plan, store));
+    ESP_TRY_OUT(gather(&plan, store, registry));
     if (strcmp(o.format, "json") == 0) {
         status = esp_plan_print_json(stdout, &plan);
     } else {
-        esp_plan_print_text(stdout, &plan, strcmp(o.format, "md") == 0);
+        status = esp_plan_print_text(stdout, &plan, strcmp(o.format, "md") == 0);
     }
 out:
     free(plan.cells);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/study_names.h"
 #include "core/log.h"
 #include "core/status.h"
 #include "core/text.h"
@@ -167,6 +168,7 @@ static int report_study(const arguments *given, const esp_study *study, const ch
     esp_report *report = NULL;
     int status = ESP_OK;
     ESP_TRY_OUT(esp_store_open(&store, esp_store_default_path(given->database), ESP_STORE_READ));
+    ESP_TRY_OUT(esp_study_must_exist(store, request.study));
     ESP_TRY_OUT(esp_report_load(&report, store, &request));
     if (given->n_metrics == 0) { /* else the section's own metrics would lose their values */
         store_published(store, report);

@@ -22,6 +22,7 @@ typedef struct esp_plan {
     const char *database;    /* path; NULL: there is none yet */
     int jobs;
     int n_asked, n_to_run; /* trials, each counted once however many cells share it */
+    int n_stale;           /* of those done: by another build of espalier or of a plugin */
     double seconds;        /* of a run, at most */
     double flops;          /* calibrated rate, 0 where all was measured */
 } esp_plan;
@@ -32,8 +33,9 @@ const char *esp_plan_status(const esp_store_trial *trial);
 /* Fills epoch_seconds of every cell. store may be NULL. Errors: those of store and data. */
 int esp_plan_estimate(esp_plan *plan, esp_store *store);
 
-void esp_plan_print_text(FILE *out, const esp_plan *plan, bool markdown);
-/* Errors: ESP_MEMORY. */
+/* Errors: ESP_MEMORY; ESP_IO where out does not take it. */
+int esp_plan_print_text(FILE *out, const esp_plan *plan, bool markdown);
+/* Errors: the same. */
 int esp_plan_print_json(FILE *out, const esp_plan *plan);
 
 #endif

@@ -136,7 +136,40 @@ static char *describe_phases(const esp_cell *cell)
     return text;
 }
 
-/* Cells of the same phases are described once, under their variants' names. */
+/* Whether all cells of a variant that are shown have the same phases: its name says which then. */
+static bool is_uniform(const esp_study *study, char *const *texts, int cell)
+{
+    for (int i = 0; i < study->n_cells; i++) {
+        bool same_variant = strcmp(study->cells[i].variant, study->cells[cell].variant) == 0;
+        if (texts[i] != NULL && same_variant && strcmp(texts[i], texts[cell]) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Heads a description with every cell it is of: by variant, or by label where that is not enough.
+ */
+static void print_heading(FILE *out, const esp_study *study, char *const *texts, int first,
+                          bool markdown)
+{
+    const char *last = "";
+    fputs(markdown ? "\n**" : "\n", out);
+    for (int i = first; i < study->n_cells; i++) {
+        if (texts[i] == NULL || strcmp(texts[i], texts[first]) != 0) {
+            continue;
+        }
+        const esp_cell *cell = &study->cells[i];
+        const char *name = is_uniform(study, texts, i) ? cell->variant : cell->label;
+        if (strcmp(last, name) != 0) {
+            fprintf(out, "%s%s", *last ? ", " : "", name);
+        }
+        last = name;
+    }
+    fputs(markdown ? "**\n\n" : ":\n", out);
+}
+
+/* Cells of the same phases are described once, under their names. */
 static void print_phases(FILE *out, const esp_plan *plan, bool markdown)
 {
     const esp_study *study = plan->study;
@@ -145,23 +178,16 @@ static void print_phases(FILE *out, const esp_plan *plan, bool markdown)
         texts[i] = has_asked_for(plan, i) ? describe_phases(&study->cells[i]) : NULL;
     }
     for (int i = 0; texts != NULL && i < study->n_cells; i++) {
-        if (texts[i] == NULL) {
-            continue;
+        bool said = texts[i] == NULL;
+        for (int k = 0; k < i && !said; k++) {
+            said = texts[k] != NULL && strcmp(texts[k], texts[i]) == 0;
         }
-        const char *last = study->cells[i].variant;
-        fprintf(out, markdown ? "\n**%s" : "\n%s", last);
-        for (int k = i + 1; k < study->n_cells; k++) {
-            if (texts[k] == NULL || strcmp(texts[k], texts[i]) != 0) {
-                continue;
-            }
-            if (strcmp(last, study->cells[k].variant) != 0) {
-                last = study->cells[k].variant;
-                fprintf(out, ", %s", last);
-            }
-            free(texts[k]);
-            texts[k] = NULL;
+        if (!said) {
+            print_heading(out, study, texts, i, markdown);
+            fputs(texts[i], out);
         }
-        fprintf(out, "%s\n%s", markdown ? "**\n" : ":", texts[i]);
+    }
+    for (int i = 0; texts != NULL && i < study->n_cells; i++) {
         free(texts[i]);
     }
     free(texts);
@@ -204,6 +230,12 @@ static void print_summary(FILE *out, const esp_plan *plan)
                 plan->jobs);
     }
     fputs("\n", out);
+    if (plan->n_stale > 0) {
+        fprintf(out,
+                "%d of those done were done by another build of espalier or of a plugin; `run "
+                "--strict-code` trains them again\n",
+                plan->n_stale);
+    }
     if (n_measured > 0) {
         fprintf(out, "times of %d cells: from epochs of that size in %s\n", n_measured,
                 plan->database);
@@ -216,7 +248,13 @@ static void print_summary(FILE *out, const esp_plan *plan)
     }
 }
 
-void esp_plan_print_text(FILE *out, const esp_plan *plan, bool markdown)
+static int finish(FILE *out)
+{
+    return fflush(out) != 0 || ferror(out) ? esp_fail(ESP_IO, "the plan cannot be written")
+                                           : ESP_OK;
+}
+
+int esp_plan_print_text(FILE *out, const esp_plan *plan, bool markdown)
 {
     const esp_study *study = plan->study;
     int width = 4;
@@ -246,6 +284,7 @@ void esp_plan_print_text(FILE *out, const esp_plan *plan, bool markdown)
     }
     print_phases(out, plan, markdown);
     print_summary(out, plan);
+    return finish(out);
 }
 
 /* ---- JSON ----------------------------------------------------------------------------------- */
@@ -319,13 +358,15 @@ int esp_plan_print_json(FILE *out, const esp_plan *plan)
         by_test = by_test || study->cells[0].monitors[i].split == ESP_TEST;
     }
     json_t *value =
-        json_pack("{s:s,s:s,s:o,s:o,s:b,s:o,s:i,s:i,s:i,s:f}", "study", study->name, "title",
+        json_pack("{s:s,s:s,s:o,s:o,s:b,s:o,s:i,s:i,s:i,s:i,s:f}", "study", study->name, "title",
                   study->title, "overrides", overrides, "selection", selection, "selects_by_test",
                   by_test, "cells", cells, "trials", plan->n_asked, "to_run", plan->n_to_run,
-                  "jobs", plan->jobs, "estimated_seconds", plan->seconds);
-    int failed =
-        value == NULL || json_dumpf(value, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) != 0;
+                  "stale", plan->n_stale, "jobs", plan->jobs, "estimated_seconds", plan->seconds);
+    if (value == NULL) {
+        return esp_fail(ESP_MEMORY, "no memory for the plan");
+    }
+    json_dumpf(value, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
     json_decref(value);
     fputs("\n", out);
-    return failed ? esp_fail(ESP_MEMORY, "the plan cannot be written as JSON") : ESP_OK;
+    return finish(out);
 }

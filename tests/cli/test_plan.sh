@@ -131,6 +131,73 @@ contains out "9 trials, 8 to run"
 contains out "times of 2 cells: from epochs of that size in r.db"
 contains out "times of 1 cells: an estimate"
 
+equals "$(grep -c 'another build' out)" 0
+# The same program with a byte more is another build.
+cp "$ESPALIER" other && echo >>other
+expect "plan, by another build" 0 ./other plan small.yaml --db r.db
+equals "$(grep -c '^1 of those done were done by another build' out)" 1
+expect "plan, by another build, not asked for" 0 ./other plan small.yaml --db r.db --seeds 1
+equals "$(grep -c 'another build' out)" 0
+
+# A swept key of a phase: each cell's phases under its label; a variant without it by its name.
+sed 's/master: .*/master: {grid: {}}/' small.yaml >swept.yaml
+echo "grid: {phases.harden.epochs: [2, 3]}" >>swept.yaml
+expect "plan, swept phase" 0 "$ESPALIER" plan swept.yaml
+contains out "baseline phases.harden.epochs=2:"
+contains out "balanced phases.harden.epochs=2, master:"
+contains out "balanced phases.harden.epochs=3:"
+equals "$(grep -c '^baseline:' out)" 0
+
+# What cannot be written is said.
+for format in text md json; do
+    expect "plan to a full disk, $format" 1 \
+        bash -c '"$0" plan small.yaml --db r.db --format "$1" >/dev/full' "$ESPALIER" "$format"
+    contains words "the plan cannot be written"
+    expect "report to a full disk, $format" 1 \
+        bash -c '"$0" report small --db r.db --format "$1" >/dev/full' "$ESPALIER" "$format"
+    contains words "the report cannot be written"
+done
+
+# ---- report
+expect "report, unknown" 4 "$ESPALIER" report nosuch --db r.db
+contains words "no study 'nosuch' in r.db; it holds small"
+expect "report, misspelled" 4 "$ESPALIER" report smal --db r.db
+contains words "no study 'smal' in r.db; did you mean 'small'?"
+expect "report, a file never run" 4 "$ESPALIER" report --db r.db \
+    "$ESPALIER_SOURCE/experiments/quickstart.yaml"
+contains words "no study 'quickstart' in r.db; it holds small"
+
+# A further selection monitor and contrasts, from the study file to the report.
+sed 's/  master: .*/  last: {set: {selection.monitor: [test.soft_loss, test.hard_accuracy]}}/' \
+    small.yaml >asked.yaml
+cat >>asked.yaml <<'YAML'
+contrasts: [[balanced, baseline], [{variant: last}, balanced]]
+report: {at: [last, "selected:test.hard_accuracy"], metrics: test.hard_accuracy, figures: seed_dots}
+YAML
+expect "run a part" 0 "$ESPALIER" run asked.yaml --db s.db --only baseline --seeds 0
+expect "report, an epoch that no trial has yet" 0 "$ESPALIER" report small --db s.db
+contains out "test.hard_accuracy, at the epoch selected by test.hard_accuracy (the test set!)"
+expect "run" 0 "$ESPALIER" run asked.yaml --db s.db
+expect "report, contrasts" 0 "$ESPALIER" report small --db s.db
+contains out "Test accuracy, hard routing, percent: contrasts"
+# Two pairs at the last epoch; at the further monitor's, only one side has values.
+equals "$(grep -cE '^ +(last|balanced) +(balanced|baseline) +3 .*\(3\) ' out)" 2
+equals "$(grep -cE '^ +last +balanced +3 .* 0/3 ' out)" 1
+contains out "figures are not drawn in this version: seed_dots."
+expect "report, csv" 0 "$ESPALIER" report small --db s.db --format csv
+equals "$(grep -c ',balanced,baseline$' out)" 2
+
+# A plugin file that was refused is not just an unknown key.
+mkdir refused && echo "not a plugin" >refused/logit_norm.so
+sed 's/hardening: {}, balance: {}/logit_norm: {}/' small.yaml >lacking.yaml
+refused=$folder/refused
+expect "check, refused plugin" 2 env ESPALIER_PLUGIN_PATH="$refused" "$ESPALIER" check lacking.yaml
+contains words "lacking.yaml:7:31: error: unknown key 'logit_norm' in losses; plugin"
+contains words "plugin $refused/logit_norm.so was refused: "
+sed -i 's/logit_norm/logit_normal/' lacking.yaml
+expect "check, some refused" 2 env ESPALIER_PLUGIN_PATH="$refused" "$ESPALIER" check lacking.yaml
+contains words "(1 plugin files were refused; \`espalier plugins ls\` says which and why)"
+
 # ---- the studies that come with espalier
 # Run beside the source, never in it: the working folder is only written to here.
 for study in "$ESPALIER_SOURCE"/experiments/*.yaml; do
