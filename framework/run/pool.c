@@ -1,11 +1,13 @@
 #include "run/pool.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/status.h"
 
@@ -17,6 +19,8 @@ typedef struct pool {
     atomic_int next, n_failed, halted, finished;
     atomic_int abandon;               /* stop within the epoch */
     atomic_int current[ESP_MAX_JOBS]; /* trial of each worker, or -1 */
+    atomic_llong beat[ESP_MAX_JOBS];  /* when it last finished an epoch, in milliseconds */
+    struct worker_thread *threads;
 } pool;
 
 typedef struct worker_thread {
@@ -25,6 +29,11 @@ typedef struct worker_thread {
     char message[1024];
     pthread_t thread;
 } worker_thread;
+
+static long long now_milliseconds(void)
+{
+    return (long long)(1000 * esp_clock_seconds());
+}
 
 static void *work_loop(void *argument)
 {
@@ -37,10 +46,12 @@ static void *work_loop(void *argument)
         }
         const int trial = p->todo[index];
         atomic_store(&p->shared->begun[trial], true);
+        atomic_store(&p->beat[thread->slot], now_milliseconds());
         atomic_store(&p->current[thread->slot], trial);
         esp_supervisor_enter(p->shared, thread->slot, p->context->study->trials[trial].id);
-        int status =
-            esp_trial_run(p->context, trial, thread->slot, &esp_supervisor_stop, &p->abandon);
+        const esp_trial_control control = {
+            .stop = &esp_supervisor_stop, .abandon = &p->abandon, .beat = &p->beat[thread->slot]};
+        int status = esp_trial_run(p->context, trial, thread->slot, &control);
         esp_supervisor_leave(p->shared, thread->slot);
         atomic_store(&p->current[thread->slot], -1);
         if (status == ESP_STORE) {
@@ -73,14 +84,36 @@ static void leave_stuck(pool *p)
     _exit(esp_exit_code(ESP_INTERRUPTED));
 }
 
-/* Gives an interrupted epoch two seconds to finish, then a batch three. */
-static void *watch_stop(void *argument)
+/* A worker whose epoch takes longer than the study allows hangs: the fault is raised in its own
+ * thread, so that the handler sees in which plugin that is, and the process ends (supervisor.h). */
+static void end_hanging(pool *p)
+{
+    for (int slot = 0; slot < p->jobs; slot++) {
+        const int trial = atomic_load(&p->current[slot]);
+        if (trial < 0) {
+            continue;
+        }
+        const esp_study *study = p->context->study;
+        const double limit = study->cells[study->trials[trial].cell].epoch_seconds;
+        const double spent = 1e-3 * (double)(now_milliseconds() - atomic_load(&p->beat[slot]));
+        if (limit > 0 && spent > limit) {
+            atomic_store(&p->shared->slots[slot].hung, true);
+            pthread_kill(p->threads[slot].thread, SIGABRT);
+            sleep(1);
+        }
+    }
+}
+
+/* Watches for epochs without end; gives an interrupted epoch two seconds to finish, then a batch
+ * three. */
+static void *watch(void *argument)
 {
     pool *p = argument;
     const struct timespec nap = {.tv_nsec = 50000000};
     for (int ticks = 0; atomic_load(&p->finished) == 0;) {
         nanosleep(&nap, NULL);
         if (atomic_load(&esp_supervisor_stop) == 0) {
+            end_hanging(p);
             continue;
         }
         ticks++;
@@ -101,13 +134,14 @@ int esp_pool_run(int *n_failed, const esp_trial_context *context, esp_shared *sh
 {
     pool p = {.context = context, .shared = shared, .todo = todo, .n_todo = n_todo, .jobs = jobs};
     worker_thread *threads = calloc((size_t)jobs, sizeof *threads);
-    pthread_t watch;
+    pthread_t watcher;
     int status = ESP_OK, started = 0;
     *n_failed = 0;
     for (int i = 0; i < jobs; i++) {
         atomic_store(&p.current[i], -1);
     }
-    if (threads == NULL || pthread_create(&watch, NULL, watch_stop, &p) != 0) {
+    p.threads = threads;
+    if (threads == NULL || pthread_create(&watcher, NULL, watch, &p) != 0) {
         free(threads);
         return esp_fail(ESP_MEMORY, "no memory for worker threads");
     }
@@ -123,7 +157,7 @@ int esp_pool_run(int *n_failed, const esp_trial_context *context, esp_shared *sh
         pthread_join(threads[i].thread, NULL);
     }
     atomic_store(&p.finished, 1);
-    pthread_join(watch, NULL);
+    pthread_join(watcher, NULL);
     for (int i = 0; status == ESP_OK && i < started; i++) {
         if (threads[i].status != ESP_OK) {
             status = esp_fail(threads[i].status, "%s", threads[i].message);

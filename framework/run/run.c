@@ -221,9 +221,7 @@ static int record_crashes(runner *r)
                 continue;
             }
             char message[256];
-            snprintf(message, sizeof message, "crashed%s%s: signal %d (%s)",
-                     *crash->plugin ? " in plugin " : "", crash->plugin, crash->signal,
-                     strsignal(crash->signal));
+            esp_crash_describe(message, crash);
             const esp_end_record end = {.trial_key = r->record.trials[i].key,
                                         .status = ESP_TRIAL_FAILED,
                                         .message = message,

@@ -106,6 +106,7 @@ static bool take_crash(esp_shared *shared)
             esp_crash *crash = &shared->crashes[shared->n_crashes++];
             memcpy(crash->trial, slot->trial, sizeof crash->trial);
             memcpy(crash->plugin, slot->plugin, sizeof crash->plugin);
+            crash->hung = atomic_load(&slot->hung);
             crash->signal = number;
             return true;
         }
@@ -124,6 +125,18 @@ static int status_of_exit(int code)
         }
     }
     return ESP_FAILED;
+}
+
+void esp_crash_describe(char out[256], const esp_crash *crash)
+{
+    const char *in = *crash->plugin ? " in plugin " : "";
+    if (crash->hung) {
+        snprintf(out, 256, "hung%s%s: an epoch took longer than limits.epoch_seconds", in,
+                 crash->plugin);
+    } else {
+        snprintf(out, 256, "crashed%s%s: signal %d (%s)", in, crash->plugin, crash->signal,
+                 strsignal(crash->signal));
+    }
 }
 
 static bool is_ignored(int number)
@@ -159,9 +172,9 @@ static int run_once(bool *again, int *deaths, int (*work)(void *, esp_shared *),
     }
     if (take_crash(shared)) {
         const esp_crash *crash = &shared->crashes[shared->n_crashes - 1];
-        esp_log_warning("trial %s crashed%s%s (%s); the other trials go on", crash->trial,
-                        *crash->plugin ? " in plugin " : "", crash->plugin,
-                        strsignal(crash->signal));
+        char words[256];
+        esp_crash_describe(words, crash);
+        esp_log_warning("trial %s %s; the other trials go on", crash->trial, words);
         *again = true;
         return ESP_OK;
     }
@@ -206,6 +219,7 @@ void esp_supervisor_enter(esp_shared *shared, int slot, const char *trial)
 {
     esp_shared_slot *own = &shared->slots[slot];
     atomic_store(&own->signal, 0);
+    atomic_store(&own->hung, false);
     snprintf(own->trial, sizeof own->trial, "%s", trial);
     own->plugin[0] = '\0';
     current_slot = own;

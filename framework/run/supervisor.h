@@ -5,6 +5,7 @@
 #define ESP_RUN_SUPERVISOR_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { ESP_MAX_JOBS = 256, ESP_MAX_CRASHES = 64 };
@@ -13,12 +14,14 @@ enum { ESP_MAX_JOBS = 256, ESP_MAX_CRASHES = 64 };
 typedef struct esp_shared_slot {
     char trial[17];    /* "" when idle */
     char plugin[64];   /* in whose code the fault was, "" for ours */
+    atomic_bool hung;  /* its epoch took longer than allowed: the signal is ours */
     atomic_int signal; /* set by the fault handler of the thread that crashed */
 } esp_shared_slot;
 
 typedef struct esp_crash {
     char trial[17];
     char plugin[64];
+    bool hung;
     int signal;
 } esp_crash;
 
@@ -34,6 +37,9 @@ typedef struct esp_shared {
  * started again with that crash in shared->crashes; where it dies otherwise, the signal is reported
  * and ESP_FAILED returned. Thread: one. */
 int esp_supervise(int (*work)(void *context, esp_shared *shared), void *context, int n_trials);
+
+/* What happened, in words: "crashed in plugin x: signal 11 (Segmentation fault)". out [256]. */
+void esp_crash_describe(char out[256], const esp_crash *crash);
 
 /* In the child: this thread works in slots[slot]; a fault in it marks the slot. Thread: a worker.
  */

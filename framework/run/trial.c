@@ -24,7 +24,7 @@ typedef struct worker {
     esp_training *training;
     int64_t trial_key, attempt_key;
     int slot;
-    const atomic_int *stop, *abandon;
+    const esp_trial_control *control;
     char *folder;
     int last_stored; /* epoch */
     double started, last_checkpoint, epoch_work;
@@ -149,6 +149,7 @@ static int finish_epoch(worker *w)
     ESP_TRY(store_epoch(w, t->epoch, false));
     w->last_stored = t->epoch;
     esp_progress_epoch(w->context->progress, w->slot, t, w->epoch_work);
+    atomic_store(w->control->beat, (long long)(1000 * esp_clock_seconds()));
     return ESP_OK;
 }
 
@@ -162,14 +163,14 @@ static int train(worker *w)
             }
             esp_training_enter_phase(t, t->phase + 1);
         }
-        if (atomic_load(w->stop) != 0) {
+        if (atomic_load(w->control->stop) != 0) {
             ESP_TRY(write_state(w));
             return ESP_INTERRUPTED;
         }
         if (esp_clock_seconds() - w->last_checkpoint >= w->cell->checkpoint_seconds) {
             ESP_TRY(write_state(w));
         }
-        ESP_TRY(esp_training_epoch(t, w->abandon));
+        ESP_TRY(esp_training_epoch(t, w->control->abandon));
         ESP_TRY(finish_epoch(w));
     }
 }
@@ -360,15 +361,14 @@ static int end(worker *w, int status, const char *digest)
     return stored != ESP_OK ? stored : status == ESP_OK ? ESP_OK : esp_fail(status, "%s", message);
 }
 
-int esp_trial_run(const esp_trial_context *context, int trial, int slot, const atomic_int *stop,
-                  const atomic_int *abandon)
+int esp_trial_run(const esp_trial_context *context, int trial, int slot,
+                  const esp_trial_control *control)
 {
     worker w = {.context = context,
                 .trial = &context->study->trials[trial],
                 .trial_key = context->trial_keys[trial],
                 .slot = slot,
-                .stop = stop,
-                .abandon = abandon,
+                .control = control,
                 .started = esp_clock_seconds(),
                 .last_checkpoint = esp_clock_seconds()};
     char digest[65] = "", message[1024] = "";

@@ -24,15 +24,20 @@ typedef struct esp_trial_context {
     esp_progress *progress;
 } esp_trial_context;
 
+/* What passes between a running trial and whoever watches it. */
+typedef struct esp_trial_control {
+    const atomic_int *stop;    /* not 0: finish the epoch, then stop */
+    const atomic_int *abandon; /* not 0: stop within the epoch */
+    atomic_llong *beat;        /* esp_clock_seconds of the last finished epoch, in milliseconds */
+} esp_trial_control;
+
 /* Multiply-adds of one epoch of a cell. Thread: any. */
 double esp_cell_epoch_work(const esp_cell *cell, const esp_partition *partition);
 
-/* Runs a trial; slot is its place in the progress display. Once *stop is not 0 it finishes the
- * epoch, once *abandon is not 0 it leaves within the epoch. Returns ESP_OK, ESP_INTERRUPTED,
- * ESP_STORE (results or
- * checkpoints cannot be kept: the run must end) or the trial's own failure, which is
- * recorded. Thread: a worker. */
-int esp_trial_run(const esp_trial_context *context, int trial, int slot, const atomic_int *stop,
-                  const atomic_int *abandon);
+/* Runs a trial; slot is its place in the progress display. Returns ESP_OK, ESP_INTERRUPTED,
+ * ESP_STORE (results or checkpoints cannot be kept: the run must end) or the trial's own failure,
+ * which is recorded. Thread: a worker. */
+int esp_trial_run(const esp_trial_context *context, int trial, int slot,
+                  const esp_trial_control *control);
 
 #endif

@@ -447,6 +447,7 @@ bool esp_cell_build(esp_cell *out, esp_reading *r, const esp_draft *draft)
                         complete(&b, draft->tree, "evaluation", "evaluation", NULL));
     json_object_set_new(b.config, "checkpoint",
                         complete(&b, draft->tree, "checkpoint", "checkpoint", NULL));
+    json_object_set_new(b.config, "limits", complete(&b, draft->tree, "limits", "limits", NULL));
     esp_cell_fill(&b);
     if (b.sound) {
         esp_cell_describe(&b);

@@ -140,6 +140,9 @@ const esp_key esp_keys[] = {
     {"checkpoint", ESP_KEY_MAP, .flags = 0},
     {"checkpoint.seconds", ESP_KEY_REAL, "15", 0, 1e9,
      .help = "a checkpoint to resume from at the first epoch end after so long"},
+    {"limits", ESP_KEY_MAP, .flags = 0},
+    {"limits.epoch_seconds", ESP_KEY_REAL, "3600", 0, 1e9,
+     .help = "an epoch that takes longer has hung: its trial fails; 0: no limit"},
     {.path = NULL},
 };
 /* clang-format on */

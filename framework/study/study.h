@@ -102,8 +102,9 @@ typedef struct esp_cell {
     esp_monitor monitors[ESP_MAX_MONITORS];
     int n_selection_phases; /* 0: all phases count */
     int selection_phases[ESP_MAX_PHASES];
-    int evaluate_every; /* exact evaluation of all splits every so many epochs; 0: only where it
-                           must be */
+    int evaluate_every;   /* exact evaluation of all splits every so many epochs; 0: only where it
+                             must be */
+    double epoch_seconds; /* an epoch that takes longer has hung; 0: no limit */
     double checkpoint_seconds; /* a resume checkpoint at the first epoch end after so long */
     char *config;              /* the resolved configuration, JSON, every key of the schema in it */
     char *identity;            /* the same, identity keys alone, canonical JSON (without seeds) */

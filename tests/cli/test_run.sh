@@ -188,6 +188,11 @@ if [ -z "$ESPALIER_SANITIZE" ]; then # sanitizers catch the crash themselves
     [ $code = 130 ] || fail "interrupted with a hanging plugin it exits $code"
     [ "$(value hang.db "SELECT count(*) FROM trial WHERE status = 'running'")" = 0 ] ||
         fail "a trial still runs, says the database"
+    # nobody there to interrupt it: the time limit does, and the other trials finish
+    expect 1 "$ESPALIER" run hang.yaml --db limit.db --set limits.epoch_seconds=1
+    says "hung in plugin hangs" "limits.epoch_seconds" "2 trials failed" "done   sound seed 1"
+    [ "$(value limit.db "SELECT count(*) FROM trial WHERE status = 'failed'")" = 2 ] ||
+        fail "hanging trials are not failed"
     unset ESPALIER_PLUGIN_PATH
 fi
 
