@@ -1,14 +1,21 @@
 /* espalier run: trains a study. */
+#include <stdio.h>
+#include <string.h>
+
 #include "cli/command.h"
 #include "cli/options.h"
 #include "core/status.h"
 #include "run/run.h"
 #include "store/store.h"
 
-enum { KEY_RETRY = 1000, KEY_STRICT };
+enum { KEY_RETRY = 1000, KEY_STRICT, KEY_HALT };
 
 static const struct argp_option own_options[] = {
     {"jobs", 'j', "N", 0, "trials at a time, each on one core (default: all cores)", 0},
+    {"halt", KEY_HALT, "WHEN", 0,
+     "never (default); soon,fail=N: after N failed trials begin no other; now,fail=N: cut off what "
+     "runs as well. N may be a share of the trials, N%",
+     0},
     {"retry-failed", KEY_RETRY, 0, 0, "train failed trials again", 0},
     {"strict-code", KEY_STRICT, 0, 0,
      "train again what was done by another build of the program or of a plugin", 0},
@@ -19,6 +26,28 @@ typedef struct arguments {
     esp_study_arguments study;
     esp_run_options run;
 } arguments;
+
+/* never | soon | now, the last two with fail=N or fail=N%, as GNU parallel writes it. */
+static void parse_halt(esp_halt *halt, const char *text, struct argp_state *state)
+{
+    char when[8] = "", percent = '\0', rest = '\0';
+    int count = 1;
+    const int read = sscanf(text, "%7[a-z],fail=%d%c%c", when, &count, &percent, &rest);
+    const bool sound =
+        read == 1 ? strchr(text, ',') == NULL : read == 2 || (read == 3 && percent == '%');
+    halt->when = strcmp(when, "soon") == 0  ? ESP_HALT_SOON
+                 : strcmp(when, "now") == 0 ? ESP_HALT_NOW
+                                            : ESP_HALT_NEVER;
+    halt->count = count;
+    halt->percent = percent == '%';
+    if (!sound || count < 1 || (halt->percent && count > 100) ||
+        (halt->when == ESP_HALT_NEVER && strcmp(text, "never") != 0)) {
+        argp_error(state,
+                   "--halt takes never, soon,fail=N or now,fail=N (N from 1, or 1%% to "
+                   "100%%), not '%s'",
+                   text);
+    }
+}
 
 static error_t parse(int key, char *value, struct argp_state *state)
 {
@@ -33,6 +62,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return 0;
     case KEY_RETRY:
         a->run.retry_failed = true;
+        return 0;
+    case KEY_HALT:
+        parse_halt(&a->run.halt, value, state);
         return 0;
     case KEY_STRICT:
         a->run.strict_code = true;

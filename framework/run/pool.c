@@ -17,6 +17,8 @@ typedef struct pool {
     const int *todo;
     int n_todo, jobs;
     atomic_int next, n_failed, halted, finished;
+    const esp_halt *halt;
+    atomic_int stop;                  /* finish the epoch, then stop */
     atomic_int abandon;               /* stop within the epoch */
     atomic_int current[ESP_MAX_JOBS]; /* trial of each worker, or -1 */
     atomic_llong beat[ESP_MAX_JOBS];  /* when it last finished an epoch, in milliseconds */
@@ -35,11 +37,28 @@ static long long now_milliseconds(void)
     return (long long)(1000 * esp_clock_seconds());
 }
 
+/* One failed trial more; whether that is enough is --halt's to say. */
+static void count_failure(pool *p)
+{
+    const int n = atomic_fetch_add(&p->n_failed, 1) + 1;
+    const int most = p->halt->percent ? (p->n_todo * p->halt->count + 99) / 100 : p->halt->count;
+    if (p->halt->when != ESP_HALT_NEVER && n >= most) {
+        if (atomic_exchange(&p->halted, 1) == 0) {
+            esp_progress_note(p->context->progress,
+                              "--halt: so many trials failed, no other is begun");
+        }
+        if (p->halt->when == ESP_HALT_NOW) {
+            atomic_store(&p->stop, 1);
+            atomic_store(&p->abandon, 1);
+        }
+    }
+}
+
 static void *work_loop(void *argument)
 {
     worker_thread *thread = argument;
     pool *p = thread->pool;
-    while (atomic_load(&esp_supervisor_stop) == 0 && atomic_load(&p->halted) == 0) {
+    while (atomic_load(&p->stop) == 0 && atomic_load(&p->halted) == 0) {
         const int index = atomic_fetch_add(&p->next, 1);
         if (index >= p->n_todo) {
             break;
@@ -50,7 +69,7 @@ static void *work_loop(void *argument)
         atomic_store(&p->current[thread->slot], trial);
         esp_supervisor_enter(p->shared, thread->slot, p->context->study->trials[trial].id);
         const esp_trial_control control = {
-            .stop = &esp_supervisor_stop, .abandon = &p->abandon, .beat = &p->beat[thread->slot]};
+            .stop = &p->stop, .abandon = &p->abandon, .beat = &p->beat[thread->slot]};
         int status = esp_trial_run(p->context, trial, thread->slot, &control);
         esp_supervisor_leave(p->shared, thread->slot);
         atomic_store(&p->current[thread->slot], -1);
@@ -59,7 +78,7 @@ static void *work_loop(void *argument)
             snprintf(thread->message, sizeof thread->message, "%s", esp_message());
             atomic_store(&p->halted, 1);
         } else if (status != ESP_OK && status != ESP_INTERRUPTED) {
-            atomic_fetch_add(&p->n_failed, 1);
+            count_failure(p);
         }
     }
     return NULL;
@@ -116,6 +135,7 @@ static void *watch(void *argument)
             end_hanging(p);
             continue;
         }
+        atomic_store(&p->stop, 1);
         ticks++;
         if (ticks == 1) {
             esp_progress_note(p->context->progress, "stopping: epochs that end within two seconds "
@@ -130,9 +150,14 @@ static void *watch(void *argument)
 }
 
 int esp_pool_run(int *n_failed, const esp_trial_context *context, esp_shared *shared,
-                 const int *todo, int n_todo, int jobs)
+                 const int *todo, int n_todo, int jobs, const esp_halt *halt)
 {
-    pool p = {.context = context, .shared = shared, .todo = todo, .n_todo = n_todo, .jobs = jobs};
+    pool p = {.context = context,
+              .shared = shared,
+              .halt = halt,
+              .todo = todo,
+              .n_todo = n_todo,
+              .jobs = jobs};
     worker_thread *threads = calloc((size_t)jobs, sizeof *threads);
     pthread_t watcher;
     int status = ESP_OK, started = 0;

@@ -247,7 +247,8 @@ static int train_all(runner *r)
     const int jobs = r->jobs < r->n_todo ? r->jobs : r->n_todo;
     int n_failed = 0;
     ESP_TRY(esp_progress_start(&r->context.progress, stderr, jobs, r->n_todo, work));
-    int status = esp_pool_run(&n_failed, &r->context, r->shared, r->todo, r->n_todo, jobs);
+    int status = esp_pool_run(&n_failed, &r->context, r->shared, r->todo, r->n_todo, jobs,
+                              &r->options->halt);
     esp_progress_stop(r->context.progress);
     r->n_failed += n_failed;
     return status;

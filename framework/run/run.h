@@ -5,12 +5,14 @@
 #include <stdbool.h>
 
 #include "plugin/registry.h"
+#include "run/pool.h"
 #include "study/study.h"
 
 typedef struct esp_run_options {
     const char *database;
     int jobs; /* 0: one a core */
     bool retry_failed;
+    esp_halt halt;
     bool strict_code; /* trials done by other code are trained again */
 } esp_run_options;
 
