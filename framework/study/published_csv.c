@@ -15,8 +15,8 @@ const char *esp_published_find(esp_text_pool *pool, const char *file, const char
     const struct {
         const char *folder, *below;
     } places[] = {{*file == '/' ? "" : study_folder, ""},
-                  {study_folder, "/../analysis/published"},
-                  {source_folder, "/analysis/published"}};
+                  {source_folder, "/analysis/published"},
+                  {study_folder, "/../analysis/published"}};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         const char *path = places[i].folder != NULL
                                ? esp_pool_format(pool, "%s%s%s%s", places[i].folder,

@@ -25,8 +25,8 @@ typedef struct esp_published_value {
     const char *source;
 } esp_published_value;
 
-/* The first readable file of that name: beside the study, in ../analysis/published from there, in
- * analysis/published of the source. A folder may be NULL. NULL where there is none. Thread: the
+/* The first readable file of that name: beside the study, in analysis/published of the source, in
+ * ../analysis/published from the study. A folder may be NULL. NULL where there is none. Thread: the
  * pool's. */
 const char *esp_published_find(esp_text_pool *pool, const char *file, const char *study_folder,
                                const char *source_folder);
