@@ -18,7 +18,7 @@ static const struct {
     {&esp_cmd_check, false},  {&esp_cmd_plan, true},   {&esp_cmd_run, true},
     {&esp_cmd_report, false}, {&esp_cmd_query, false}, {&esp_cmd_ls, false},
     {&esp_cmd_show, false},   {&esp_cmd_eval, true},   {&esp_cmd_plugins, false},
-    {&esp_cmd_data, false},
+    {&esp_cmd_data, false},   {&esp_cmd_status, false},
 };
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 

@@ -1,0 +1,132 @@
+#!/bin/bash
+# espalier status, by whole command lines: while a run is alive, after it was killed, on a terminal
+# and on none; it reads only.
+set -u
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+export ESPALIER_DATA_PATH=$scratch/data XDG_CACHE_HOME=$scratch/cache NO_COLOR=1
+cd "$scratch" || exit 1
+"$ESPALIER_BUILD/tests/make_data" "$ESPALIER_DATA_PATH" toy 200 60 8 4 1 || exit 1
+failures=0
+
+fail() {
+    echo "FAILED: $*"
+    cat stdout stderr 2>/dev/null
+    failures=$((failures + 1))
+}
+
+# expect EXIT_CODE COMMAND...: runs it, keeping stdout and stderr.
+expect() {
+    local expected=$1 code
+    shift
+    "$@" >stdout 2>stderr </dev/null
+    code=$?
+    [ "$code" = "$expected" ] || fail "exit code $code, expected $expected: $*"
+}
+
+# says WORD...: the last command's words have all of them.
+says() {
+    local word
+    for word in "$@"; do
+        cat stdout stderr | grep -qF -- "$word" || fail "no '$word'"
+    done
+}
+
+cat >study.yaml <<'YAML'
+study: small
+seeds: 0..1
+defaults:
+  data: {name: toy}
+  model: {kind: fff, training_width: 4, leaf_width: 2}
+  losses: {cross_entropy: {weight: 1}}
+  optimizer: {kind: adam, learning_rate: 0.01}
+  phases:
+    first: {epochs: 2}
+    second: {epochs: 3}
+YAML
+
+# ---- at rest -----------------------------------------------------------------------------------
+expect 4 "$ESPALIER" status --db none.db
+says "espalier run"
+expect 0 "$ESPALIER" run study.yaml --db rest.db
+expect 0 "$ESPALIER" status --db rest.db
+says "small" "nothing runs"
+! grep -qF "query failed" stdout || fail "no trial failed"
+expect 0 "$ESPALIER" status --db rest.db --format json
+says '"runner": false' '"done": 2' '"trials": []'
+expect 2 "$ESPALIER" status --db rest.db --format csv
+expect 2 "$ESPALIER" status small --db rest.db
+says "espalier ls small"
+expect 2 "$ESPALIER" status --db rest.db --watch
+says "terminal"
+expect 3 "$ESPALIER" status --db study.yaml
+expect 0 "$ESPALIER" status --help
+
+# ---- failed trials -----------------------------------------------------------------------------
+expect 1 "$ESPALIER" run study.yaml --db failed.db --set optimizer.kind=sgd \
+    --set optimizer.learning_rate=1e6 --set losses.cross_entropy.weight=1000000
+expect 0 "$ESPALIER" status --db failed.db
+says "2 failed" "espalier query failed"
+
+# ---- while a run lives -------------------------------------------------------------------------
+"$ESPALIER" run study.yaml --db live.db --seeds 0 --set phases.second.epochs=999998 \
+    >run.out 2>&1 </dev/null &
+runner=$!
+for _ in $(seq 100); do
+    sleep 0.1
+    "$ESPALIER" status --db live.db --format json >stdout 2>stderr
+    grep -q '"phase": "second"' stdout && break
+done
+says '"runner": true' '"state": "running"' '"epochs": 1000000' '"seed": "0"' '"running": 1' \
+    '"epochs_per_second": ' '"phase": "second"' "\"host\": \"$(hostname)\""
+left=$(sed -n 's/.*"seconds_left": \([0-9.]*\).*/\1/p' stdout)
+rate=$(sed -n 's/.*"epochs_per_second": \([0-9.]*\).*/\1/p' stdout)
+epoch=$(sed -n 's/.*"epoch": \([0-9]*\).*/\1/p' stdout)
+# the time left is what is left by the rate
+awk -v l="$left" -v r="$rate" -v e="$epoch" 'BEGIN {
+    exit !(e > 2 && r > 0 && (l * r + e - 1e6) ^ 2 <= 1)}' || fail "left $left rate $rate at $epoch"
+process=$(sed -n 's/.*"process": \([0-9]*\).*/\1/p' stdout)
+[ -d "/proc/$process" ] || fail "process $process does not live"
+expect 0 "$ESPALIER" status --db live.db
+says "1 trial running" "/1000000" "time_left"
+
+# --watch draws until nothing runs
+if command -v script >/dev/null; then
+    script -qec "'$ESPALIER' status --watch --db live.db" /dev/null >watched 2>&1 </dev/null &
+    watcher=$!
+    sleep 2.5
+    kill -0 $watcher 2>/dev/null || fail "--watch ended while the run lives"
+fi
+kill -INT $runner
+wait $runner
+if command -v script >/dev/null; then
+    wait $watcher || fail "--watch ends with $?"
+    [ "$(grep -c "nothing runs" watched)" = 1 ] || fail "--watch does not end with nothing running"
+    [ "$(grep -c "trial running" watched)" -ge 2 ] || fail "--watch drew no second time"
+fi
+expect 0 "$ESPALIER" status --db live.db
+says "nothing runs"
+
+# ---- killed: cut off, which is told from running -----------------------------------------------
+"$ESPALIER" run study.yaml --db live.db --seeds 0 --set phases.second.epochs=999998 \
+    >run.out 2>&1 </dev/null &
+runner=$!
+for _ in $(seq 100); do
+    sleep 0.1
+    "$ESPALIER" status --db live.db --format json 2>stderr | grep -q '"state": "running"' && break
+done
+kill -KILL $runner
+wait $runner 2>/dev/null
+for _ in $(seq 100); do # its worker dies with it
+    "$ESPALIER" status --db live.db --format json 2>stderr | grep -q '"runner": false' && break
+    sleep 0.1
+done
+before=$(sha256sum live.db*  2>/dev/null | grep -v shm)
+expect 0 "$ESPALIER" status --db live.db
+says "cut off" "1 cut off: the same" "nothing runs"
+[ "$before" = "$(sha256sum live.db* 2>/dev/null | grep -v shm)" ] || fail "status changed the database"
+expect 0 "$ESPALIER" status --db live.db --format json
+says '"state": "cut off"' '"interrupted": 1' '"running": 0' '"seconds_left": null'
+
+[ $failures = 0 ] || exit 1
+echo "all as it should be"
