@@ -15,10 +15,10 @@ static const struct {
     const esp_command *command;
     bool computes;
 } verbs[] = {
-    {&esp_cmd_check, false},  {&esp_cmd_plan, true},   {&esp_cmd_run, true},
-    {&esp_cmd_report, false}, {&esp_cmd_query, false}, {&esp_cmd_ls, false},
-    {&esp_cmd_show, false},   {&esp_cmd_eval, true},   {&esp_cmd_plugins, false},
-    {&esp_cmd_data, false},   {&esp_cmd_status, false},
+    {&esp_cmd_check, false},  {&esp_cmd_plan, true},    {&esp_cmd_run, true},
+    {&esp_cmd_report, false}, {&esp_cmd_query, false},  {&esp_cmd_ls, false},
+    {&esp_cmd_show, false},   {&esp_cmd_eval, true},    {&esp_cmd_plugins, false},
+    {&esp_cmd_data, false},   {&esp_cmd_status, false}, {&esp_cmd_completion, false},
 };
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 
@@ -27,7 +27,7 @@ static void print_usage(FILE *out)
     fprintf(out, "espalier: research on tree-routed networks\n\n"
                  "usage: espalier VERB [ARGUMENT...]\n\nverbs:\n");
     for (int i = 0; i < N_VERBS; i++) {
-        fprintf(out, "  %-8s %s\n", verbs[i].command->name, verbs[i].command->summary);
+        fprintf(out, "  %-10s %s\n", verbs[i].command->name, verbs[i].command->summary);
     }
     fprintf(
         out,

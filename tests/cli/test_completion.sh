@@ -1,0 +1,119 @@
+#!/bin/bash
+# espalier completion: the script is sourced and its function called as bash calls it; the oracles
+# are the program's own --help and what a run put into the database.
+set -u
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+export ESPALIER_DATA_PATH=$scratch/data XDG_CACHE_HOME=$scratch/cache NO_COLOR=1
+export ESPALIER_DB=$scratch/results.db
+cd "$scratch" || exit 1
+"$ESPALIER_BUILD/tests/make_data" "$ESPALIER_DATA_PATH" toy 200 60 8 4 1 || exit 1
+failures=0
+
+fail() {
+    echo "FAILED: $*"
+    failures=$((failures + 1))
+}
+
+# tab WORD...: what completion offers at the last word, one a line.
+tab() {
+    COMP_WORDS=("$ESPALIER" "$@")
+    COMP_CWORD=$#
+    COMPREPLY=()
+    _espalier
+    [ ${#COMPREPLY[@]} = 0 ] || printf '%s\n' "${COMPREPLY[@]}"
+}
+
+# offers "EXPECTED..." WORD...: exactly these, in any order.
+offers() {
+    local expected found
+    expected=$(printf '%s\n' $1 | sort)
+    shift
+    found=$(tab "$@" | sort)
+    [ "$found" = "$expected" ] || fail "$*: offered '${found//$'\n'/ }', not '${expected//$'\n'/ }'"
+}
+
+cat >small.yaml <<'YAML'
+study: small
+seeds: 0..1
+defaults:
+  data: {name: toy}
+  model: {kind: fff, training_width: 4, leaf_width: 2}
+  losses: {cross_entropy: {weight: 1}}
+  optimizer: {kind: adam, learning_rate: 0.01}
+  phases: {only: {epochs: 1}}
+YAML
+touch other.txt
+mkdir folder
+"$ESPALIER" run small.yaml >run.log 2>&1 || fail "run: $(cat run.log)"
+
+"$ESPALIER" completion bash >script || fail "completion bash exits $?"
+bash -n script || fail "not bash"
+source ./script
+
+# ---- verbs and options: what --help lists, no more and no less ------------------------------------
+verbs=$("$ESPALIER" --help | sed -n '/^verbs:/,/^$/s/^  \([a-z]*\) .*/\1/p')
+[ "$(echo "$verbs" | wc -l)" -gt 5 ] || fail "no verbs in --help"
+offers "$verbs --help --version" ''
+offers "report" rep
+offers "completion" comp
+for verb in $verbs; do
+    options=$("$ESPALIER" "$verb" --help | grep -oE '^  (-., |    )--[a-z-]+' | grep -oE -- '--.*')
+    offers "$options" "$verb" --
+done
+offers "--format" ls --fo
+offers "" nosuchverb ''
+offers "" nosuchverb --
+
+# ---- arguments -----------------------------------------------------------------------------------
+trials=$("$ESPALIER" query "SELECT trial_id FROM trial" --format csv | tail -n +2)
+[ "$(echo "$trials" | wc -l)" = 2 ] || fail "no two trials"
+first=$(echo "$trials" | head -n 1)
+offers "small.yaml" run sm
+offers "small.yaml" check other.yaml sm
+offers "small" ls ''
+offers "small $trials" show ''
+offers "$first" show "${first:0:12}"
+offers "ls show check" plugins ''
+offers "hardening" plugins show hard
+offers "mnist" data info mn
+offers "" ls small ''
+
+# ---- options' values -----------------------------------------------------------------------------
+offers "text md csv json" ls --format ''
+offers "json" ls --format = j
+offers "text md csv json" ls --format =
+offers "train" eval --split tr
+offers "mnist" eval --data mn
+offers "small" ls --format json ''
+offers "other.txt" ls --db oth
+offers "" ls --db empty.db sm
+offers "small" ls --db "$ESPALIER_DB" sm
+[ ! -e empty.db ] || fail "completion made a database"
+[ "$("$ESPALIER" completion --words -- ls --format=j)" = $'--format=json\t' ] ||
+    fail "--format=j in one word"
+
+# ---- the other shells ------------------------------------------------------------------------------
+for shell in zsh fish; do
+    "$ESPALIER" completion $shell >script.$shell || fail "completion $shell"
+    grep -q -- '--words' script.$shell || fail "$shell script does not ask"
+    if command -v $shell >/dev/null; then
+        $shell -n script.$shell || fail "not $shell"
+    else
+        echo "no $shell here: its script is not checked"
+    fi
+done
+if command -v fish >/dev/null; then
+    found=$(PATH=$(dirname "$ESPALIER"):$PATH fish --no-config -c \
+        'source script.fish; complete -C "espalier plugins show hard"' | cut -f 1)
+    [ "$found" = hardening ] || fail "fish offers '$found'"
+fi
+
+# ---- mistakes --------------------------------------------------------------------------------------
+"$ESPALIER" completion bsh >out 2>&1
+[ $? = 2 ] && grep -q "did you mean 'bash'" out || fail "bsh: $(cat out)"
+"$ESPALIER" completion >out 2>&1
+[ $? = 2 ] && grep -q "which shell" out || fail "no shell: $(cat out)"
+
+[ $failures = 0 ] || exit 1
+echo "completion: all as expected"
