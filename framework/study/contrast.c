@@ -66,7 +66,7 @@ static const char *own_value(const esp_contrast_cell *cell, const char *key)
 static bool agree_on(const esp_contrast_cell *a, const esp_contrast_cell *b, const char *key,
                      const esp_contrast_side sides[2])
 {
-    if (is_named(&sides[0], key) || is_named(&sides[1], key)) {
+    if (is_named(&sides[0], key) && is_named(&sides[1], key)) {
         return true;
     }
     const char *left = own_value(a, key), *right = own_value(b, key);
@@ -76,7 +76,7 @@ static bool agree_on(const esp_contrast_cell *a, const esp_contrast_cell *b, con
 bool esp_contrast_agree(const esp_contrast_cell *a, const esp_contrast_cell *b,
                         const esp_contrast_side sides[2])
 {
-    bool free_variant = is_named(&sides[0], "variant") || is_named(&sides[1], "variant");
+    bool free_variant = is_named(&sides[0], "variant") && is_named(&sides[1], "variant");
     bool agree = free_variant || strcmp(a->variant, b->variant) == 0;
     for (int i = 0; agree && i < a->n_swept; i++) {
         agree = agree_on(a, b, a->swept[i].key, sides);

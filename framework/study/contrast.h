@@ -1,5 +1,5 @@
 /* Which cells a contrast compares: both sides are partial assignments, and a pair agrees on every
- * swept key that neither names. Used to check a study and to report on it. */
+ * swept key that they do not both name. Used to check a study and to report on it. */
 #ifndef ESP_STUDY_CONTRAST_H
 #define ESP_STUDY_CONTRAST_H
 
@@ -26,8 +26,8 @@ const char *esp_contrast_value(const esp_contrast_cell *cell, const char *key);
 
 bool esp_contrast_is(const esp_contrast_cell *cell, const esp_contrast_side *side);
 
-/* Whether two cells agree on the variant and on every swept key that no side names. A key that one
- * of them does not have (an ff has no model.depth) is no disagreement. */
+/* Whether two cells agree on the variant and on every swept key, but for those that both sides
+ * name. A key that one of them does not have (an ff has no model.depth) is no disagreement. */
 bool esp_contrast_agree(const esp_contrast_cell *a, const esp_contrast_cell *b,
                         const esp_contrast_side sides[2]);
 

@@ -112,7 +112,7 @@ static void check_pair(esp_reading *r, const esp_node *pair, const esp_contrast_
     if (n_like[0] > 0 && n_like[1] > 0 && n_pairs == 0) {
         esp_problem(r->problems, severity_of(r), pair->mark,
                     "contrasts: no cell like %s has a partner like %s with the same value of every "
-                    "other swept key",
+                    "swept key that they do not both name",
                     esp_node_text(r->pool, pair->items[0]), esp_node_text(r->pool, pair->items[1]));
     }
 }

@@ -294,7 +294,9 @@ static const char contrasts_section[] =
     " [[{\"variant\": \"bal|anced, \\\"x\\\"\\u001b[31m*\"}, \"baseline\"],"
     " [{\"model.leaf_width\": \"8\"}, {\"model.leaf_width\": \"1\"}],"
     " [{\"model.leaf_width\": \"8\", \"variant\": \"baseline\"}, {\"variant\": \"ff\"}],"
-    " [\"gone\", \"ff\"]]}";
+    " [\"gone\", \"ff\"],"
+    " [{\"model.leaf_width\": \"1\", \"variant\": \"bal|anced, \\\"x\\\"\\u001b[31m*\"}, "
+    "\"baseline\"]]}";
 
 static void test_report__contrasts(void **state)
 {
@@ -350,7 +352,7 @@ static void test_report__contrasts_for_programs(void **state)
     text = render(*state, "json", (esp_report_request){.section = contrasts_section});
     json_t *root = json_loads(text, 0, NULL);
     json_t *contrasts = json_object_get(root, "contrasts");
-    assert_int_equal(json_array_size(contrasts), 4);
+    assert_int_equal(json_array_size(contrasts), 5);
     json_t *pairs = json_object_get(json_array_get(contrasts, 1), "pairs");
     assert_int_equal(json_array_size(pairs), 2); /* of baseline, of the hostile one */
     json_t *first = json_array_get(pairs, 0);
@@ -363,6 +365,11 @@ static void test_report__contrasts_for_programs(void **state)
     assert_int_equal(json_integer_value(json_object_get(metric, "pairs")), 1);
     assert_true(json_is_null(json_object_get(metric, "variance_ratio")));
     assert_int_equal(json_array_size(json_object_get(json_array_get(contrasts, 3), "pairs")), 0);
+    /* A key that one side alone names holds for both. */
+    pairs = json_object_get(json_array_get(contrasts, 4), "pairs");
+    assert_int_equal(json_array_size(pairs), 1);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(pairs, 0), "cell_b")),
+                        "baseline model.leaf_width=1");
     json_decref(root);
     free(text);
     int status = ESP_OK;
