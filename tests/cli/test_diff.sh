@@ -1,0 +1,130 @@
+#!/bin/bash
+# espalier diff: what it prints is what the studies below change and nothing else; metrics are
+# checked against the view trial_final.
+set -u
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+export ESPALIER_DATA_PATH=$scratch/data XDG_CACHE_HOME=$scratch/cache NO_COLOR=1
+export ESPALIER_DB=$scratch/results.db
+cd "$scratch" || exit 1
+"$ESPALIER_BUILD/tests/make_data" "$ESPALIER_DATA_PATH" toy 200 60 8 4 1 || exit 1
+failures=0
+
+fail() {
+    echo "FAILED: $*"
+    cat stdout stderr 2>/dev/null
+    failures=$((failures + 1))
+}
+
+# expect EXIT_CODE COMMAND...: runs it, keeping stdout and stderr.
+expect() {
+    local expected=$1 code
+    shift
+    "$@" >stdout 2>stderr </dev/null
+    code=$?
+    [ "$code" = "$expected" ] || fail "exit code $code, expected $expected: $*"
+}
+
+says() {
+    local word
+    for word in "$@"; do
+        cat stdout stderr | grep -qF -- "$word" || fail "no '$word'"
+    done
+}
+
+# keys "SECTION KEY..." ...: the whole of what the last diff printed, a line a key.
+keys() {
+    local found expected
+    found=$(awk 'NR > 2 && /^[a-z]/ {section = $1} NR > 2 && /^  [^ ]/ {print section, $1}' stdout | sort)
+    expected=$(printf '%s\n' "$@" | sort)
+    [ "$found" = "$expected" ] || fail "printed '$found', not '$expected'"
+}
+
+# trial CELL SEED: its id.
+trial() {
+    "$ESPALIER" query "SELECT trial_id FROM study_trial WHERE study = 'small' AND cell = '$1'
+        AND seed = '$2'" --format csv | tail -n 1
+}
+
+cat >small.yaml <<'YAML'
+study: small
+seeds: 0..1
+defaults:
+  data: {name: toy}
+  model: {kind: fff, training_width: 4, leaf_width: 2}
+  losses: {cross_entropy: {weight: 1}, balance: {weight: 0}}
+  optimizer: {kind: adam, learning_rate: 0.01}
+  batch_size: 32
+  phases: {only: {epochs: 2}}
+variants:
+  baseline: {reference: true}
+  balanced: {set: {losses.balance.weight: 1}}
+YAML
+sed 's/study: small/study: other/; s/0.01/0.02/; s/weight: 1}}$/weight: 3}}/' small.yaml >other.yaml
+sed 's/study: small/study: twin/' small.yaml >twin.yaml
+sed 's/study: small/study: third/; s/  balanced:/  heavier:/' small.yaml >third.yaml
+for study in small other twin third; do
+    expect 0 "$ESPALIER" run $study.yaml
+done
+
+# ---- trials --------------------------------------------------------------------------------------
+baseline=$(trial baseline 0) balanced=$(trial balanced 0)
+expect 0 "$ESPALIER" diff "$baseline" "$baseline"
+says "nothing differs" "baseline seed 0"
+expect 0 "$ESPALIER" diff "$baseline" "$balanced"
+says "$baseline" "$balanced" "seed 0"
+awk '/^[a-z]/ {section = $1} section == "config" && /^  [^ ]/' stdout >config
+[ "$(sed 's/  */ /g' config)" = " losses.balance.weight 0 1" ] || fail "config: $(cat config)"
+grep -q '^seeds\|^environment' stdout && fail "seeds or environment are the same"
+expect 0 "$ESPALIER" diff "$baseline" "$balanced" --format json
+for side in a b; do
+    id=$baseline
+    [ $side = b ] && id=$balanced
+    found=$(tr -d '\n' <stdout | grep -oE '"key": "test.soft_loss at last"[^}]*' |
+        sed -E "s/.*\"$side\": ([0-9.e-]+).*/\1/")
+    "$ESPALIER" query "SELECT abs(value - ${found:-99}) < 1e-12 FROM trial_final WHERE trial_id = '$id'
+        AND at = 'last' AND split = 'test' AND metric = 'soft_loss'" --format csv >value
+    [ "$(tail -n 1 value)" = 1 ] || fail "test.soft_loss of $side: $found"
+done
+expect 0 "$ESPALIER" diff "${baseline:0:14}" "$(trial baseline 1)"
+grep -q '^config\|^environment' stdout && fail "only the seed differs"
+says seeds init order noise "digest of parameters at last"
+
+# another program: what was recorded is what is compared
+expect 0 "$ESPALIER" run small.yaml --seeds 2 --only baseline
+expect 0 env OPENBLAS_CORETYPE=Prescott "$ESPALIER" run small.yaml --seeds 3 --only baseline
+expect 0 "$ESPALIER" diff "$(trial baseline 2)" "$(trial baseline 3)"
+[ "$(uname -m)" != x86_64 ] || says environment openblas_coretype Prescott
+
+# ---- variants and studies ------------------------------------------------------------------------
+expect 0 "$ESPALIER" diff other:baseline other:balanced
+keys "config losses.balance.weight"
+expect 0 "$ESPALIER" diff other twin
+keys "config losses.balance.weight" "config optimizer.learning_rate"
+says "losses.balance.weight [balanced]"
+expect 0 "$ESPALIER" diff twin third
+keys "variants balanced" "variants heavier"
+expect 0 "$ESPALIER" diff twin:balanced third:heavier
+says "nothing differs"
+expect 0 "$ESPALIER" diff twin twin --format json
+says '"differences": []'
+
+# ---- mistakes --------------------------------------------------------------------------------------
+expect 4 "$ESPALIER" diff smal other
+says "did you mean 'small'"
+expect 4 "$ESPALIER" diff other:balancd other:baseline
+says "did you mean 'balanced'"
+expect 4 "$ESPALIER" diff othr:balanced other:baseline
+says "did you mean 'other'"
+expect 4 "$ESPALIER" diff "$baseline" 0000000000000000
+says "no study or trial '0000000000000000'"
+expect 2 "$ESPALIER" diff small "$baseline"
+says "only like is compared with like"
+expect 2 "$ESPALIER" diff small
+expect 2 "$ESPALIER" diff small other twin
+expect 2 "$ESPALIER" diff small other --format csv
+says "text or json"
+expect 4 "$ESPALIER" diff small other --db none.db
+
+[ $failures = 0 ] || exit 1
+echo "diff: all as expected"
