@@ -1,0 +1,12 @@
+/* A copy of a results database, taken while a run may be writing to it. */
+#ifndef ESP_STORE_BACKUP_H
+#define ESP_STORE_BACKUP_H
+
+#include "store/store.h"
+
+/* Copies what is committed into a new file, which appears whole or not at all and needs no other
+ * file beside it. Never replaces one. Errors: ESP_STORE with path, reason and what to do. Thread:
+ * the store's. */
+int esp_store_back_up(const char *path, esp_store *store);
+
+#endif

@@ -1,0 +1,178 @@
+#include "store/check_database.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/digest.h"
+#include "core/status.h"
+#include "core/text.h"
+#include "store/internal.h"
+
+typedef struct look {
+    esp_store *store;
+    const char *checkpoints;
+    esp_store_finding *tell;
+    void *context;
+} look;
+
+/* Each row of a query is a finding, its first column the words. */
+static int tell_rows(const look *at, bool broken, const char *what, const char *sql)
+{
+    sqlite3_stmt *statement = NULL;
+    bool has_row = false;
+    ESP_TRY(esp_sql_prepare(&statement, at->store, sql));
+    int status = ESP_OK;
+    while ((status = esp_sql_step(at->store, statement, &has_row)) == ESP_OK && has_row) {
+        const char *words = (const char *)sqlite3_column_text(statement, 0);
+        at->tell(at->context, broken, what, words != NULL ? words : "?");
+    }
+    sqlite3_finalize(statement);
+    return status;
+}
+
+static int check_rows(const look *at)
+{
+    ESP_TRY(tell_rows(at, true, "integrity",
+                      "SELECT integrity_check FROM pragma_integrity_check"
+                      " WHERE integrity_check <> 'ok'"));
+    ESP_TRY(tell_rows(at, true, "foreign key",
+                      "SELECT printf('a row of %s has no parent in %s', \"table\", parent)"
+                      " FROM pragma_foreign_key_check"));
+    ESP_TRY(
+        tell_rows(at, true, "epochs",
+                  "SELECT printf('trial %s: %d epochs are stored from %d to %d: some are missing',"
+                  " t.trial_id, count(*), min(e.epoch), max(e.epoch)) FROM epoch e JOIN trial t"
+                  " ON t.id = e.trial GROUP BY e.trial"
+                  " HAVING min(e.epoch) > 1 OR count(*) <> max(e.epoch) - min(e.epoch) + 1"));
+    ESP_TRY(tell_rows(at, true, "selection",
+                      "SELECT printf('trial %s: %s is epoch %d, which is not stored', t.trial_id,"
+                      " s.at, s.epoch) FROM selection s JOIN trial t ON t.id = s.trial"
+                      " WHERE NOT EXISTS (SELECT 1 FROM epoch e WHERE e.trial = s.trial"
+                      " AND e.epoch = s.epoch)"));
+    ESP_TRY(tell_rows(at, true, "selection",
+                      "SELECT printf('trial %s is done and names no last epoch', t.trial_id)"
+                      " FROM trial t WHERE t.status = 'done' AND NOT EXISTS"
+                      " (SELECT 1 FROM selection s WHERE s.trial = t.id AND s.at = 'last')"));
+    return tell_rows(at, false, "digest",
+                     "SELECT printf('trial %s, epoch %d: trained again, it came out differently"
+                     " (%.12s, then %.12s)', t.trial_id, m.epoch, m.stored, m.found)"
+                     " FROM digest_mismatch m JOIN trial t ON t.id = m.trial");
+}
+
+/* What is wrong with the last network of a done trial, or "". */
+static int check_network(char words[256], const look *at, const char *trial, const char *digest)
+{
+    words[0] = '\0';
+    char found[ESP_SHA256_HEX] = "";
+    char *path = esp_text_format("%s/%s/last.safetensors", at->checkpoints, trial);
+    if (path == NULL) {
+        return esp_fail(ESP_MEMORY, "no memory for a path");
+    }
+    int status = ESP_OK;
+    if (access(path, F_OK) != 0) {
+        snprintf(words, 256, "trial %s is done and its last.safetensors is not there", trial);
+    } else if (digest != NULL && *digest != '\0') {
+        status = esp_sha256_file(found, path);
+        if (status == ESP_OK && strcmp(found, digest) != 0) {
+            snprintf(words, 256, "trial %s: last.safetensors is not the file that was written",
+                     trial);
+        }
+    }
+    free(path);
+    return status;
+}
+
+static int check_networks(const look *at)
+{
+    sqlite3_stmt *done = NULL;
+    bool has_row = false;
+    char words[256];
+    ESP_TRY(esp_sql_prepare(&done, at->store,
+                            "SELECT t.trial_id, a.checkpoint_digest FROM trial t LEFT JOIN attempt"
+                            " a ON a.trial = t.id AND a.number = (SELECT max(number) FROM attempt b"
+                            " WHERE b.trial = t.id) WHERE t.status = 'done' ORDER BY t.id"));
+    int status = ESP_OK;
+    while ((status = esp_sql_step(at->store, done, &has_row)) == ESP_OK && has_row) {
+        status = check_network(words, at, (const char *)sqlite3_column_text(done, 0),
+                               (const char *)sqlite3_column_text(done, 1));
+        if (status != ESP_OK) {
+            break;
+        }
+        if (*words != '\0') {
+            at->tell(at->context, true, "checkpoint", words);
+        }
+    }
+    sqlite3_finalize(done);
+    return status;
+}
+
+static int check_folders(const look *at)
+{
+    sqlite3_stmt *find = NULL;
+    struct dirent *entry = NULL;
+    DIR *folder = opendir(at->checkpoints);
+    if (folder == NULL) {
+        return errno == ENOENT ? ESP_OK
+                               : esp_fail(ESP_IO, "%s: %s: look at its permissions",
+                                          at->checkpoints, strerror(errno));
+    }
+    int status = esp_sql_prepare(&find, at->store, "SELECT 1 FROM trial WHERE trial_id = ?1");
+    while (status == ESP_OK && (entry = readdir(folder)) != NULL) {
+        bool has_row = false;
+        if (entry->d_name[0] == '.') {
+            continue;
+        }
+        esp_sql_bind_text(find, 1, entry->d_name);
+        status = esp_sql_step(at->store, find, &has_row);
+        sqlite3_reset(find);
+        if (status == ESP_OK && !has_row) {
+            char words[512];
+            snprintf(words, sizeof words, "%s/%s belongs to no trial of the database",
+                     at->checkpoints, entry->d_name);
+            at->tell(at->context, false, "checkpoint", words);
+        }
+    }
+    sqlite3_finalize(find);
+    closedir(folder);
+    return status;
+}
+
+int esp_store_look_over(esp_store *store, const char *checkpoints, esp_store_finding *tell,
+                        void *context)
+{
+    const look at = {store, checkpoints, tell, context};
+    /* One view of it all, though a run goes on writing. */
+    ESP_TRY(esp_sql_run(store, "BEGIN"));
+    int status = check_rows(&at);
+    if (status == ESP_OK) {
+        status = check_networks(&at);
+    }
+    if (status == ESP_OK) {
+        status = check_folders(&at);
+    }
+    return esp_sql_end(store, status);
+}
+
+int esp_store_version(int *version, int *newest, const char *path)
+{
+    int count = 0;
+    const esp_migration *migrations = esp_store_migrations(&count);
+    struct stat information;
+    esp_store store = {.path = (char *)(uintptr_t)path, .mode = ESP_STORE_READ};
+    *newest = migrations[count - 1].version;
+    if (stat(path, &information) != 0 && errno == ENOENT) {
+        return esp_fail(ESP_NOT_FOUND, "%s: no results database there; --db names another", path);
+    }
+    int status = sqlite3_open_v2(path, &store.db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK
+                     ? esp_store_check(version, &store, migrations, count)
+                     : esp_fail(ESP_STORE, "%s: cannot be read; --db names another", path);
+    sqlite3_close(store.db);
+    if (status == ESP_OK && *version == 0) {
+        status = esp_fail(ESP_NOT_FOUND, "%s: empty: nothing has been run yet", path);
+    }
+    return status;
+}

@@ -1,0 +1,34 @@
+/* Bringing results databases together, by identity. */
+#ifndef ESP_STORE_MERGE_H
+#define ESP_STORE_MERGE_H
+
+#include "store/store.h"
+
+typedef struct esp_merge_count {
+    int64_t revisions, cells; /* new here */
+    int64_t added, replaced;  /* trials new here, and trials further there than here */
+    int64_t same;             /* trials that agree with what is here */
+    int64_t conflicts;        /* told one by one, and kept as they are here */
+} esp_merge_count;
+
+/* The words last for the call only. */
+typedef void esp_merge_conflict(void *context, const char *words);
+
+/* Copies studies, revisions, cells, trials, attempts, environments, epochs, metrics and selections
+ * of the database `other` into the store, open for writing, and then the checkpoints of these
+ * trials. A trial is its trial_id, a revision its study's name and hash, a cell its label. What is
+ * further on replaces what is less (done, begun, planned), an epoch that differs from one replaced
+ * is noted in digest_mismatch. Trials equally far agree where no epoch's digest differs; else, and
+ * for cells of another configuration, it is a conflict, and the store keeps its own. The revision
+ * run last stays the latest by time. Again, it changes nothing. One transaction; `other` is only
+ * read. The caller holds esp_merge_lock. Errors: ESP_STORE, also while a run writes to other;
+ * ESP_NOT_FOUND; ESP_IO for checkpoints, which a second merge then makes up for. Thread: the
+ * store's. */
+int esp_store_merge(esp_merge_count *count, esp_store *store, const char *other,
+                    esp_merge_conflict *tell, void *context);
+
+/* Takes <path>.lock, which every run holds: no run of the database lives, or starts, until the
+ * descriptor is closed. Errors: ESP_STORE. Thread: any. */
+int esp_merge_lock(int *lock, const char *path);
+
+#endif

@@ -1,0 +1,68 @@
+#include "store/merge_checkpoints.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/status.h"
+#include "core/text.h"
+
+static int copy_file(const char *to, const char *from, const char *name, bool replace)
+{
+    char *bytes = NULL, *target = esp_text_format("%s/%s", to, name);
+    char *source = esp_text_format("%s/%s", from, name);
+    size_t count = 0;
+    int status = ESP_OK;
+    if (target == NULL || source == NULL) {
+        status = esp_fail(ESP_MEMORY, "no memory for a path");
+    } else if (replace || access(target, F_OK) != 0) {
+        status = esp_file_read(&bytes, &count, source);
+        if (status == ESP_OK) {
+            status = esp_file_write(target, bytes, count);
+        }
+    }
+    free(bytes);
+    free(target);
+    free(source);
+    return status;
+}
+
+static bool is_temporary(const char *name)
+{
+    const size_t length = strlen(name);
+    return length >= 4 && strcmp(name + length - 4, ".tmp") == 0;
+}
+
+int esp_merge_checkpoints(const char *to, const char *from, const char *trial, bool replace)
+{
+    DIR *folder = NULL;
+    struct dirent *entry = NULL;
+    int status = ESP_OK;
+    char *source = esp_text_format("%s.checkpoints/%s", from, trial);
+    char *target = esp_text_format("%s.checkpoints/%s", to, trial);
+    if (source == NULL || target == NULL) {
+        status = esp_fail(ESP_MEMORY, "no memory for a path");
+        goto out;
+    }
+    folder = opendir(source);
+    if (folder == NULL) {
+        status = errno == ENOENT ? ESP_OK : esp_fail(ESP_IO, "%s: %s", source, strerror(errno));
+        goto out;
+    }
+    ESP_TRY_OUT(esp_file_make_directories(target));
+    while (status == ESP_OK && (entry = readdir(folder)) != NULL) {
+        if (entry->d_name[0] != '.' && !is_temporary(entry->d_name)) {
+            status = copy_file(target, source, entry->d_name, replace);
+        }
+    }
+out:
+    if (folder != NULL) {
+        closedir(folder);
+    }
+    free(source);
+    free(target);
+    return status;
+}
