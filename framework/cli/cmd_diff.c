@@ -2,7 +2,6 @@
  * into {section: {key: {scope: value}}}, where the scope is a study's variant, else ""; whatever
  * the two do not share is printed. A key with several values (of cells, of seeds) holds them all.
  */
-#include <ctype.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,43 +125,20 @@ out:
     return status;
 }
 
-/* The one trial whose id begins with prefix. */
+/* The trial's id, with study, cell and seed where the study run last has it. */
 static int find_trial(side *out, esp_store *store, const char *prefix)
 {
     esp_rows *rows = NULL;
-    bool has_row = false, is_hex = prefix[0] != '\0' && strlen(prefix) <= 16;
-    char list[128] = "";
-    int status = ESP_OK, count = 0;
-    for (const char *next = prefix; *next != '\0'; next++) {
-        is_hex = is_hex && isxdigit((unsigned char)*next);
-    }
-    if (!is_hex) {
-        return esp_study_not_found(store, "study or trial", prefix);
-    }
-    ESP_TRY_OUT(esp_rows_open(
-        &rows, store,
-        "SELECT t.trial_id, (SELECT s.study || ': ' || s.cell || ' seed ' || s.seed FROM"
-        " study_trial s WHERE s.trial_key = t.id ORDER BY s.cell_key DESC LIMIT 1)"
-        " FROM trial t WHERE t.trial_id LIKE :prefix || '%' ORDER BY 1 LIMIT 4"));
-    ESP_TRY_OUT(esp_rows_bind_text(rows, ":prefix", prefix));
-    for (;; count++) {
-        ESP_TRY_OUT(esp_rows_step(rows, &has_row));
-        if (!has_row) {
-            break;
-        }
-        size_t used = strlen(list);
-        snprintf(out->trial, sizeof out->trial, "%s", esp_rows_text(rows, 0));
-        snprintf(list + used, sizeof list - used, "%s%s", count > 0 ? ", " : "",
-                 count < 3 ? out->trial : "...");
-        free(out->title);
-        const char *label = esp_rows_text(rows, 1);
-        out->title = esp_text_format("%s  %s", out->trial, label != NULL ? label : "");
-    }
-    if (count == 0) {
-        status = esp_study_not_found(store, "study or trial", prefix);
-    } else if (count > 1) {
-        status = esp_fail(ESP_USAGE, "'%s' begins more than one trial: %s", prefix, list);
-    }
+    bool has_row = false;
+    int status = ESP_OK;
+    ESP_TRY(esp_trial_find(out->trial, store, prefix));
+    ESP_TRY_OUT(esp_rows_open(&rows, store,
+                              "SELECT study || ': ' || cell || ' seed ' || seed FROM study_trial"
+                              " WHERE trial_id = :id ORDER BY cell_key DESC LIMIT 1"));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":id", out->trial));
+    ESP_TRY_OUT(esp_rows_step(rows, &has_row));
+    const char *label = has_row ? esp_rows_text(rows, 0) : NULL;
+    out->title = esp_text_format("%s  %s", out->trial, label != NULL ? label : "");
 out:
     esp_rows_close(rows);
     return status;

@@ -1,5 +1,4 @@
 /* espalier show: all that is known of one trial or one study. */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -98,43 +97,6 @@ static const section study_sections[] = {
 
 /* ---- finding -----------------------------------------------------------------------------------
  */
-
-/* The id of the one trial that begins with prefix. */
-static int find_trial(char id[17], esp_store *store, const char *prefix)
-{
-    esp_rows *rows = NULL;
-    char list[256] = "";
-    bool has_row = false, hex = strlen(prefix) <= 16;
-    for (const char *next = prefix; *next != '\0'; next++) {
-        hex = hex && isxdigit((unsigned char)*next);
-    }
-    if (!hex) {
-        return esp_study_not_found(store, "study or trial", prefix);
-    }
-    int status = ESP_OK, count = 0;
-    ESP_TRY_OUT(esp_rows_open(&rows, store,
-                              "SELECT trial_id FROM trial WHERE trial_id LIKE"
-                              " :prefix || '%' ORDER BY trial_id LIMIT 6"));
-    ESP_TRY_OUT(esp_rows_bind_text(rows, ":prefix", prefix));
-    for (;; count++) {
-        ESP_TRY_OUT(esp_rows_step(rows, &has_row));
-        if (!has_row) {
-            break;
-        }
-        size_t used = strlen(list);
-        snprintf(id, 17, "%s", esp_rows_text(rows, 0));
-        snprintf(list + used, sizeof list - used, "%s%s", count > 0 ? ", " : "",
-                 count < 5 ? id : "...");
-    }
-    if (count == 0) {
-        status = esp_study_not_found(store, "study or trial", prefix);
-    } else if (count > 1) {
-        status = esp_fail(ESP_USAGE, "'%s' begins more than one trial: %s", prefix, list);
-    }
-out:
-    esp_rows_close(rows);
-    return status;
-}
 
 /* ---- showing -----------------------------------------------------------------------------------
  */
@@ -262,7 +224,7 @@ static int show(esp_store *store, const char *name, bool json)
                              json);
     }
     char id[17];
-    ESP_TRY(find_trial(id, store, name));
+    ESP_TRY(esp_trial_find(id, store, name));
     char *checkpoints = esp_text_format("%s.checkpoints/%s", esp_store_path(store), id);
     int status =
         show_sections(store, trial_sections, (int)(sizeof trial_sections / sizeof *trial_sections),

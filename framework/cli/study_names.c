@@ -1,5 +1,6 @@
 #include "cli/study_names.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,4 +58,40 @@ int esp_study_must_exist(esp_store *store, const char *study)
     bool exists = false;
     ESP_TRY(esp_study_exists(&exists, store, study));
     return exists ? ESP_OK : esp_study_not_found(store, "study", study);
+}
+
+int esp_trial_find(char id[17], esp_store *store, const char *prefix)
+{
+    esp_rows *rows = NULL;
+    char list[256] = "";
+    bool has_row = false, hex = strlen(prefix) <= 16;
+    for (const char *next = prefix; *next != '\0'; next++) {
+        hex = hex && isxdigit((unsigned char)*next);
+    }
+    if (!hex) {
+        return esp_study_not_found(store, "study or trial", prefix);
+    }
+    int status = ESP_OK, count = 0;
+    ESP_TRY_OUT(esp_rows_open(&rows, store,
+                              "SELECT trial_id FROM trial WHERE trial_id LIKE"
+                              " :prefix || '%' ORDER BY trial_id LIMIT 6"));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":prefix", prefix));
+    for (;; count++) {
+        ESP_TRY_OUT(esp_rows_step(rows, &has_row));
+        if (!has_row) {
+            break;
+        }
+        size_t used = strlen(list);
+        snprintf(id, 17, "%s", esp_rows_text(rows, 0));
+        snprintf(list + used, sizeof list - used, "%s%s", count > 0 ? ", " : "",
+                 count < 5 ? id : "...");
+    }
+    if (count == 0) {
+        status = esp_study_not_found(store, "study or trial", prefix);
+    } else if (count > 1) {
+        status = esp_fail(ESP_USAGE, "'%s' begins more than one trial: %s", prefix, list);
+    }
+out:
+    esp_rows_close(rows);
+    return status;
 }

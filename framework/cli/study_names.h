@@ -1,4 +1,4 @@
-/* Names of studies in a results database. */
+/* Names of studies and ids of trials in a results database. */
 #ifndef ESP_CLI_STUDY_NAMES_H
 #define ESP_CLI_STUDY_NAMES_H
 
@@ -15,5 +15,9 @@ int esp_study_not_found(esp_store *store, const char *what, const char *name);
 
 /* ESP_OK where there is such a study, else esp_study_not_found. */
 int esp_study_must_exist(esp_store *store, const char *study);
+
+/* The one trial whose id begins with prefix: id [17] out. Errors: ESP_NOT_FOUND with what could
+ * have been meant; ESP_USAGE where several begin so. */
+int esp_trial_find(char id[17], esp_store *store, const char *prefix);
 
 #endif
