@@ -90,8 +90,10 @@ process=$(sed -n 's/.*"process": \([0-9]*\).*/\1/p' stdout)
 expect 0 "$ESPALIER" status --db live.db
 says "1 trial running" "/1000000" "time_left"
 
-# --watch draws until nothing runs
-if command -v script >/dev/null; then
+# --watch draws until nothing runs; script(1) gives it a terminal where there are any to give
+terminal=no
+if script -qec true /dev/null >/dev/null 2>&1 </dev/null; then terminal=yes; fi
+if [ $terminal = yes ]; then
     script -qec "'$ESPALIER' status --watch --db live.db" /dev/null >watched 2>&1 </dev/null &
     watcher=$!
     sleep 2.5
@@ -99,7 +101,7 @@ if command -v script >/dev/null; then
 fi
 kill -INT $runner
 wait $runner
-if command -v script >/dev/null; then
+if [ $terminal = yes ]; then
     wait $watcher || fail "--watch ends with $?"
     [ "$(grep -c "nothing runs" watched)" = 1 ] || fail "--watch does not end with nothing running"
     [ "$(grep -c "trial running" watched)" -ge 2 ] || fail "--watch drew no second time"
