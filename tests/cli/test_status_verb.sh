@@ -102,7 +102,7 @@ fi
 kill -INT $runner
 wait $runner
 if [ $terminal = yes ]; then
-    wait $watcher || fail "--watch ends with $?"
+    wait "$watcher" || fail "--watch ends with $?"
     [ "$(grep -c "nothing runs" watched)" = 1 ] || fail "--watch does not end with nothing running"
     [ "$(grep -c "trial running" watched)" -ge 2 ] || fail "--watch drew no second time"
 fi
