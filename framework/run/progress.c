@@ -282,12 +282,12 @@ void esp_progress_end(esp_progress *p, int index, esp_trial_status status, const
     p->interrupted += status == ESP_TRIAL_INTERRUPTED;
     p->spent += unspent;
     s->busy = false;
-    append(line, "%-6s %s seed %s  epoch %d", esp_trial_status_name(status), s->cell->label,
+    append(line, "%-6s %s seed %s  last epoch %d", esp_trial_status_name(status), s->cell->label,
            s->trial->seed, s->epoch);
     if (status == ESP_TRIAL_FAILED) {
         append(line, "  %s", message);
     } else {
-        append(line, "  loss %.4f", s->running_loss);
+        append(line, "  running loss %.4f", s->running_loss);
         if (!isnan(s->hard_accuracy)) {
             append(line, "  test hard %.2f%%", 100 * s->hard_accuracy);
         }

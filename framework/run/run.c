@@ -211,6 +211,31 @@ static void list_todo(runner *r)
     tell(r, &counts);
 }
 
+/* Reports show the revision run last: says so where there are others. */
+static int tell_revision(const runner *r, esp_store *store)
+{
+    esp_rows *rows = NULL;
+    bool has_row = false;
+    int status = ESP_OK;
+    ESP_TRY_OUT(esp_rows_open(
+        &rows, store,
+        "SELECT r.number, (SELECT max(o.number) FROM revision o WHERE o.study = s.id AND"
+        " o.number <> r.number) FROM study s JOIN revision r ON r.id = s.current_revision"
+        " WHERE s.name = :study"));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":study", r->study->name));
+    ESP_TRY_OUT(esp_rows_step(rows, &has_row));
+    if (has_row && esp_rows_integer(rows, 1) > 0) {
+        esp_log_note(
+            "this is revision %d of %s: its text or its --set differ from others'. Reports "
+            "show the revision run last; `espalier report %s --revision %d` another",
+            (int)esp_rows_integer(rows, 0), r->study->name, r->study->name,
+            (int)esp_rows_integer(rows, 1));
+    }
+out:
+    esp_rows_close(rows);
+    return status;
+}
+
 /* Trials that brought an earlier child down are failed, not tried again. */
 static int record_crashes(runner *r)
 {
@@ -310,6 +335,9 @@ static int run_in_child(void *argument, esp_shared *shared)
     ESP_TRY_OUT(esp_store_register(store, &r.record));
     ESP_TRY_OUT(allocate_lists(&r));
     ESP_TRY_OUT(find_stale(&r, store));
+    if (shared->n_crashes == 0) {
+        ESP_TRY_OUT(tell_revision(&r, store));
+    }
     esp_store_close(store);
     store = NULL;
     ESP_TRY_OUT(esp_writer_start(&r.context.writer, r.options->database));

@@ -99,3 +99,14 @@ bool esp_phase_is_over(const esp_training *training)
     return training->phase_epoch >= training->cell->phases[training->phase].epochs ||
            (stopping->enabled && training->stopping_waited >= stopping->patience);
 }
+
+bool esp_phase_advance(esp_training *training)
+{
+    while (esp_phase_is_over(training)) {
+        if (training->phase + 1 == training->cell->n_phases) {
+            return false;
+        }
+        esp_training_enter_phase(training, training->phase + 1);
+    }
+    return true;
+}

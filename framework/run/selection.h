@@ -24,4 +24,8 @@ void esp_stopping_update(esp_training *training);
  * on the best by more than min_delta. */
 bool esp_phase_is_over(const esp_training *training);
 
+/* Enters the next phase where the current one is over. False where the last one is: the trial has
+ * ended. */
+bool esp_phase_advance(esp_training *training);
+
 #endif

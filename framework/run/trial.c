@@ -156,13 +156,7 @@ static int finish_epoch(worker *w)
 static int train(worker *w)
 {
     esp_training *t = w->training;
-    for (;;) {
-        while (esp_phase_is_over(t)) {
-            if (t->phase + 1 == w->cell->n_phases) {
-                return ESP_OK;
-            }
-            esp_training_enter_phase(t, t->phase + 1);
-        }
+    while (esp_phase_advance(t)) {
         if (atomic_load(w->control->stop) != 0) {
             ESP_TRY(write_state(w));
             return ESP_INTERRUPTED;
@@ -173,6 +167,7 @@ static int train(worker *w)
         ESP_TRY(esp_training_epoch(t, w->control->abandon));
         ESP_TRY(finish_epoch(w));
     }
+    return ESP_OK;
 }
 
 /* ---- beginning and end -------------------------------------------------------------------------

@@ -32,10 +32,12 @@ done <<'WORDS'
 balance_strength.yaml: ok: 3 cells, 6 trials
 6 of 6 trials done
 3 of 9 trials to train, 6 done before
-4 of 4 trials done
+0 of 4 trials to train, 4 done before
 Test accuracy, hard routing, percent
 logit_norm
 2 of 2 trials done
+this is revision 2 of balance_strength
+revision 1, 9 of 9 trials done
 WORDS
 [ -s balance_strength.csv ] || { echo "FAILED: no CSV"; failures=1; }
 [ $failures = 0 ] || { cat journeys.out; exit 1; }

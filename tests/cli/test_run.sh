@@ -79,6 +79,21 @@ says "0 of 8 trials to train, 8 done before"
 expect 0 "$ESPALIER" run study.yaml --db two.db --seeds 3..4
 says "2 of 4 trials to train, 2 done before"
 
+id=$(basename "$(echo alone.db.checkpoints/*)")
+
+# ---- trained again: every epoch the same -------------------------------------------------------
+last=$(value two.db "SELECT trial_id FROM trial_final WHERE seed = '4' LIMIT 1") # it joined by --seeds
+for trial in "$id" "$last"; do
+    expect 0 "$ESPALIER" replay "${trial:0:10}" --db two.db
+    says "all 7 epochs are the same, bit for bit"
+done
+cp two.db other.db
+sqlite3 other.db "UPDATE epoch SET digest = 'x' WHERE epoch = 5;
+    UPDATE environment SET content = json_replace(content, '$.blas_kernel', 'Other')"
+expect 1 "$ESPALIER" replay "$id" --db other.db
+says "epoch 5 differs; those before are the same" 'blas_kernel: "Other" then'
+expect 4 "$ESPALIER" replay 0123456789abcdef --db two.db
+
 # ---- what a model scores is what was stored ----------------------------------------------------
 trial=$(basename "$(dirname "$(find two.db.checkpoints -name selected.safetensors | sort | head -n 1)")")
 model=two.db.checkpoints/$trial/selected.safetensors
@@ -255,7 +270,6 @@ says "diverged at epoch"
 
 # ---- what cannot be kept ends the run, not the trial -------------------------------------------
 one=(study.yaml --seeds 2 --only balanced --set checkpoint.seconds=0)
-id=$(basename "$(echo alone.db.checkpoints/*)")
 mkdir -p "kept.db.checkpoints/$id/state.safetensors.tmp" # stands where the checkpoint is written
 expect 3 "$ESPALIER" run "${one[@]}" --db kept.db
 says "state.safetensors"

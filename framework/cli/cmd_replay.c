@@ -1,0 +1,289 @@
+/* espalier replay: does a stored trial come out the same here and now? */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/options.h"
+#include "cli/study_names.h"
+#include "core/file.h"
+#include "core/status.h"
+#include "core/text.h"
+#include "nn/blas.h"
+#include "run/environment.h"
+#include "run/replay.h"
+#include "store/store.h"
+
+typedef struct arguments {
+    const char *trial, *database;
+} arguments;
+
+static error_t parse(int key, char *value, struct argp_state *state)
+{
+    arguments *a = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->database;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (a->trial != NULL) {
+            argp_error(state, "one trial at a time; '%s' is a second one", value);
+        }
+        a->trial = value;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "which trial? `espalier ls STUDY` lists them");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const char documentation[] =
+    "Trains a stored trial again, in memory, and compares every epoch's digest of all parameters "
+    "with the stored one.\v"
+    "TRIAL is an id or the beginning of one. Says whether all epochs are the same, bit for bit, or "
+    "names the first that differs and what in the environment differs: executable, plugins, BLAS "
+    "kernel, data. Exit code 0 where all are the same, 1 where not. Nothing is written.\n\n"
+    "example:\n"
+    "  espalier replay 3f2a";
+
+/* What the database knows of the trial. */
+typedef struct stored_trial {
+    char id[17];
+    char *text, *overrides, *seed, *environment;
+    esp_replay_record record;
+} stored_trial;
+
+static void free_stored(stored_trial *stored)
+{
+    free(stored->text);
+    free(stored->overrides);
+    free(stored->seed);
+    free(stored->environment);
+    free(stored->record.digests);
+}
+
+static char *copy_text(esp_rows *rows, int column)
+{
+    const char *text = esp_rows_text(rows, column);
+    return esp_text_format("%s", text != NULL ? text : "");
+}
+
+static int read_revision(stored_trial *stored, esp_store *store)
+{
+    static const char sql[] =
+        "SELECT r.text, r.overrides, ct.seed, (SELECT e.content FROM attempt a JOIN environment e"
+        " ON e.id = a.environment WHERE a.trial = t.id ORDER BY a.number DESC LIMIT 1)"
+        " FROM trial t JOIN cell_trial ct ON ct.trial = t.id JOIN cell c ON c.id = ct.cell"
+        " JOIN revision r ON r.id = c.revision WHERE t.trial_id = :id ORDER BY r.id DESC LIMIT 1";
+    esp_rows *rows = NULL;
+    bool has_row = false;
+    int status = ESP_OK;
+    ESP_TRY_OUT(esp_rows_open(&rows, store, sql));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":id", stored->id));
+    ESP_TRY_OUT(esp_rows_step(rows, &has_row));
+    if (!has_row) {
+        status = esp_fail(ESP_NOT_FOUND, "no study of the database holds trial %s", stored->id);
+        goto out;
+    }
+    stored->text = copy_text(rows, 0);
+    stored->overrides = copy_text(rows, 1);
+    stored->seed = copy_text(rows, 2);
+    stored->environment = copy_text(rows, 3);
+out:
+    esp_rows_close(rows);
+    return status;
+}
+
+static int read_digests(stored_trial *stored, esp_store *store)
+{
+    esp_replay_record *record = &stored->record;
+    esp_rows *rows = NULL;
+    bool has_row = false;
+    int status = ESP_OK;
+    ESP_TRY_OUT(esp_rows_open(&rows, store,
+                              "SELECT e.digest, count(*) OVER () FROM epoch e JOIN trial t"
+                              " ON t.id = e.trial WHERE t.trial_id = :id ORDER BY e.epoch"));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":id", stored->id));
+    for (;;) {
+        ESP_TRY_OUT(esp_rows_step(rows, &has_row));
+        if (!has_row) {
+            break;
+        }
+        if (record->digests == NULL) {
+            record->digests = calloc((size_t)esp_rows_integer(rows, 1), sizeof *record->digests);
+        }
+        if (record->digests == NULL) {
+            status = esp_fail(ESP_MEMORY, "no memory for the digests of %s", stored->id);
+            goto out;
+        }
+        const char *digest = esp_rows_text(rows, 0);
+        snprintf(record->digests[record->n_epochs++], sizeof *record->digests, "%s",
+                 digest != NULL ? digest : "");
+    }
+    if (record->n_epochs == 0) {
+        status = esp_fail(ESP_NOT_FOUND, "trial %s has no epoch yet", stored->id);
+    }
+out:
+    esp_rows_close(rows);
+    return status;
+}
+
+/* The study as it was read then: its stored text, by a temporary file, with its overrides. */
+static int load_study(esp_study **out, const stored_trial *stored, const esp_registry *registry)
+{
+    char path[] = "/tmp/espalier-replay-XXXXXX.yaml";
+    esp_study_arguments sets = {0};
+    sets.options.sets = sets.sets;
+    json_t *overrides = json_loads(stored->overrides, 0, NULL);
+    for (size_t i = 0; i < json_array_size(overrides) && i < ESP_MAX_SETS; i++) {
+        sets.sets[sets.options.n_sets++] = json_string_value(json_array_get(overrides, i));
+    }
+    /* A seed that joined by --seeds is not among the file's; a mapped one is. */
+    sets.options.seeds = strchr(stored->seed, '=') == NULL ? stored->seed : NULL;
+    int status = ESP_OK;
+    const int file = mkstemps(path, 5);
+    if (file < 0) {
+        status = esp_fail(ESP_IO, "no temporary file for the study's text");
+        goto out;
+    }
+    close(file);
+    ESP_TRY_OUT(esp_file_write(path, stored->text, strlen(stored->text)));
+    ESP_TRY_OUT(esp_study_load(out, path, &sets.options, registry, stderr));
+out:
+    if (file >= 0) {
+        unlink(path);
+    }
+    json_decref(overrides);
+    return status;
+}
+
+static int find_in_study(int *trial, const esp_study *study, const char *id)
+{
+    for (int i = 0; i < study->n_trials; i++) {
+        if (strcmp(study->trials[i].id, id) == 0) {
+            *trial = i;
+            return ESP_OK;
+        }
+    }
+    return esp_fail(ESP_FAILED,
+                    "the study of trial %s now makes other trials: its data, a plugin's version or "
+                    "the trainer's version changed",
+                    id);
+}
+
+/* Prints the keys whose values differ, descending into maps. */
+static int print_differences(const char *prefix, const json_t *then, const json_t *now)
+{
+    const char *key;
+    json_t *value;
+    int n = 0;
+    json_object_foreach((json_t *)now, key, value)
+    {
+        char path[256];
+        const json_t *old = json_object_get(then, key);
+        snprintf(path, sizeof path, "%s%s%s", prefix, *prefix ? "." : "", key);
+        if (json_is_object(value)) {
+            n += print_differences(path, old, value);
+        } else if (old != NULL && !json_equal(old, value)) {
+            char *was = json_dumps(old, JSON_ENCODE_ANY), *is = json_dumps(value, JSON_ENCODE_ANY);
+            printf("  %s: %s then, %s now\n", path, was ? was : "?", is ? is : "?");
+            free(was);
+            free(is);
+            n++;
+        }
+    }
+    return n;
+}
+
+static void explain(const stored_trial *stored, const esp_study *study,
+                    const esp_registry *registry, const char *data_name)
+{
+    char *now = NULL;
+    esp_dataset *data = NULL;
+    if (esp_dataset_open(&data, data_name) != ESP_OK ||
+        esp_environment_describe(&now, study, registry, (const esp_dataset *const *)&data, 1) !=
+            ESP_OK) {
+        esp_dataset_close(data);
+        return;
+    }
+    json_t *then_json = json_loads(stored->environment, 0, NULL);
+    json_t *now_json = json_loads(now, 0, NULL);
+    puts("what differs from the environment it was trained in:");
+    if (print_differences("", then_json, now_json) == 0) {
+        puts("  nothing that is recorded");
+    }
+    json_decref(then_json);
+    json_decref(now_json);
+    free(now);
+    esp_dataset_close(data);
+}
+
+static void show_step(int epoch, int n_epochs)
+{
+    if (isatty(STDERR_FILENO)) {
+        fprintf(stderr, "\repoch %d of %d ", epoch, n_epochs - 1);
+    }
+}
+
+static int replay(const stored_trial *stored, const esp_study *study, const esp_registry *registry)
+{
+    int trial = 0, first_different = -1, epochs = 0;
+    ESP_TRY(find_in_study(&trial, study, stored->id));
+    ESP_TRY(esp_replay(&first_different, &epochs, study, trial, &stored->record, show_step));
+    if (isatty(STDERR_FILENO)) {
+        fputs("\r\033[K", stderr);
+    }
+    const esp_cell *cell = &study->cells[study->trials[trial].cell];
+    if (first_different < 0 && epochs == stored->record.n_epochs) {
+        printf("trial %s (%s seed %s): all %d epochs are the same, bit for bit\n", stored->id,
+               cell->label, stored->seed, epochs - 1);
+        return ESP_OK;
+    }
+    if (first_different < 0) {
+        printf("trial %s (%s seed %s): ends after epoch %d, %d are stored\n", stored->id,
+               cell->label, stored->seed, epochs - 1, stored->record.n_epochs - 1);
+    } else {
+        printf("trial %s (%s seed %s): epoch %d differs%s\n", stored->id, cell->label, stored->seed,
+               first_different,
+               first_different == 0 ? ", the untrained network" : "; those before are the same");
+    }
+    explain(stored, study, registry, cell->data.name);
+    return esp_fail(ESP_FAILED, "%s", "");
+}
+
+static int run(int argc, char **argv)
+{
+    static const struct argp_child shared[] = {{&esp_database_argp, 0, NULL, 0}, {0}};
+    const struct argp parser = {
+        .parser = parse, .args_doc = "TRIAL", .doc = documentation, .children = shared};
+    arguments a = {0};
+    argp_err_exit_status = esp_exit_code(ESP_USAGE);
+    argp_parse(&parser, argc, argv, 0, NULL, &a);
+
+    stored_trial stored = {.id = ""};
+    esp_store *store = NULL;
+    esp_registry *registry = NULL;
+    esp_study *study = NULL;
+    int status = ESP_OK;
+    ESP_TRY_OUT(esp_blas_prepare());
+    ESP_TRY_OUT(esp_store_open(&store, esp_store_default_path(a.database), ESP_STORE_READ));
+    ESP_TRY_OUT(esp_trial_find(stored.id, store, a.trial));
+    ESP_TRY_OUT(read_revision(&stored, store));
+    ESP_TRY_OUT(read_digests(&stored, store));
+    ESP_TRY_OUT(esp_registry_create(&registry));
+    ESP_TRY_OUT(load_study(&study, &stored, registry));
+    ESP_TRY_OUT(replay(&stored, study, registry));
+out:
+    esp_study_free(study);
+    esp_registry_destroy(registry);
+    esp_store_close(store);
+    free_stored(&stored);
+    return status;
+}
+
+const esp_command esp_cmd_replay = {"replay", "train a stored trial again and compare every epoch",
+                                    run};
