@@ -55,7 +55,7 @@ source ./script
 verbs=$("$ESPALIER" --help | sed -n '/^verbs:/,/^$/s/^  \([a-z]*\) .*/\1/p')
 [ "$(echo "$verbs" | wc -l)" -gt 5 ] || fail "no verbs in --help"
 offers "$verbs --help --version" ''
-offers "report" rep
+offers "report" repo
 offers "completion" comp
 for verb in $verbs; do
     options=$("$ESPALIER" "$verb" --help | grep -oE '^  (-., |    )--[a-z-]+' | grep -oE -- '--.*')
