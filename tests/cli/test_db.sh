@@ -1,42 +1,9 @@
 #!/bin/bash
 # espalier db, by whole command lines: check finds what was broken on purpose, backup works while a
 # run writes, merge is by identity, idempotent, and names conflicts.
-set -u
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-export ESPALIER_DATA_PATH=$scratch/data XDG_CACHE_HOME=$scratch/cache NO_COLOR=1
-cd "$scratch" || exit 1
+# shellcheck source=tests/fixtures/command_line.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
 command -v sqlite3 >/dev/null || exit 77
-"$ESPALIER_BUILD/tests/make_data" "$ESPALIER_DATA_PATH" toy 200 60 8 4 1 || exit 1
-failures=0
-
-fail() {
-    echo "FAILED: $*"
-    cat stdout stderr 2>/dev/null
-    failures=$((failures + 1))
-}
-
-# expect EXIT_CODE COMMAND...: runs it, keeping stdout and stderr.
-expect() {
-    local expected=$1 code
-    shift
-    "$@" >stdout 2>stderr </dev/null
-    code=$?
-    [ "$code" = "$expected" ] || fail "exit code $code, expected $expected: $*"
-}
-
-# says WORD...: the last command's words have all of them.
-says() {
-    local word
-    for word in "$@"; do
-        cat stdout stderr | grep -qF -- "$word" || fail "no '$word'"
-    done
-}
-
-# value DB SQL: the one value of a query.
-value() {
-    "$ESPALIER" query "$2" --format csv --db "$1" | tail -n 1
-}
 
 # results DB: all that was measured, without keys, times and places.
 results() {
@@ -136,7 +103,7 @@ sqlite3 merged.db .dump >after1
 expect 0 "$ESPALIER" db merge part0.db part1.db whole.db --db merged.db --format json
 says '"added": 0' '"same": 4' '"conflicts": []'
 sqlite3 merged.db .dump | cmp - after1 || fail "a third merge changed the database"
-ls merged.db* | grep -q tmp && fail "a temporary file is left"
+compgen -G 'merged.db*tmp*' >/dev/null && fail "a temporary file is left"
 
 # a checkpoint that went missing comes back
 rm -r "merged.db.checkpoints/$id"

@@ -1,36 +1,9 @@
 #!/bin/bash
 # espalier diff: what it prints is what the studies below change and nothing else; metrics are
 # checked against the view trial_final.
-set -u
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-export ESPALIER_DATA_PATH=$scratch/data XDG_CACHE_HOME=$scratch/cache NO_COLOR=1
+# shellcheck source=tests/fixtures/command_line.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
 export ESPALIER_DB=$scratch/results.db
-cd "$scratch" || exit 1
-"$ESPALIER_BUILD/tests/make_data" "$ESPALIER_DATA_PATH" toy 200 60 8 4 1 || exit 1
-failures=0
-
-fail() {
-    echo "FAILED: $*"
-    cat stdout stderr 2>/dev/null
-    failures=$((failures + 1))
-}
-
-# expect EXIT_CODE COMMAND...: runs it, keeping stdout and stderr.
-expect() {
-    local expected=$1 code
-    shift
-    "$@" >stdout 2>stderr </dev/null
-    code=$?
-    [ "$code" = "$expected" ] || fail "exit code $code, expected $expected: $*"
-}
-
-says() {
-    local word
-    for word in "$@"; do
-        cat stdout stderr | grep -qF -- "$word" || fail "no '$word'"
-    done
-}
 
 # keys "SECTION KEY..." ...: the whole of what the last diff printed, a line a key.
 keys() {

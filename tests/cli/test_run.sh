@@ -2,45 +2,13 @@
 # espalier run and eval, by whole command lines on a small generated data set: the same trial gives
 # the same checkpoint however it was scheduled or cut off; failures, interrupts and crashes leave
 # finished epochs and the right exit code.
-set -u
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-export ESPALIER_DATA_PATH=$scratch/data XDG_CACHE_HOME=$scratch/cache NO_COLOR=1
-cd "$scratch" || exit 1
-"$ESPALIER_BUILD/tests/make_data" "$ESPALIER_DATA_PATH" toy 400 120 8 4 1 || exit 1
-failures=0
-
-fail() {
-    echo "FAILED: $*"
-    cat stdout stderr 2>/dev/null
-    failures=$((failures + 1))
-}
-
-# expect EXIT_CODE COMMAND...: runs it, keeping stdout and stderr.
-expect() {
-    local expected=$1 code
-    shift
-    "$@" >stdout 2>stderr </dev/null
-    code=$?
-    [ "$code" = "$expected" ] || fail "exit code $code, expected $expected: $*"
-}
-
-# says WORD...: the last command's words have all of them.
-says() {
-    local word
-    for word in "$@"; do
-        cat stdout stderr | grep -qF -- "$word" || fail "no '$word'"
-    done
-}
+TOY_TRAIN=400 TOY_TEST=120
+# shellcheck source=tests/fixtures/command_line.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
 
 # hashes DB: of all models of a run, by trial.
 hashes() {
     (cd "$1.checkpoints" && sha256sum ./*/last.safetensors ./*/selected.safetensors)
-}
-
-# value DB SQL: the one value of a query.
-value() {
-    "$ESPALIER" query "$2" --format csv --db "$1" | tail -n 1
 }
 
 cat >study.yaml <<'YAML'
@@ -296,7 +264,6 @@ expect 0 "$ESPALIER" run study.yaml --db unselected.db --set 'selection.monitor=
 diff <("$ESPALIER" query "$curve" --format csv --db two.db) \
     <("$ESPALIER" query "$curve" --format csv --db unselected.db) >stdout ||
     fail "train metrics differ at selected epochs"
-
 
 # ---- refused before anything starts ------------------------------------------------------------
 expect 2 "$ESPALIER" run study.yaml --db new.db --set losses.balence.weight=1

@@ -1,36 +1,8 @@
 #!/bin/bash
 # espalier status, by whole command lines: while a run is alive, after it was killed, on a terminal
 # and on none; it reads only.
-set -u
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-export ESPALIER_DATA_PATH=$scratch/data XDG_CACHE_HOME=$scratch/cache NO_COLOR=1
-cd "$scratch" || exit 1
-"$ESPALIER_BUILD/tests/make_data" "$ESPALIER_DATA_PATH" toy 200 60 8 4 1 || exit 1
-failures=0
-
-fail() {
-    echo "FAILED: $*"
-    cat stdout stderr 2>/dev/null
-    failures=$((failures + 1))
-}
-
-# expect EXIT_CODE COMMAND...: runs it, keeping stdout and stderr.
-expect() {
-    local expected=$1 code
-    shift
-    "$@" >stdout 2>stderr </dev/null
-    code=$?
-    [ "$code" = "$expected" ] || fail "exit code $code, expected $expected: $*"
-}
-
-# says WORD...: the last command's words have all of them.
-says() {
-    local word
-    for word in "$@"; do
-        cat stdout stderr | grep -qF -- "$word" || fail "no '$word'"
-    done
-}
+# shellcheck source=tests/fixtures/command_line.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
 
 cat >study.yaml <<'YAML'
 study: small
