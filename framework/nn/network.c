@@ -297,27 +297,3 @@ void esp_tensor_import(esp_real *base, const esp_tensor *tensor, const float *va
         base[memory_index(tensor, file)] = (esp_real)values[file];
     }
 }
-
-static double head_macs(const esp_network *network)
-{
-    double macs = 0;
-    for (int i = 0; i < network->config.n_heads; i++) {
-        macs += network->heads[i].decl.inference_macs;
-    }
-    return macs;
-}
-
-double esp_network_training_macs(const esp_network *network)
-{
-    double rows = network->n_nodes + network->n_hidden;
-    double mixed = network->n_hidden + (network->config.routes ? network->n_leaves : 0);
-    return rows * network->config.n_features + mixed * network->config.n_outputs +
-           head_macs(network);
-}
-
-double esp_network_inference_macs(const esp_network *network)
-{
-    double rows = network->config.depth + network->config.leaf_width;
-    return rows * network->config.n_features +
-           (double)network->config.leaf_width * network->config.n_outputs + head_macs(network);
-}

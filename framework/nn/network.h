@@ -127,9 +127,4 @@ int esp_network_infer(esp_real *logits, int32_t *leaf, esp_network *network, con
 void esp_tensor_export(float *values, const esp_tensor *tensor, const esp_real *base);
 void esp_tensor_import(esp_real *base, const esp_tensor *tensor, const float *values);
 
-/* Multiply-adds an example of the first and second layer and heads, of training (one soft forward)
- * and of hard inference (one path). Thread: any. */
-double esp_network_training_macs(const esp_network *network);
-double esp_network_inference_macs(const esp_network *network);
-
 #endif
