@@ -23,31 +23,10 @@
 
 #include "core/file.h"
 #include "core/status.h"
+#include "fixtures/asserts.h"
 #include "report/render.h"
 
 #define HOSTILE "bal|anced, \"x\"\033[31m*"
-
-#define ASSERT_OK(expression)                                                                      \
-    do {                                                                                           \
-        if ((expression) != ESP_OK) {                                                              \
-            fail_msg("%s: %s", #expression, esp_message());                                        \
-        }                                                                                          \
-    } while (0)
-
-#define ASSERT_CLOSE(value, expected)                                                              \
-    do {                                                                                           \
-        double value_ = (value), expected_ = (expected);                                           \
-        if (!(fabs(value_ - expected_) <= 1e-12 * (1 + fabs(expected_)))) {                        \
-            fail_msg("%s is %.17g, expected %.17g", #value, value_, expected_);                    \
-        }                                                                                          \
-    } while (0)
-
-#define ASSERT_CONTAINS(text, part)                                                                \
-    do {                                                                                           \
-        if (strstr((text), (part)) == NULL) {                                                      \
-            fail_msg("no '%s' in:\n%s", (part), (text));                                           \
-        }                                                                                          \
-    } while (0)
 
 #define ASSERT_LACKS(text, part)                                                                   \
     do {                                                                                           \

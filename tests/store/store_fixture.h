@@ -20,34 +20,13 @@
 #include <unistd.h>
 
 #include "core/status.h"
+#include "fixtures/asserts.h"
 #include "store/store.h"
 
 typedef struct fixture {
     char folder[64];
     char path[96];
 } fixture;
-
-#define ASSERT_OK(expression)                                                                      \
-    do {                                                                                           \
-        if ((expression) != ESP_OK) {                                                              \
-            fail_msg("%s: %s", #expression, esp_message());                                        \
-        }                                                                                          \
-    } while (0)
-
-#define ASSERT_CLOSE(value, expected)                                                              \
-    do {                                                                                           \
-        double value_ = (value), expected_ = (expected);                                           \
-        if (!(fabs(value_ - expected_) <= 1e-12 * (1 + fabs(expected_)))) {                        \
-            fail_msg("%s is %.17g, expected %.17g", #value, value_, expected_);                    \
-        }                                                                                          \
-    } while (0)
-
-#define ASSERT_CONTAINS(text, part)                                                                \
-    do {                                                                                           \
-        if (strstr((text), (part)) == NULL) {                                                      \
-            fail_msg("'%s' does not contain '%s'", (text), (part));                                \
-        }                                                                                          \
-    } while (0)
 
 static inline int fixture_setup(void **state)
 {
