@@ -154,7 +154,8 @@ typedef struct esp_begin_record {
 typedef struct esp_writer esp_writer;
 
 /* Starts the one thread that writes, with its own connection and a bounded queue. Epochs are
- * committed every few hundred milliseconds; begins and ends at once. What is committed is on the
+ * gathered for a quarter of a second, then written in one short transaction; begins and ends go at
+ * once, with what came before them. Other runs write between. What is committed is on the
  * disk. Errors: ESP_STORE, ESP_MEMORY. Thread: one. */
 int esp_writer_start(esp_writer **out, const char *path);
 

@@ -29,6 +29,7 @@ typedef struct slot {
         esp_end_record end;
     } record;
     begin_answer *answer; /* BEGIN, FLUSH */
+    int64_t attempt_key;  /* BEGIN, once written */
     char *memory;
     size_t capacity, used;
 } slot;
@@ -43,6 +44,7 @@ struct esp_writer {
     int status; /* the first failure; nothing is written after it */
     char *message;
     int first, count; /* the slots in use, a ring */
+    int n_urgent;     /* of these, all but epochs: written without delay */
     slot slots[CAPACITY];
 };
 
@@ -176,6 +178,7 @@ static int post(esp_writer *writer, record_kind kind, const void *record, begin_
     }
     if (status == ESP_OK) {
         writer->count++;
+        writer->n_urgent += kind != EPOCH;
         pthread_cond_signal(&writer->filled);
     }
     if (status == ESP_OK && answer != NULL) {
@@ -225,123 +228,97 @@ static struct timespec seconds_from_now(double seconds)
     return time;
 }
 
-static bool is_past(const struct timespec *time)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec > time->tv_sec ||
-           (now.tv_sec == time->tv_sec && now.tv_nsec >= time->tv_nsec);
-}
-
-static bool in_transaction(const esp_writer *writer)
-{
-    return !sqlite3_get_autocommit(writer->store->db);
-}
-
-/* Keeps the first failure; what was not committed is rolled back. */
+/* Keeps the first failure, which all posts then get. */
 static void note(esp_writer *writer, int status)
 {
-    if (status == ESP_OK) {
-        return;
-    }
     char *message = esp_text_format("%s", esp_message());
-    if (in_transaction(writer)) {
-        sqlite3_exec(writer->store->db, "ROLLBACK", NULL, NULL, NULL);
-    }
     pthread_mutex_lock(&writer->mutex);
-    if (writer->status == ESP_OK) {
-        writer->status = status;
-        writer->message = message;
-        message = NULL;
-    }
+    writer->status = status;
+    writer->message = message;
     pthread_cond_broadcast(&writer->freed);
     pthread_mutex_unlock(&writer->mutex);
-    free(message);
 }
 
-static int commit(esp_writer *writer)
-{
-    return in_transaction(writer) ? esp_sql_end(writer->store, ESP_OK) : ESP_OK;
-}
-
-/* A begin or an end: a transaction of its own. A flush: the end of the one before it. */
-static int write_at_once(esp_writer *writer, slot *from, int64_t *attempt_key)
-{
-    ESP_TRY(commit(writer));
-    if (from->kind == FLUSH) {
-        return ESP_OK;
-    }
-    ESP_TRY(esp_sql_run(writer->store, "BEGIN IMMEDIATE"));
-    return esp_sql_end(writer->store,
-                       from->kind == BEGIN
-                           ? esp_recorder_begin(attempt_key, writer->recorder, &from->record.begin)
-                           : esp_recorder_end(writer->recorder, &from->record.end));
-}
-
-static int write_epoch(esp_writer *writer, slot *from, struct timespec *deadline)
-{
-    if (!in_transaction(writer)) {
-        ESP_TRY(esp_sql_run(writer->store, "BEGIN IMMEDIATE"));
-        *deadline = seconds_from_now(seconds_per_transaction);
-    }
-    return esp_recorder_epoch(writer->recorder, &from->record.epoch);
-}
-
-/* The next slot, or NULL when it is time to commit (deadline past, or stopping and empty). */
-static slot *next_slot(esp_writer *writer, const struct timespec *deadline, bool *stopping)
+/* Waits for a record, then for those that follow it within a quarter of a second, but no longer
+ * where one is urgent or half the queue is full. Returns how many; 0: stopping, and none is left.
+ * Nothing is held in the database meanwhile, so that other runs may write. */
+static int gather(esp_writer *writer)
 {
     int waited = 0;
     pthread_mutex_lock(&writer->mutex);
-    while (writer->count == 0 && !writer->stopping && waited != ETIMEDOUT) {
-        if (in_transaction(writer)) {
-            waited = pthread_cond_timedwait(&writer->filled, &writer->mutex, deadline);
-        } else {
-            pthread_cond_wait(&writer->filled, &writer->mutex);
-        }
+    while (writer->count == 0 && !writer->stopping) {
+        pthread_cond_wait(&writer->filled, &writer->mutex);
     }
-    slot *next = writer->count > 0 ? &writer->slots[writer->first] : NULL;
-    *stopping = writer->stopping;
+    const struct timespec deadline = seconds_from_now(seconds_per_transaction);
+    while (writer->n_urgent == 0 && writer->count < CAPACITY / 2 && !writer->stopping &&
+           waited != ETIMEDOUT) {
+        waited = pthread_cond_timedwait(&writer->filled, &writer->mutex, &deadline);
+    }
+    const int count = writer->count;
     pthread_mutex_unlock(&writer->mutex);
-    return next;
+    return count;
 }
 
-static void release(esp_writer *writer, slot *done, int64_t attempt_key)
+static int write_record(esp_writer *writer, slot *from)
+{
+    switch (from->kind) {
+    case EPOCH:
+        return esp_recorder_epoch(writer->recorder, &from->record.epoch);
+    case BEGIN:
+        return esp_recorder_begin(&from->attempt_key, writer->recorder, &from->record.begin);
+    case END:
+        return esp_recorder_end(writer->recorder, &from->record.end);
+    case FLUSH:
+        break;
+    }
+    return ESP_OK;
+}
+
+/* The first count records of the queue, in one transaction. */
+static int write_all(esp_writer *writer, int count)
+{
+    int status = esp_sql_run(writer->store, "BEGIN IMMEDIATE");
+    if (status != ESP_OK) {
+        return status;
+    }
+    for (int i = 0; i < count && status == ESP_OK; i++) {
+        status = write_record(writer, &writer->slots[(writer->first + i) % CAPACITY]);
+    }
+    return esp_sql_end(writer->store, status);
+}
+
+static void release(esp_writer *writer, int count)
 {
     pthread_mutex_lock(&writer->mutex);
-    if (done->answer != NULL) {
-        done->answer->attempt_key = attempt_key;
-        done->answer->ready = true;
-        pthread_cond_broadcast(&writer->answered);
+    for (int i = 0; i < count; i++) {
+        const slot *done = &writer->slots[(writer->first + i) % CAPACITY];
+        if (done->answer != NULL) {
+            done->answer->attempt_key = done->attempt_key;
+            done->answer->ready = true;
+        }
+        writer->n_urgent -= done->kind != EPOCH;
     }
-    writer->first = (writer->first + 1) % CAPACITY;
-    writer->count--;
-    pthread_cond_signal(&writer->freed);
+    writer->first = (writer->first + count) % CAPACITY;
+    writer->count -= count;
+    pthread_cond_broadcast(&writer->answered);
+    pthread_cond_broadcast(&writer->freed);
     pthread_mutex_unlock(&writer->mutex);
 }
 
 static void *write_records(void *context)
 {
     esp_writer *writer = context;
-    struct timespec deadline = {0};
-    bool stopping = false;
-    /* Only this thread writes status, so it may look at it without the mutex. */
-    for (;;) {
-        slot *next = next_slot(writer, &deadline, &stopping);
-        int64_t attempt_key = 0;
-        if (next != NULL && writer->status == ESP_OK) {
-            note(writer, next->kind == EPOCH ? write_epoch(writer, next, &deadline)
-                                             : write_at_once(writer, next, &attempt_key));
+    for (int count = gather(writer); count > 0; count = gather(writer)) {
+        /* Only this thread writes status, so it may look at it without the mutex. */
+        if (writer->status == ESP_OK) {
+            int status = write_all(writer, count);
+            if (status != ESP_OK) {
+                note(writer, status);
+            }
         }
-        if (next != NULL) {
-            release(writer, next, attempt_key);
-        }
-        if (in_transaction(writer) && (next == NULL || is_past(&deadline))) {
-            note(writer, commit(writer));
-        }
-        if (next == NULL && stopping) {
-            return NULL;
-        }
+        release(writer, count);
     }
+    return NULL;
 }
 
 /* ---- life --------------------------------------------------------------------------------------
