@@ -26,7 +26,8 @@ typedef struct worker {
     int slot;
     const esp_trial_control *control;
     char *folder;
-    int last_stored; /* epoch */
+    int last_stored;     /* epoch */
+    int last_kept_state; /* epoch of the last checkpoint to resume from */
     double started, last_checkpoint, epoch_work;
 } worker;
 
@@ -97,7 +98,16 @@ static int write_state(worker *w)
     int status = esp_checkpoint_write_state(path, w->training);
     free(path);
     w->last_checkpoint = esp_clock_seconds();
+    w->last_kept_state = w->training->epoch;
     return kept(status);
+}
+
+/* A checkpoint is due after so long or so many epochs, whichever comes first. */
+static bool is_state_due(const worker *w)
+{
+    const int epochs = w->training->epoch - w->last_kept_state;
+    return esp_clock_seconds() - w->last_checkpoint >= w->cell->checkpoint_seconds ||
+           (w->cell->checkpoint_epochs > 0 && epochs >= w->cell->checkpoint_epochs);
 }
 
 static int write_model(const worker *w, const char *name, char *digest, const esp_real *parameters)
@@ -161,7 +171,7 @@ static int train(worker *w)
             ESP_TRY(write_state(w));
             return ESP_INTERRUPTED;
         }
-        if (esp_clock_seconds() - w->last_checkpoint >= w->cell->checkpoint_seconds) {
+        if (is_state_due(w)) {
             ESP_TRY(write_state(w));
         }
         ESP_TRY(esp_training_epoch(t, w->control->abandon));
@@ -220,7 +230,7 @@ static int prepare(worker *w, int *first_epoch)
     ESP_TRY(resume(w, &resumed));
     if (resumed) {
         *first_epoch = w->training->epoch + 1;
-        w->last_stored = w->training->epoch;
+        w->last_stored = w->last_kept_state = w->training->epoch;
         return ESP_OK;
     }
     return create(w); /* a reading that failed may have left its traces */

@@ -403,6 +403,8 @@ void esp_cell_fill(builder *b)
     check_validation(b);
     cell->evaluate_every = integer_at(json_object_get(b->config, "evaluation"), "train_every");
     cell->checkpoint_seconds = real_at(json_object_get(b->config, "checkpoint"), "seconds");
+    cell->checkpoint_epochs = integer_at(json_object_get(b->config, "checkpoint"), "epochs");
+    cell->retries = integer_at(json_object_get(b->config, "limits"), "retries");
     cell->epoch_seconds = real_at(json_object_get(b->config, "limits"), "epoch_seconds");
     fill_heads(b, json_object_get(b->config, "heads"));
     cell->phases = calloc((size_t)b->n_phases + 1, sizeof *cell->phases);

@@ -140,9 +140,13 @@ const esp_key esp_keys[] = {
     {"checkpoint", ESP_KEY_MAP, .flags = 0},
     {"checkpoint.seconds", ESP_KEY_REAL, "15", 0, 1e9,
      .help = "a checkpoint to resume from at the first epoch end after so long"},
+    {"checkpoint.epochs", ESP_KEY_INTEGER, "0", 0, 1e6,
+     .help = "and after so many epochs, whichever comes first; 0: by time alone"},
     {"limits", ESP_KEY_MAP, .flags = 0},
     {"limits.epoch_seconds", ESP_KEY_REAL, "3600", 0, 1e9,
      .help = "an epoch that takes longer has hung: its trial fails; 0: no limit"},
+    {"limits.retries", ESP_KEY_INTEGER, "0", 0, 100,
+     .help = "how often a run tries a trial again that failed, crashed or hung in it"},
     {.path = NULL},
 };
 /* clang-format on */

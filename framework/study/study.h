@@ -105,9 +105,11 @@ typedef struct esp_cell {
     int evaluate_every;   /* exact evaluation of all splits every so many epochs; 0: only where it
                              must be */
     double epoch_seconds; /* an epoch that takes longer has hung; 0: no limit */
+    int retries;          /* how often one run tries a trial again that failed in it */
     double checkpoint_seconds; /* a resume checkpoint at the first epoch end after so long */
-    char *config;              /* the resolved configuration, JSON, every key of the schema in it */
-    char *identity;            /* the same, identity keys alone, canonical JSON (without seeds) */
+    int checkpoint_epochs; /* and after so many epochs, whichever comes first; 0: by time alone */
+    char *config;          /* the resolved configuration, JSON, every key of the schema in it */
+    char *identity;        /* the same, identity keys alone, canonical JSON (without seeds) */
     int n_swept;
     esp_key_value *swept; /* the grid and zip keys of this cell */
     int n_params;

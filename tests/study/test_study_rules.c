@@ -46,9 +46,27 @@ static void test_builtins_fill_what_defaults_lack(void **state)
     assert_false(cell->phases[0].early_stopping.enabled);
     assert_int_equal(cell->evaluate_every, 10);
     assert_true(cell->checkpoint_seconds == 15);
+    assert_int_equal(cell->checkpoint_epochs, 0);
+    assert_int_equal(cell->retries, 0);
     assert_true(term_of(cell, 0, "hardening")->monitor);
     assert_string_equal(param_of(cell, "losses.hardening.reduction"), "node_sum");
     assert_int_equal(cell->reference, -1);
+}
+
+static void test_cadence_and_retries(void **state)
+{
+    const char *sets[] = {"checkpoint={epochs: 5, seconds: 60}", "limits.retries=2"};
+    esp_study_options options = {.sets = sets, .n_sets = 2};
+    const esp_cell *cell = &load_sound(*state, TOP DEFAULTS, &options)->cells[0];
+    assert_int_equal(cell->checkpoint_epochs, 5);
+    assert_true(cell->checkpoint_seconds == 60);
+    assert_int_equal(cell->retries, 2);
+    sets[0] = "checkpoint.epochs=-1";
+    sets[1] = "limits.retries=1000";
+    assert_refused(
+        *state, TOP DEFAULTS, &options,
+        "--set:1: error: checkpoint.epochs must be at least 0 and at most 1000000, not -1\n"
+        "--set:2: error: limits.retries must be at least 0 and at most 100, not 1000\n");
 }
 
 static void test_defaults_merge_key_by_key(void **state)
@@ -483,6 +501,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_builtins_fill_what_defaults_lack),
+        TEST(test_cadence_and_retries),
         TEST(test_defaults_merge_key_by_key),
         TEST(test_optimizer_builtins_follow_its_kind),
         TEST(test_variant__a_map_replaces_and_takes_builtins),
