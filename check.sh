@@ -5,6 +5,7 @@
 #   ./check.sh --short   those that take seconds      ./check.sh --long   only the long ones
 #   ./check.sh --asan    the short ones under the address and undefined-behavior sanitizers
 #   ./check.sh --tsan    the short ones under the thread sanitizer
+#   ./check.sh --fuzz    the readers of files on mutated input, 60 s each; --fuzz=600 for longer
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=scripts/setup.sh
@@ -12,16 +13,25 @@ source scripts/setup.sh
 
 preset=release
 labels=()
+fuzz_seconds=60
 case ${1:-} in
 "") ;;
 --short) labels=(-L '^short$') ;;
 --long) labels=(-L '^long$') ;;
 --asan) preset=asan labels=(-L '^short$') ;;
 --tsan) preset=tsan labels=(-L '^short$') ;;
--h | --help) sed -n '2,7s/^# \{0,1\}//p' check.sh; exit 0 ;;
+--fuzz) preset=fuzz ;;
+--fuzz=[1-9]*) preset=fuzz fuzz_seconds=${1#*=} ;;
+-h | --help) sed -n '2,8s/^# \{0,1\}//p' check.sh; exit 0 ;;
 *) die "unknown argument '$1'; ./check.sh --help lists them" ;;
 esac
 [ $# -le 1 ] || die "one argument at most; ./check.sh --help lists them"
+
+if [ "$preset" = fuzz ]; then
+    # shellcheck disable=SC2086  # a list of words
+    install_missing $ESPALIER_BUILD_NEEDS fuzzer
+    exec tests/fuzz/run.sh "$fuzz_seconds"
+fi
 
 # shellcheck disable=SC2086  # lists of words
 install_missing $ESPALIER_BUILD_NEEDS $ESPALIER_TEST_NEEDS

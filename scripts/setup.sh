@@ -20,9 +20,10 @@ fashion-mnist|dataset-fashion-mnist|the FashionMNIST data set
 cmocka|libcmocka-dev|cmocka
 sqlite-shell|sqlite3|the sqlite3 command line program
 jq|jq|jq
-npm|npm ca-certificates|npm"
+npm|npm ca-certificates|npm
+fuzzer|clang libclang-rt-dev|clang with libFuzzer and its sanitizers"
 
-# What building and the quickstart need; check.sh adds what tests need.
+# What building and the quickstart need; check.sh adds what tests need, check.sh --fuzz the fuzzer.
 # shellcheck disable=SC2034  # used by the scripts that source this file
 readonly ESPALIER_BUILD_NEEDS="compiler cmake ninja pkg-config openblas sqlite yaml crypto zlib \
 jansson random123 fashion-mnist"
@@ -56,6 +57,11 @@ cmake_is_new_enough() {
     [ "$major" -gt 3 ] || { [ "$major" -eq 3 ] && [ "$minor" -ge 21 ]; }
 }
 
+fuzzer_links() { # clang alone is not enough: its run-time library comes apart
+    printf 'int LLVMFuzzerTestOneInput(const char *b, long n) { return n < 0 && *b; }\n' |
+        clang -fsanitize=fuzzer,address,undefined -x c - -o /dev/null 2>/dev/null
+}
+
 fashion_mnist_is_here() {
     local -a places=()
     local place
@@ -86,6 +92,7 @@ probe() { # KEY: is it usable?
     fashion-mnist) fashion_mnist_is_here ;;
     cmocka) library cmocka ;;
     sqlite-shell) have sqlite3 ;;
+    fuzzer) have clang && fuzzer_links ;;
     *) have "$1" ;;
     esac
 }
@@ -157,6 +164,7 @@ finder_of() {
     case $1 in
     random123) printf 'the compiler (%s)' "$(compiler)" ;;
     compiler | cmake | ninja | pkg-config | sqlite-shell | jq | npm) printf 'the shell' ;;
+    fuzzer) printf 'clang -fsanitize=fuzzer,address,undefined' ;;
     fashion-mnist) printf 'this script in /usr/share/datasets' ;;
     *) printf 'pkg-config' ;;
     esac
