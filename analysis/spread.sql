@@ -4,12 +4,12 @@
 -- :metric hard_accuracy any metric
 -- :at selected selected, selected:<metric> or last
 -- variance_ratio: of a cell's variance to that of its reference cell; below 1 is steadier.
+WITH wanted AS MATERIALIZED (
+    SELECT * FROM seed_stats_all
+    WHERE latest = 1 AND study LIKE :study AND split = :split AND metric = :metric AND at = :at)
 SELECT s.study, s.cell, s.n, s.planned, s.mean, s.sd, s.best, s.spread, s.variance,
        s.variance / r.variance AS variance_ratio
-FROM seed_stats_all s
+FROM wanted s
 JOIN cell c ON c.id = s.cell_key
-LEFT JOIN seed_stats_all r ON r.cell_key = c.reference AND r.at = s.at AND r.split = s.split
-          AND r.metric = s.metric AND r.variance > 0
-WHERE s.latest = 1 AND s.study LIKE :study AND s.split = :split AND s.metric = :metric
-  AND s.at = :at
+LEFT JOIN wanted r ON r.cell_key = c.reference AND r.variance > 0
 ORDER BY s.study, c.ordinal;

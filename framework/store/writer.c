@@ -5,9 +5,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/clock.h"
 #include "core/status.h"
 #include "core/text.h"
 #include "store/recorder.h"
+#include "store/writer_figures.h"
 
 enum { CAPACITY = 256 };
 static const double seconds_per_transaction = 0.25;
@@ -45,6 +47,7 @@ struct esp_writer {
     char *message;
     int first, count; /* the slots in use, a ring */
     int n_urgent;     /* of these, all but epochs: written without delay */
+    esp_writer_figures figures;
     slot slots[CAPACITY];
 };
 
@@ -160,8 +163,16 @@ static int failure(const esp_writer *writer)
                                                writer->message ? writer->message : "out of memory");
 }
 
+static void count_post(esp_writer_figures *figures, int depth)
+{
+    figures->n_records++;
+    figures->depth_sum += depth;
+    figures->greatest_depth = depth > figures->greatest_depth ? depth : figures->greatest_depth;
+}
+
 static int post(esp_writer *writer, record_kind kind, const void *record, begin_answer *answer)
 {
+    const double started = esp_clock_seconds();
     pthread_mutex_lock(&writer->mutex);
     while (writer->count == CAPACITY && writer->status == ESP_OK) {
         pthread_cond_wait(&writer->freed, &writer->mutex);
@@ -179,6 +190,7 @@ static int post(esp_writer *writer, record_kind kind, const void *record, begin_
     if (status == ESP_OK) {
         writer->count++;
         writer->n_urgent += kind != EPOCH;
+        count_post(&writer->figures, writer->count);
         pthread_cond_signal(&writer->filled);
     }
     if (status == ESP_OK && answer != NULL) {
@@ -187,6 +199,7 @@ static int post(esp_writer *writer, record_kind kind, const void *record, begin_
         }
         status = failure(writer);
     }
+    writer->figures.post_seconds += esp_clock_seconds() - started;
     pthread_mutex_unlock(&writer->mutex);
     return status;
 }
@@ -213,6 +226,19 @@ int esp_writer_flush(esp_writer *writer)
 {
     begin_answer answer = {0};
     return post(writer, FLUSH, NULL, &answer);
+}
+
+void esp_writer_measure(esp_writer_figures *out, esp_writer *writer)
+{
+    clockid_t clock;
+    struct timespec time = {0};
+    if (pthread_getcpuclockid(writer->thread, &clock) == 0) {
+        clock_gettime(clock, &time);
+    }
+    pthread_mutex_lock(&writer->mutex);
+    *out = writer->figures;
+    pthread_mutex_unlock(&writer->mutex);
+    out->cpu_seconds = (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
 /* ---- the thread --------------------------------------------------------------------------------
@@ -287,9 +313,11 @@ static int write_all(esp_writer *writer, int count)
     return esp_sql_end(writer->store, status);
 }
 
-static void release(esp_writer *writer, int count)
+static void release(esp_writer *writer, int count, double seconds)
 {
     pthread_mutex_lock(&writer->mutex);
+    writer->figures.n_transactions++;
+    writer->figures.transaction_seconds += seconds;
     for (int i = 0; i < count; i++) {
         const slot *done = &writer->slots[(writer->first + i) % CAPACITY];
         if (done->answer != NULL) {
@@ -309,6 +337,7 @@ static void *write_records(void *context)
 {
     esp_writer *writer = context;
     for (int count = gather(writer); count > 0; count = gather(writer)) {
+        const double started = esp_clock_seconds();
         /* Only this thread writes status, so it may look at it without the mutex. */
         if (writer->status == ESP_OK) {
             int status = write_all(writer, count);
@@ -316,7 +345,7 @@ static void *write_records(void *context)
                 note(writer, status);
             }
         }
-        release(writer, count);
+        release(writer, count, esp_clock_seconds() - started);
     }
     return NULL;
 }
