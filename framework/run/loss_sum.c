@@ -5,11 +5,36 @@
 #include <string.h>
 
 #include "core/status.h"
+#include "run/divergence.h"
 
 static bool is_usable(const esp_plugin *plugin, const esp_network *network)
 {
     const uint32_t routing = ESP_SCORES | ESP_PROBABILITIES | ESP_MIXTURE | ESP_CHOICES | ESP_LOAD;
     return network->config.routes || !(plugin->loss->needs & routing);
+}
+
+/* Bytes that no term may write stand on both sides of each array a term writes to: a write just
+ * past one ends the trial and names the plugin, where it would change another term's derivatives.
+ */
+enum { GUARD = ESP_ALIGNMENT / sizeof(esp_real), GUARD_BYTE = 0xA5 };
+
+static esp_real *take_guarded(esp_arena *arena, size_t count)
+{
+    esp_real *values = ESP_TAKE(arena, esp_real, count + 2 * GUARD);
+    if (values == NULL) {
+        return NULL;
+    }
+    memset(values, GUARD_BYTE, sizeof(esp_real) * GUARD);
+    memset(values + GUARD + count, GUARD_BYTE, sizeof(esp_real) * GUARD);
+    return values + GUARD;
+}
+
+static bool is_guarded(const esp_real *values, size_t count)
+{
+    unsigned char whole[sizeof(esp_real) * GUARD];
+    memset(whole, GUARD_BYTE, sizeof whole);
+    return memcmp(values - GUARD, whole, sizeof whole) == 0 &&
+           memcmp(values + count, whole, sizeof whole) == 0;
 }
 
 static int take_arrays(esp_loss_sum *sum, const esp_network *network, bool penalties)
@@ -18,12 +43,12 @@ static int take_arrays(esp_loss_sum *sum, const esp_network *network, bool penal
     for (int real = 0; real < 2; real++) {
         esp_arena measure = {0};
         esp_arena *arena = real ? &sum->arena : &measure;
-        sum->d_logits = ESP_TAKE(arena, esp_real, stride * (size_t)network->config.n_outputs);
-        sum->d_scores = ESP_TAKE(arena, esp_real, stride * (size_t)network->n_nodes);
-        sum->d_probabilities = ESP_TAKE(arena, esp_real, stride * (size_t)network->n_nodes);
-        sum->d_mixture = ESP_TAKE(arena, esp_real, stride * (size_t)network->n_leaves);
+        sum->d_logits = take_guarded(arena, stride * (size_t)network->config.n_outputs);
+        sum->d_scores = take_guarded(arena, stride * (size_t)network->n_nodes);
+        sum->d_probabilities = take_guarded(arena, stride * (size_t)network->n_nodes);
+        sum->d_mixture = take_guarded(arena, stride * (size_t)network->n_leaves);
         if (penalties) {
-            sum->d_parameters = ESP_TAKE(arena, esp_real, network->n_parameters);
+            sum->d_parameters = take_guarded(arena, network->n_parameters);
             sum->d_parameters_sum = ESP_TAKE(arena, esp_real, network->n_parameters);
         }
         if (!real) {
@@ -160,33 +185,16 @@ static int list_views(view *views, const esp_loss_sum *sum, const esp_network *n
     return n;
 }
 
-static bool all_finite(const esp_real *values, int rows, const esp_network *network)
-{
-    for (int r = 0; values != NULL && r < rows; r++) {
-        for (int b = 0; b < network->n_examples; b++) {
-            if (!isfinite(values[(size_t)r * (size_t)network->stride + (size_t)b])) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
 /* A term's result is not finite: says whether the model or the term is to blame. */
 static int report_not_finite(const esp_loss_sum *sum, int index, const char *what,
                              const esp_network *network, esp_position position)
 {
     const char *name = sum->terms[index].plugin->name;
-    const char *culprit = NULL;
-    if (!all_finite(network->projections, network->n_projections, network)) {
-        culprit = "projections of the input";
-    } else if (!all_finite(network->logits, network->config.n_outputs, network)) {
-        culprit = "logits";
-    }
-    if (culprit != NULL) {
+    char culprit[96];
+    if (esp_divergence_of_network(culprit, network)) {
         return esp_fail(ESP_FAILED,
-                        "diverged at epoch %d, batch %d: the %s are not finite (seen at loss term "
-                        "'%s'); a smaller learning rate may help",
+                        "diverged at epoch %d, batch %d: %s not finite (seen at loss term '%s'); a "
+                        "smaller learning rate may help",
                         position.epoch, position.batch, culprit, name);
     }
     return esp_fail(ESP_FAILED, "loss term '%s' gave a %s that is not finite at epoch %d, batch %d",
@@ -202,6 +210,19 @@ static int call_term(esp_loss_sum *sum, int index, double *value, const esp_batc
     if (esp_instance_end(term, result) != ESP_OK) {
         return esp_fail(ESP_FAILED, "%s (epoch %d, batch %d)", esp_message(), position.epoch,
                         position.batch);
+    }
+    return ESP_OK;
+}
+
+static int check_guards(const view *views, int n_views, const char *name, esp_position position)
+{
+    for (int v = 0; v < n_views; v++) {
+        if (!is_guarded(views[v].part, views[v].count)) {
+            return esp_fail(ESP_FAILED,
+                            "plugin '%s' wrote outside its derivatives by %s at epoch %d, batch "
+                            "%d; `espalier plugins check` says more",
+                            name, views[v].name, position.epoch, position.batch);
+        }
     }
     return ESP_OK;
 }
@@ -236,6 +257,7 @@ int esp_loss_sum_differentiate(esp_loss_sum *sum, double *total, double *values,
                            .mixture = needs & ESP_MIXTURE ? sum->d_mixture : NULL,
                            .spans = needs & ESP_PARAMETERS ? sum->span_gradients : NULL};
         ESP_TRY(call_term(sum, i, &values[i], &batch, &d, position));
+        ESP_TRY(check_guards(views, n_views, sum->terms[i].plugin->name, position));
         if (!isfinite(values[i])) {
             return report_not_finite(sum, i, "value", network, position);
         }

@@ -108,6 +108,8 @@ static bool take_crash(esp_shared *shared)
             memcpy(crash->plugin, slot->plugin, sizeof crash->plugin);
             crash->hung = atomic_load(&slot->hung);
             crash->signal = number;
+            crash->epoch = atomic_load(&slot->epoch);
+            crash->batch = atomic_load(&slot->batch);
             return true;
         }
     }
@@ -130,11 +132,17 @@ static int status_of_exit(int code)
 void esp_crash_describe(char out[256], const esp_crash *crash)
 {
     const char *in = *crash->plugin ? " in plugin " : "";
+    char at[64] = "";
+    if (crash->batch > 0) {
+        snprintf(at, sizeof at, " at epoch %d, batch %d", crash->epoch, crash->batch);
+    } else if (crash->batch == 0) {
+        snprintf(at, sizeof at, " in the evaluation of epoch %d", crash->epoch);
+    }
     if (crash->hung) {
-        snprintf(out, 256, "hung%s%s: an epoch took longer than limits.epoch_seconds", in,
-                 crash->plugin);
+        snprintf(out, 256, "hung%s%s%s: an epoch took longer than limits.epoch_seconds", in,
+                 crash->plugin, at);
     } else {
-        snprintf(out, 256, "crashed%s%s: signal %d (%s)", in, crash->plugin, crash->signal,
+        snprintf(out, 256, "crashed%s%s%s: signal %d (%s)", in, crash->plugin, at, crash->signal,
                  strsignal(crash->signal));
     }
 }
@@ -222,11 +230,21 @@ void esp_supervisor_enter(esp_shared *shared, int slot, const char *trial)
     atomic_store(&own->hung, false);
     snprintf(own->trial, sizeof own->trial, "%s", trial);
     own->plugin[0] = '\0';
+    atomic_store(&own->epoch, 0);
+    atomic_store(&own->batch, -1);
     current_slot = own;
     const size_t size = 64 * 1024;
     fault_stack = malloc(size);
     if (fault_stack != NULL) {
         sigaltstack(&(stack_t){.ss_sp = fault_stack, .ss_size = size}, NULL);
+    }
+}
+
+void esp_supervisor_at(int epoch, int batch)
+{
+    if (current_slot != NULL) {
+        atomic_store_explicit(&current_slot->epoch, epoch, memory_order_relaxed);
+        atomic_store_explicit(&current_slot->batch, batch, memory_order_relaxed);
     }
 }
 

@@ -12,17 +12,18 @@ enum { ESP_MAX_JOBS = 256, ESP_MAX_CRASHES = 64 };
 
 /* In memory that parent and child share: which trial each worker thread is in. */
 typedef struct esp_shared_slot {
-    char trial[17];    /* "" when idle */
-    char plugin[64];   /* in whose code the fault was, "" for ours */
-    atomic_bool hung;  /* its epoch took longer than allowed: the signal is ours */
-    atomic_int signal; /* set by the fault handler of the thread that crashed */
+    char trial[17];          /* "" when idle */
+    char plugin[64];         /* in whose code the fault was, "" for ours */
+    atomic_int epoch, batch; /* what it is at; batch 0: evaluation, -1: before all */
+    atomic_bool hung;        /* its epoch took longer than allowed: the signal is ours */
+    atomic_int signal;       /* set by the fault handler of the thread that crashed */
 } esp_shared_slot;
 
 typedef struct esp_crash {
     char trial[17];
     char plugin[64];
     bool hung;
-    int signal;
+    int epoch, batch, signal;
 } esp_crash;
 
 typedef struct esp_shared {
@@ -38,13 +39,18 @@ typedef struct esp_shared {
  * and ESP_FAILED returned. Thread: one. */
 int esp_supervise(int (*work)(void *context, esp_shared *shared), void *context, int n_trials);
 
-/* What happened, in words: "crashed in plugin x: signal 11 (Segmentation fault)". out [256]. */
+/* What happened, in words: "crashed in plugin x at epoch 2, batch 3: signal 11
+ * (Segmentation fault)". out [256]. */
 void esp_crash_describe(char out[256], const esp_crash *crash);
 
 /* In the child: this thread works in slots[slot]; a fault in it marks the slot. Thread: a worker.
  */
 void esp_supervisor_enter(esp_shared *shared, int slot, const char *trial);
 void esp_supervisor_leave(esp_shared *shared, int slot);
+
+/* In the child: what this thread's trial is at, for words about a crash; batch 0: evaluation. Free
+ * of cost. Thread: any; of a worker between enter and leave it has an effect. */
+void esp_supervisor_at(int epoch, int batch);
 
 /* In the child: how often the run was asked to stop (SIGINT, SIGTERM or SIGHUP at the parent). The
  * second time ends the process at once with 130: the database is a transaction behind at most.

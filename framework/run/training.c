@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/digest.h"
 #include "core/status.h"
+#include "run/supervisor.h"
 
 static int largest_batch(const esp_cell *cell)
 {
@@ -178,6 +179,7 @@ int esp_training_step(esp_training *training, uint32_t first, uint32_t count, in
     const esp_position position = {
         .epoch = training->epoch + 1, .batch = batch, .step = training->step};
     double total = 0, terms[ESP_MAX_TERMS];
+    esp_supervisor_at(position.epoch, batch);
     esp_view_of_data shuffled = training->splits[ESP_TRAIN];
     shuffled.indices = training->order;
     esp_load_batch(network, &shuffled, first, count);
@@ -310,6 +312,7 @@ int esp_training_evaluate(esp_training *training, const bool splits[ESP_N_SPLITS
 {
     const esp_phase_config *phase = &training->cell->phases[training->phase];
     const esp_position position = {.epoch = training->epoch, .step = training->step};
+    esp_supervisor_at(training->epoch, 0);
     if (training->epoch == 0) {
         training->n_extra = 0;
     }

@@ -13,6 +13,7 @@
 #include "core/status.h"
 #include "core/text.h"
 #include "run/checkpoint.h"
+#include "run/divergence.h"
 #include "run/selection.h"
 #include "study/size.h"
 
@@ -122,22 +123,6 @@ static int write_model(const worker *w, const char *name, char *digest, const es
 /* ---- epochs -----------------------------------------------------------------------------------
  */
 
-/* A network whose losses are not finite has diverged, though its last gradient was finite. */
-static int check_losses(const esp_training *t)
-{
-    for (int s = 0; s < ESP_N_SPLITS; s++) {
-        const double *metrics = t->evaluations[s].metrics;
-        if (t->evaluations[s].done &&
-            !(isfinite(metrics[ESP_SOFT_LOSS]) && isfinite(metrics[ESP_HARD_LOSS]))) {
-            return esp_fail(ESP_FAILED,
-                            "diverged at epoch %d: the loss on %s is not finite; a smaller "
-                            "learning rate may help",
-                            t->epoch, esp_split_name((esp_split)s));
-        }
-    }
-    return ESP_OK;
-}
-
 /* Evaluates, selects by and stores what was trained. */
 static int finish_epoch(worker *w)
 {
@@ -155,7 +140,7 @@ static int finish_epoch(worker *w)
         t->evaluations[ESP_VALIDATION] = held[ESP_VALIDATION];
         t->evaluations[ESP_TEST] = held[ESP_TEST];
     }
-    ESP_TRY(check_losses(t));
+    ESP_TRY(esp_divergence_check(t));
     ESP_TRY(store_epoch(w, t->epoch, false));
     w->last_stored = t->epoch;
     esp_progress_epoch(w->context->progress, w->slot, t, w->epoch_work);
