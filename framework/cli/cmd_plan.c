@@ -143,7 +143,7 @@ static int count_stale(esp_plan *plan, esp_store *store, const esp_registry *reg
 {
     const esp_study *study = plan->study;
     char *environment = NULL;
-    ESP_TRY(esp_environment_describe(&environment, study, registry, NULL, 0));
+    ESP_TRY(esp_environment_describe_code(&environment, study, registry));
     int status = ESP_OK;
     for (int i = 0; i < study->n_trials; i++) {
         const esp_store_trial *trial = &plan->trials[i];

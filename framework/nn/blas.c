@@ -41,6 +41,11 @@ const char *esp_blas_build(void)
     return openblas_get_config();
 }
 
+int esp_blas_threads(void)
+{
+    return openblas_get_num_threads();
+}
+
 const char *esp_blas_better_kernel(void)
 {
 #if defined(__x86_64__)

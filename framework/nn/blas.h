@@ -21,6 +21,9 @@ int esp_blas_prepare(void);
 const char *esp_blas_kernel(void);
 const char *esp_blas_build(void);
 
+/* How many threads BLAS uses for one caller: 1 after esp_blas_prepare. Thread: any. */
+int esp_blas_threads(void);
+
 /* OpenBLAS picks kernels by a table of processors; one that is newer than the library gets those of
  * a 2004 processor, several times slower. Where that happened, the name to give OPENBLAS_CORETYPE
  * before the program starts; else NULL. Thread: any. */

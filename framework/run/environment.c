@@ -1,30 +1,102 @@
 #include "run/environment.h"
 
+#include <gnu/libc-version.h>
 #include <jansson.h>
+#include <link.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <zlib.h>
 
 #include "core/digest.h"
 #include "core/file.h"
 #include "core/status.h"
 #include "nn/blas.h"
+#include "run/git_state.h"
+#include "run/record.h"
+#include "store/sqlite_version.h"
+#include "study/yaml_tree.h"
 
-static void cpu_name(char *out, size_t size)
+/* ---- the machine -------------------------------------------------------------------------------
+ */
+
+/* What /proc/cpuinfo says first of a key, or "". */
+static void cpu_fact(char *out, size_t size, const char *text, const char *key)
 {
-    char *text = NULL;
-    size_t count = 0;
-    snprintf(out, size, "unknown");
-    if (esp_file_read(&text, &count, "/proc/cpuinfo") != ESP_OK) {
-        return;
+    const size_t length = strlen(key);
+    out[0] = '\0';
+    for (const char *line = text; line != NULL && out[0] == '\0';) {
+        const char *colon = strchr(line, ':');
+        if (strncmp(line, key, length) == 0 && strchr(" \t", line[length]) != NULL &&
+            colon != NULL && colon[1] == ' ') {
+            snprintf(out, size, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
+        }
+        line = strchr(line, '\n');
+        line += line != NULL;
     }
-    char *line = strstr(text, "model name");
-    char *colon = line ? strchr(line, ':') : NULL;
-    if (colon != NULL) {
-        snprintf(out, size, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
-    }
-    free(text);
 }
+
+/* The processor's name, and family, model and stepping, as names hide generations. */
+static void describe_cpu(json_t *root)
+{
+    char *text = NULL, name[128] = "", family[16] = "", model[16] = "", stepping[16] = "";
+    size_t count = 0;
+    if (esp_file_read(&text, &count, "/proc/cpuinfo") == ESP_OK) {
+        cpu_fact(name, sizeof name, text, "model name");
+        cpu_fact(family, sizeof family, text, "cpu family");
+        cpu_fact(model, sizeof model, text, "model");
+        cpu_fact(stepping, sizeof stepping, text, "stepping");
+        free(text);
+    }
+    json_object_set_new(root, "cpu", json_string(name[0] != '\0' ? name : "unknown"));
+    if (family[0] != '\0') {
+        json_object_set_new(root, "cpu_family_model_stepping",
+                            json_sprintf("%s %s %s", family, model, stepping));
+    }
+}
+
+/* ---- libraries ---------------------------------------------------------------------------------
+ */
+
+/* Called for every library there is; keeps the first path with "blas" in its name. */
+static int find_blas(struct dl_phdr_info *info, size_t size, void *found)
+{
+    const char *name = info->dlpi_name != NULL ? strrchr(info->dlpi_name, '/') : NULL;
+    (void)size;
+    if (name == NULL || strstr(name, "blas") == NULL) {
+        return 0;
+    }
+    snprintf(found, 4096, "%s", info->dlpi_name);
+    return 1;
+}
+
+static void describe_blas(json_t *root)
+{
+    char path[4096] = "", sha256[65];
+    const char *coretype = getenv("OPENBLAS_CORETYPE");
+    json_object_set_new(root, "blas", json_string(esp_blas_build()));
+    json_object_set_new(root, "blas_kernel", json_string(esp_blas_kernel()));
+    json_object_set_new(root, "openblas_coretype", json_string(coretype ? coretype : ""));
+    json_object_set_new(root, "blas_threads", json_integer(esp_blas_threads()));
+    if (dl_iterate_phdr(find_blas, path) != 0 && esp_sha256_file(sha256, path) == ESP_OK) {
+        json_object_set_new(root, "blas_sha256", json_string(sha256));
+    }
+}
+
+/* Versions as loaded, which need not be those compiled against. */
+static json_t *describe_libraries(void)
+{
+    char openblas[32] = "unknown";
+    sscanf(esp_blas_build(), "OpenBLAS %31s", openblas);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "libc", gnu_get_libc_version(),
+                     "openblas", openblas, "sqlite", esp_sqlite_version(), "libyaml",
+                     esp_yaml_version(), "jansson", jansson_version_str(), "openssl",
+                     OpenSSL_version(OPENSSL_VERSION), "zlib", zlibVersion());
+}
+
+/* ---- the study ---------------------------------------------------------------------------------
+ */
 
 static json_t *describe_plugins(const esp_study *study, const esp_registry *registry)
 {
@@ -45,29 +117,97 @@ static json_t *describe_plugins(const esp_study *study, const esp_registry *regi
     return plugins;
 }
 
+/* The revision's hash is the store's: by it an attempt finds the text and the overrides it was run
+ * with, whatever the study has become since. */
+static int describe_study(json_t *root, const esp_study *study)
+{
+    char hash[ESP_SHA256_HEX];
+    esp_digest *digest = NULL;
+    char *overrides = esp_record_overrides(study);
+    int status = overrides != NULL ? esp_digest_create(&digest) : ESP_MEMORY;
+    if (status == ESP_OK) {
+        esp_digest_add(digest, study->text, strlen(study->text) + 1);
+        esp_digest_add(digest, overrides, strlen(overrides) + 1);
+        esp_digest_finish(digest, hash);
+        json_object_set_new(root, "study",
+                            json_pack("{s:s, s:s}", "name", study->name, "revision_hash", hash));
+    }
+    free(overrides);
+    return status;
+}
+
+/* The repository of the study's file, else of the working directory. */
+static json_t *describe_repository(const esp_study *study)
+{
+    char folder[4096];
+    const char *path = study->path != NULL ? study->path : "";
+    const char *slash = strrchr(path, '/');
+    const int length = slash == NULL ? 0 : slash == path ? 1 : (int)(slash - path);
+    snprintf(folder, sizeof folder, "%.*s", length > 0 ? length : 1, length > 0 ? path : ".");
+    json_t *state = esp_git_state(folder);
+    const char *reason = json_string_value(json_object_get(state, "reason"));
+    if (length > 0 && reason != NULL && strcmp(reason, "not in a git repository") == 0) {
+        json_decref(state);
+        state = esp_git_state(".");
+    }
+    return state;
+}
+
+/* ---- all of it ---------------------------------------------------------------------------------
+ */
+
+static int start_description(json_t **root, char executable[ESP_SHA256_HEX], const esp_study *study,
+                             const esp_registry *registry)
+{
+    ESP_TRY(esp_sha256_file(executable, "/proc/self/exe"));
+    *root = json_pack("{s:s, s:s, s:i, s:o}", "espalier", ESPALIER_VERSION, "executable_sha256",
+                      executable, "trainer_version", ESP_TRAINER_VERSION, "plugins",
+                      describe_plugins(study, registry));
+    return *root != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "no memory for provenance");
+}
+
+static int write_description(char **out, json_t *root)
+{
+    *out = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
+    return *out != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "no memory for provenance");
+}
+
+int esp_environment_describe_code(char **out, const esp_study *study, const esp_registry *registry)
+{
+    char executable[ESP_SHA256_HEX];
+    json_t *root = NULL;
+    ESP_TRY(start_description(&root, executable, study, registry));
+    int status = write_description(out, root);
+    json_decref(root);
+    return status;
+}
+
 int esp_environment_describe(char **out, const esp_study *study, const esp_registry *registry,
                              const esp_dataset *const *data, int n_data)
 {
-    char executable[65], cpu[256];
-    struct utsname system;
-    ESP_TRY(esp_sha256_file(executable, "/proc/self/exe"));
-    cpu_name(cpu, sizeof cpu);
-    if (uname(&system) != 0) {
-        memset(&system, 0, sizeof system);
-    }
-    json_t *sets = json_object();
+    char executable[ESP_SHA256_HEX];
+    struct utsname system = {0};
+    json_t *root = NULL;
+    int status = ESP_OK;
+    ESP_TRY(start_description(&root, executable, study, registry));
+    json_t *sets = json_object(), *source = esp_source_state(executable);
+    json_object_del(source, "plugins");
     for (int i = 0; i < n_data; i++) {
         json_object_set_new(sets, data[i]->name, json_string(data[i]->digest));
     }
-    const char *coretype = getenv("OPENBLAS_CORETYPE");
-    json_t *root =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:o}", "espalier",
-                  ESPALIER_VERSION, "executable_sha256", executable, "compiler", ESPALIER_COMPILER,
-                  "flags", ESPALIER_FLAGS, "cpu", cpu, "system", system.release, "blas",
-                  esp_blas_build(), "blas_kernel", esp_blas_kernel(), "openblas_coretype",
-                  coretype ? coretype : "", "blas_threads", 1, "trainer_version",
-                  ESP_TRAINER_VERSION, "plugins", describe_plugins(study, registry), "data", sets);
-    *out = root ? json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    uname(&system);
+    json_object_set_new(root, "compiler", json_string(ESPALIER_COMPILER));
+    json_object_set_new(root, "flags", json_string(ESPALIER_FLAGS));
+    json_object_set_new(root, "system", json_string(system.release));
+    json_object_set_new(root, "libraries", describe_libraries());
+    json_object_set_new(root, "data", sets);
+    json_object_set_new(root, "source", source);
+    json_object_set_new(root, "repository", describe_repository(study));
+    describe_cpu(root);
+    describe_blas(root);
+    ESP_TRY_OUT(describe_study(root, study));
+    ESP_TRY_OUT(write_description(out, root));
+out:
     json_decref(root);
-    return *out ? ESP_OK : esp_fail(ESP_MEMORY, "no memory for provenance");
+    return status;
 }

@@ -6,7 +6,7 @@
 
 #include "core/status.h"
 
-static char *list_overrides(const esp_study *study)
+char *esp_record_overrides(const esp_study *study)
 {
     json_t *list = json_array();
     for (int i = 0; i < study->n_sets; i++) {
@@ -34,7 +34,7 @@ int esp_record_make(esp_store_study *out, const esp_study *study)
                              .title = study->title,
                              .source = study->source,
                              .text = study->text,
-                             .overrides = list_overrides(study),
+                             .overrides = esp_record_overrides(study),
                              .report = study->report,
                              .variants = study->variants,
                              .cells = cells,

@@ -10,4 +10,8 @@
 int esp_record_make(esp_store_study *out, const esp_study *study);
 void esp_record_free(esp_store_study *record);
 
+/* The --set strings as the store keeps them, a JSON array. Owned by the caller (free); NULL where
+ * memory is short. Thread: any. */
+char *esp_record_overrides(const esp_study *study);
+
 #endif

@@ -40,14 +40,14 @@ int esp_stale_check(bool *stale, esp_store *store, int64_t trial_key, const esp_
         "AND attempt.status = 'done' ORDER BY attempt.number DESC LIMIT 1";
     esp_rows *rows = NULL;
     bool has_row = false;
-    json_t *mine = json_loads(environment, 0, NULL);
-    json_t *its = NULL;
+    json_t *mine = NULL, *its = NULL;
     int status = ESP_OK;
     *stale = false;
     ESP_TRY_OUT(esp_rows_open(&rows, store, sql));
     ESP_TRY_OUT(esp_rows_bind_integer(rows, ":trial", trial_key));
     ESP_TRY_OUT(esp_rows_step(rows, &has_row));
-    if (has_row && esp_rows_text(rows, 0) != NULL) {
+    if (has_row && esp_rows_text(rows, 0) != NULL && strcmp(esp_rows_text(rows, 0), environment)) {
+        mine = json_loads(environment, 0, NULL);
         its = json_loads(esp_rows_text(rows, 0), 0, NULL);
         *stale = !same_code(mine, its, cell);
     }

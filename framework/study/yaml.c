@@ -222,3 +222,8 @@ void esp_yaml_read(esp_node **out, esp_tree_pool *pool, esp_problems *problems, 
         *out = NULL;
     }
 }
+
+const char *esp_yaml_version(void)
+{
+    return yaml_get_version_string();
+}

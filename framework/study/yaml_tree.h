@@ -81,4 +81,7 @@ void esp_node_assign(esp_tree_pool *pool, esp_node *root, const char *path, esp_
 void esp_yaml_read(esp_node **out, esp_tree_pool *pool, esp_problems *problems, const char *text,
                    size_t count, int source);
 
+/* The version of libyaml that is loaded, "0.2.5". Owned by the library. Thread: any. */
+const char *esp_yaml_version(void);
+
 #endif
