@@ -8,6 +8,7 @@
 
 #include "core/status.h"
 #include "core/text.h"
+#include "plugin/head.h"
 #include "run/checkpoint.h"
 #include "store/safetensors.h"
 
@@ -22,6 +23,20 @@ static int require(const esp_safetensor **out, const esp_safetensors *file, cons
     if ((*out)->rank != rank || strcmp((*out)->dtype, "F32") != 0) {
         return esp_fail(ESP_DATA, "%s: tensor '%s': expected rank %d of F32, found rank %d of %s",
                         path, name, rank, (*out)->rank, (*out)->dtype);
+    }
+    return ESP_OK;
+}
+
+static int require_shape(const esp_safetensor **out, const esp_safetensors *file, const char *name,
+                         int rank, const int64_t *shape, const char *path)
+{
+    ESP_TRY(require(out, file, name, rank, path));
+    for (int r = 0; r < rank; r++) {
+        if ((*out)->shape[r] != shape[r]) {
+            return esp_fail(ESP_DATA,
+                            "%s: tensor '%s', dimension %d: expected %" PRId64 ", found %" PRId64,
+                            path, name, r, shape[r], (*out)->shape[r]);
+        }
     }
     return ESP_OK;
 }
@@ -44,6 +59,9 @@ static int read_architecture(esp_network_config *config, const esp_safetensors *
                         "]: the number of leaves must be a power of two",
                         path, w1->shape[0], w1->shape[1], w1->shape[2]);
     }
+    /* A tensor of no bytes can claim any width: what memory is taken by must be in the file. */
+    const int64_t expected[] = {leaves, w1->shape[2], w2->shape[2]};
+    ESP_TRY(require_shape(&w2, file, "w2s", 3, expected, path));
     const char *kind = esp_safetensors_meta_of(file, "model");
     config->depth = depth;
     config->n_features = (int)w1->shape[1];
@@ -53,15 +71,39 @@ static int read_architecture(esp_network_config *config, const esp_safetensors *
     return ESP_OK;
 }
 
+/* Whether the file holds what a head declares, before memory is taken for it. */
+static int check_head(esp_instance *head, const esp_dims *dims, const esp_safetensors *file,
+                      const char *path)
+{
+    esp_head_decl decl;
+    const esp_safetensor *found = NULL;
+    ESP_TRY(esp_head_declare(&decl, head, dims));
+    if (decl.n_hidden > 0) {
+        const int64_t weights[] = {1, dims->n_features, decl.n_hidden};
+        const int64_t biases[] = {1, decl.n_hidden};
+        ESP_TRY(require_shape(&found, file, decl.projection_weight_name, 3, weights, path));
+        ESP_TRY(require_shape(&found, file, decl.projection_bias_name, 2, biases, path));
+    }
+    for (int t = 0; t < decl.n_tensors; t++) {
+        int64_t shape[ESP_SAFETENSORS_RANK];
+        for (int r = 0; r < decl.tensors[t].rank; r++) {
+            shape[r] = decl.tensors[t].shape[r];
+        }
+        ESP_TRY(
+            require_shape(&found, file, decl.tensors[t].name, decl.tensors[t].rank, shape, path));
+    }
+    return ESP_OK;
+}
+
 static int add_head(esp_model *model, esp_network_config *config, const esp_plugin *plugin,
-                    const esp_params *params)
+                    const esp_params *params, const esp_safetensors *file, const char *path)
 {
     const esp_dims dims = esp_network_dims(config);
     esp_instance *head = &model->heads[model->n_heads];
     ESP_TRY(esp_instance_create(head, plugin, params, &dims, &model->noise));
     config->heads[model->n_heads++] = head;
     config->n_heads = model->n_heads;
-    return ESP_OK;
+    return check_head(head, &dims, file, path);
 }
 
 static int find_head(const esp_plugin **out, const esp_registry *registry, const char *name,
@@ -77,7 +119,8 @@ static int find_head(const esp_plugin **out, const esp_registry *registry, const
 
 /* Heads as our metadata lists them. */
 static int add_listed_heads(esp_model *model, esp_network_config *config, json_t *heads,
-                            const esp_registry *registry, const char *path)
+                            const esp_safetensors *file, const esp_registry *registry,
+                            const char *path)
 {
     size_t i;
     json_t *entry;
@@ -103,7 +146,7 @@ static int add_listed_heads(esp_model *model, esp_network_config *config, json_t
             ESP_TRY(esp_params_parse(&params.values[row], &plugin->params[row],
                                      json_string_value(value)));
         }
-        ESP_TRY(add_head(model, config, plugin, &params));
+        ESP_TRY(add_head(model, config, plugin, &params, file, path));
     }
     return ESP_OK;
 }
@@ -115,7 +158,7 @@ static int add_heads(esp_model *model, esp_network_config *config, const esp_saf
     if (listed != NULL) {
         json_t *heads = json_loads(listed, 0, NULL);
         int status = json_is_array(heads)
-                         ? add_listed_heads(model, config, heads, registry, path)
+                         ? add_listed_heads(model, config, heads, file, registry, path)
                          : esp_fail(ESP_DATA, "%s: metadata 'heads' is not a list", path);
         json_decref(heads);
         return status;
@@ -132,7 +175,7 @@ static int add_heads(esp_model *model, esp_network_config *config, const esp_saf
             return esp_fail(ESP_DATA, "%s: tensor 'magic_w1': expected rank 3", path);
         }
         params.values[row] = (double)magic->shape[2];
-        return add_head(model, config, plugin, &params);
+        return add_head(model, config, plugin, &params, file, path);
     }
     return ESP_OK;
 }
@@ -145,14 +188,7 @@ static int load_tensors(esp_network *network, const esp_safetensors *file, const
         if (tensor->count == 0) {
             continue;
         }
-        ESP_TRY(require(&found, file, tensor->name, tensor->rank, path));
-        for (int r = 0; r < tensor->rank; r++) {
-            if (found->shape[r] != tensor->shape[r]) {
-                return esp_fail(
-                    ESP_DATA, "%s: tensor '%s', dimension %d: expected %" PRId64 ", found %" PRId64,
-                    path, tensor->name, r, tensor->shape[r], found->shape[r]);
-            }
-        }
+        ESP_TRY(require_shape(&found, file, tensor->name, tensor->rank, tensor->shape, path));
         float *aligned = malloc(found->count + 1);
         if (aligned == NULL) {
             return esp_fail(ESP_MEMORY, "%s: no memory", path);
