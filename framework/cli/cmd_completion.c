@@ -93,9 +93,8 @@ enum { N_SHELLS = sizeof shells / sizeof *shells };
 
 /* ---- reading --help -------------------------------------------------------------------------- */
 
-/* What `espalier [VERB] --help` prints, without line breaks inside paragraphs; NULL where it cannot
- * be run. Owned by the caller. */
-static char *help_of(const char *verb)
+/* What `espalier FIRST [SECOND]` prints; NULL where it fails. Owned by the caller. */
+static char *output_of(const char *first, const char *second)
 {
     int ends[2];
     if (pipe(ends) != 0) {
@@ -107,8 +106,7 @@ static char *help_of(const char *verb)
         dup2(ends[1], STDOUT_FILENO);
         close(ends[0]);
         close(ends[1]);
-        execl("/proc/self/exe", "espalier", verb != NULL ? verb : "--help",
-              verb != NULL ? "--help" : NULL, (char *)NULL);
+        execl("/proc/self/exe", "espalier", first, second, (char *)NULL);
         _exit(127);
     }
     close(ends[1]);
@@ -131,6 +129,12 @@ static char *help_of(const char *verb)
         return NULL;
     }
     return text;
+}
+
+/* A verb's help, or the program's, without line breaks inside paragraphs. */
+static char *help_of(const char *verb)
+{
+    return verb != NULL ? output_of(verb, "--help") : output_of("--help", NULL);
 }
 
 typedef struct verb_option {
@@ -265,10 +269,27 @@ static void offer_plugins(const typed *t)
 
 static void offer_datasets(const typed *t)
 {
-    const esp_known_dataset *known;
-    for (size_t i = 0; (known = esp_known_dataset_at(i)) != NULL; i++) {
-        offer(t, known->name, known->title);
+    const char **names = esp_dataset_names();
+    for (size_t i = 0; names != NULL && names[i] != NULL; i++) {
+        const esp_known_dataset *known = esp_known_dataset_find(names[i]);
+        offer(t, names[i], known != NULL ? known->title : "");
     }
+    free(names);
+}
+
+/* Named queries, "name  what it answers", as `espalier query` lists them. */
+static void offer_queries(const typed *t)
+{
+    char *list = output_of("query", NULL);
+    for (const char *line = list; line != NULL && *line != '\0'; line = next_line(line)) {
+        char name[64], about[256];
+        const int length = (int)strcspn(line, " \n");
+        snprintf(name, sizeof name, "%.*s", length, line);
+        line += length + (int)strspn(line + length, " ");
+        snprintf(about, sizeof about, "%.*s", (int)strcspn(line, "\n"), line);
+        offer(t, name, about);
+    }
+    free(list);
 }
 
 /* "text (default), md, csv or json" or "text|json": the choices named, where there are several. */
@@ -314,6 +335,7 @@ static void offer_placeholder(const typed *t, const char *placeholder)
     }
     all[used] = '\0';
     for (char *one; (one = strsep(&rest, "|")) != NULL;) {
+        one[strcspn(one, ":")] = '\0'; /* STUDY:VARIANT */
         const char *ending = strrchr(one, '.');
         if (islower((unsigned char)one[0])) {
             offer(t, one, "");
@@ -327,6 +349,8 @@ static void offer_placeholder(const typed *t, const char *placeholder)
             offer_plugins(t);
         } else if (strcmp(one, "NAME") == 0 && strcmp(t->verb, "data") == 0) {
             offer_datasets(t);
+        } else if (strcmp(one, "NAME") == 0 && strcmp(t->verb, "query") == 0) {
+            offer_queries(t);
         } else if (strcmp(one, "FILE") == 0 || strcmp(one, "DIRECTORY") == 0) {
             puts(":files");
         }

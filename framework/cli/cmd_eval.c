@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "core/status.h"
+#include "core/text.h"
 #include "nn/blas.h"
 #include "run/checkpoint.h"
 #include "run/evaluate.h"
@@ -29,12 +30,18 @@ typedef struct arguments {
 static int choose(struct argp_state *state, const char *option, const char *value,
                   const char *const *names)
 {
-    for (int i = 0; names[i] != NULL; i++) {
-        if (strcmp(names[i], value) == 0) {
-            return i;
+    char known[128] = "";
+    size_t count = 0;
+    for (; names[count] != NULL; count++) {
+        if (strcmp(names[count], value) == 0) {
+            return (int)count;
         }
+        const size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s%s", count ? ", " : "", names[count]);
     }
-    argp_error(state, "--%s: unknown value '%s'", option, value);
+    const char *meant = esp_text_suggest(value, names, count);
+    argp_error(state, "--%s: unknown value '%s'%s%s%s; there are %s", option, value,
+               meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "", known);
     return 0;
 }
 
@@ -77,7 +84,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
 static const char documentation[] =
     "Evaluates a model (safetensors, ours or published) on a split of a data set.\v"
     "Example:\n"
-    "  espalier eval model.safetensors --data mnist --split test --routing hard --format json\n"
+    "  espalier eval model.safetensors --data mnist --split test --routing hard\n"
     "\n"
     "Prints accuracy (a fraction), loss (cross entropy in nats), the number of examples, and how "
     "many of them each leaf is chosen for. Models that do not say how they were normalized are "

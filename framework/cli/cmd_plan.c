@@ -15,12 +15,10 @@ static const char doc[] =
     "Shows what `espalier run` would do with the same arguments: cells with their sizes and costs, "
     "phases with each term's weight, seeds, which trials the database holds already, and how long "
     "the rest takes. Nothing is run or written.\v"
-    "w is the training width, l the leaf width, d the depth; multiply-adds are of one example on "
-    "one path.\n\n"
     "Examples:\n"
     "  espalier plan experiments/quickstart.yaml\n"
-    "  espalier plan table1.yaml --set phases.harden.epochs=30 --seeds 0..1 --format json\n"
-    "  espalier plan table1.yaml --only 'balanced data.name=mnist'\n";
+    "  espalier plan table1.yaml --set phases.harden.epochs=30 --seeds 0..1\n"
+    "  espalier plan table1.yaml --only 'balanced data.name=mnist' --format json\n";
 
 static const struct argp_option arguments_known[] = {
     {"set", 's', "KEY=VALUE", 0, "Change one key of every cell (repeatable)", 0},

@@ -254,6 +254,10 @@ static int finish(FILE *out)
                                            : ESP_OK;
 }
 
+#define LEGEND                                                                                     \
+    "\nw training width, l leaf width, d depth, l+d inference width; multiply-adds of one "        \
+    "example\non one path; a trial: how long one takes on one core; trials by state\n"
+
 int esp_plan_print_text(FILE *out, const esp_plan *plan, bool markdown)
 {
     const esp_study *study = plan->study;
@@ -282,6 +286,7 @@ int esp_plan_print_text(FILE *out, const esp_plan *plan, bool markdown)
             print_cell(out, plan, i, width, markdown);
         }
     }
+    fputs(LEGEND, out);
     print_phases(out, plan, markdown);
     print_summary(out, plan);
     return finish(out);

@@ -274,6 +274,8 @@ int esp_dataset_locate(esp_dataset_place *out, const char *name)
     }
     if (answer == 0 && known != NULL && known->package_directory != NULL) {
         answer = try_folder(known->package_directory, &context);
+    } else if (answer == 0) {
+        answer = try_directory("/usr/share/datasets", &context);
     }
     fclose(looked_at);
     int status = context.found ? ESP_OK : answer;

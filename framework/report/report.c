@@ -209,8 +209,11 @@ static int choose_ats(esp_report *report, esp_store *store, const esp_report_req
         bool plain = strcmp(names[i], "selected") == 0 || strcmp(names[i], "last") == 0;
         /* The section's epochs were checked with the study: no trial may have reached one yet. */
         if (request->n_ats > 0 && any && !known && !plain) {
-            return esp_fail(ESP_USAGE, "no epoch is called '%s'; write selected, last or %s",
-                            names[i], "selected:<metric> for a further selection monitor");
+            const char *plain_names[] = {"selected", "last"};
+            const char *meant = esp_text_suggest(names[i], plain_names, 2);
+            return esp_fail(ESP_USAGE, "no epoch is called '%s'%s%s%s; write selected, last or %s",
+                            names[i], meant ? "; did you mean '" : "", meant ? meant : "",
+                            meant ? "'?" : "", "selected:<metric> for a further selection monitor");
         }
         if (!known && strncmp(names[i], "selected:", 9) == 0) {
             report->ats[i].monitors = report->ats[i].name + 9;

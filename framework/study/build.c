@@ -420,9 +420,9 @@ static void build_selection(builder *b)
     }
     json_object_set_new(selection, "monitor", monitors);
     esp_problem(r->problems, ESP_NOTE, r->defaults_mark, "%s",
-                validation > 0 ? "no selection: epochs are selected by validation.hard_accuracy"
-                               : "no selection and no validation split: the last epoch is the "
-                                 "selected one");
+                validation > 0 ? "no selection: reports show the epoch best by "
+                                 "validation.hard_accuracy"
+                               : "no selection: reports show each trial's last epoch");
 }
 
 bool esp_cell_build(esp_cell *out, esp_reading *r, const esp_draft *draft)

@@ -178,6 +178,33 @@ static const char *refusal_hint(esp_tree_pool *pool, const esp_registry *registr
                          : "";
 }
 
+/* What other programs call a key, which no edit distance finds; NULL: none. */
+static const char *hint_by_habit(esp_tree_pool *pool, const char *above, const char *word)
+{
+    static const struct {
+        const char *above, *word, *key;
+    } habits[] = {
+        {"optimizer", "lr", "learning_rate"},
+        {"optimizer", "lrate", "learning_rate"},
+        {"optimizer", "wd", "weight_decay"},
+        {"optimizer", "eps", "epsilon"},
+        {"optimizer", "name", "kind"},
+        {"optimizer", "type", "kind"},
+        {"model", "type", "kind"},
+        {"model", "name", "kind"},
+        {"data", "dataset", "name"},
+        {"data", "val", "validation"},
+        {"", "bs", "batch_size"},
+        {"", "dataset", "data"},
+    };
+    for (size_t i = 0; i < sizeof habits / sizeof *habits; i++) {
+        if (strcmp(habits[i].above, above) == 0 && strcmp(habits[i].word, word) == 0) {
+            return esp_tree_pool_format(pool, "; did you mean '%s'?", habits[i].key);
+        }
+    }
+    return NULL;
+}
+
 void esp_schema_unknown(esp_problems *problems, const esp_registry *registry, esp_mark mark,
                         const char *path, bool of_study)
 {
@@ -202,7 +229,10 @@ void esp_schema_unknown(esp_problems *problems, const esp_registry *registry, es
     const char *where = *known     ? esp_tree_pool_format(pool, " in %s", known)
                         : of_study ? ""
                                    : " in the configuration";
-    const char *hint = esp_word_hint(pool, word, children_of(pool, registry, known, of_study));
+    const char *hint = hint_by_habit(pool, known, word);
+    if (hint == NULL) {
+        hint = esp_word_hint(pool, word, children_of(pool, registry, known, of_study));
+    }
     bool of_plugins = !of_study && (strcmp(known, "losses") == 0 || strcmp(known, "heads") == 0);
     const char *refused = of_plugins ? refusal_hint(pool, registry, word) : "";
     if (*refused == ';') {

@@ -143,6 +143,20 @@ static bool read_streams(seed_list streams[3], esp_reading *r, const esp_node *n
     return sound;
 }
 
+/* `seeds: 3` is read as "three of them" by those who come from elsewhere. */
+static void note_single(esp_reading *r, const esp_node *node)
+{
+    const bool plain =
+        node->type == ESP_NODE_SCALAR && strspn(node->text, "0123456789") == strlen(node->text);
+    const uint64_t number = plain ? strtoull(node->text, NULL, 10) : 0;
+    if (node->mark.source == ESP_IN_FILE && number > 1) {
+        esp_problem(r->problems, ESP_NOTE, node->mark,
+                    "seeds: %llu is one seed, number %llu; 0..%llu are %llu of them",
+                    (unsigned long long)number, (unsigned long long)number,
+                    (unsigned long long)number - 1, (unsigned long long)number);
+    }
+}
+
 void esp_seeds_read(esp_seed **out, int *n_seeds, esp_reading *r, const esp_node *node)
 {
     seed_list streams[3] = {{0}};
@@ -160,6 +174,7 @@ void esp_seeds_read(esp_seed **out, int *n_seeds, esp_reading *r, const esp_node
                     ESP_MAX_TRIALS);
         return;
     }
+    note_single(r, node);
     esp_seed *seeds = esp_tree_pool_take(r->pool, sizeof *seeds * (size_t)count);
     int n = 0;
     for (int i = 0; i < streams[0].n; i++) {

@@ -1,5 +1,6 @@
 /* Reading a study from its file to its trials. */
 #include "study/study.h"
+#include "study/missing_file.h"
 
 #include <fnmatch.h>
 #include <stdlib.h>
@@ -382,6 +383,9 @@ int esp_study_load(esp_study **out, const char *path, const esp_study_options *o
     int status = study != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "out of memory");
     if (status == ESP_OK) {
         status = esp_file_read(&study->text, &count, path);
+    }
+    if (status == ESP_NOT_FOUND) {
+        status = esp_study_file_missing(path);
     }
     ESP_TRY_OUT(status);
     if (count >= 3 && memcmp(study->text, "\xef\xbb\xbf", 3) == 0) { /* a byte-order mark */

@@ -77,6 +77,19 @@ offers "$first" show "${first:0:12}"
 offers "ls show check" plugins ''
 offers "hardening" plugins show hard
 offers "mnist" data info mn
+offers "toy" data verify to
+queries=$(basename -s .sql "$ESPALIER_SOURCE"/analysis/*.sql)
+[ "$(echo "$queries" | wc -l)" -gt 3 ] || fail "no queries in analysis/"
+offers "$queries" query ''
+offers "failed" query fai
+offers "small small.yaml" report sm
+offers "small" diff sm
+offers "small" diff small sm
+offers "$first" replay "${first:0:12}"
+offers "$first" diff "${first:0:12}"
+offers "small.yaml" plan sm
+offers "check backup migrate merge" db ''
+offers "bash zsh fish" completion ''
 offers "" ls small ''
 
 # ---- options' values -----------------------------------------------------------------------------
@@ -92,6 +105,16 @@ offers "small" ls --db "$ESPALIER_DB" sm
 [ ! -e empty.db ] || fail "completion made a database"
 [ "$("$ESPALIER" completion --words -- ls --format=j)" = $'--format=json\t' ] ||
     fail "--format=j in one word"
+
+# ---- silent and quick whatever the database is --------------------------------------------------
+echo "no database" >broken.db
+touch empty
+for database in broken.db empty missing.db folder; do
+    [ -z "$("$ESPALIER" completion --words -- show --db "$database" 0 2>&1)" ] || fail "$database is not passed over"
+done
+SECONDS=0
+for _ in 1 2 3 4 5 6 7 8 9 10; do tab show '' >/dev/null; done
+[ $SECONDS -le 10 ] || fail "ten completions take $SECONDS s"
 
 # ---- the other shells ------------------------------------------------------------------------------
 for shell in zsh fish; do
