@@ -14,6 +14,7 @@
 #include "run/run.h"
 #include "store/backup.h"
 #include "store/check_database.h"
+#include "store/lock.h"
 #include "store/merge.h"
 
 typedef struct arguments {
@@ -116,7 +117,7 @@ static int migrate(const arguments *given, const char *path)
     esp_store *store = NULL;
     int version = 0, newest = 0, lock = -1;
     ESP_TRY(esp_store_version(&version, &newest, path));
-    ESP_TRY(esp_merge_lock(&lock, path));
+    ESP_TRY(esp_lock_take(&lock, path, ESP_LOCK_ALONE));
     int status = esp_store_open(&store, path, ESP_STORE_WRITE);
     esp_store_close(store);
     close(lock);
@@ -177,7 +178,7 @@ static int merge(const arguments *given, const char *path)
     json_t *merged = given->json ? json_array() : NULL;
     int status = esp_store_open(&store, path, ESP_STORE_WRITE);
     if (status == ESP_OK) {
-        status = esp_merge_lock(&lock, path);
+        status = esp_lock_take(&lock, path, ESP_LOCK_ALONE);
     }
     for (int i = 0; i < given->n_files && status == ESP_OK; i++) {
         status = merge_one(&n_conflicts, merged, store, given->files[i]);

@@ -14,8 +14,9 @@ typedef struct arguments {
 
 #define STATES                                                                                     \
     " count(*) AS trials, sum(t.status = 'done') AS done, sum(t.status = 'failed') AS failed,"     \
-    " sum(t.status = 'running' AND :has_runner) AS running,"                                       \
-    " sum(t.status = 'interrupted' OR t.status = 'running' AND NOT :has_runner) AS interrupted,"   \
+    " sum(t.status = 'running' AND trial_is_held(t.trial_key)) AS running,"                        \
+    " sum(t.status = 'interrupted' OR t.status = 'running' AND NOT trial_is_held(t.trial_key)) "   \
+    "AS interrupted,"                                                                              \
     " sum(t.status = 'planned') AS planned"
 
 static const char studies_sql[] =
@@ -28,7 +29,8 @@ static const char cells_sql[] = "SELECT t.cell," STATES " FROM study_trial t JOI
                                 " GROUP BY t.cell_key ORDER BY c.ordinal";
 
 static const char trials_sql[] =
-    "SELECT t.trial_id, CASE WHEN t.status = 'running' AND NOT :has_runner THEN 'cut off'"
+    "SELECT t.trial_id, CASE WHEN t.status = 'running' AND NOT trial_is_held(t.trial_key) THEN "
+    "'cut off'"
     " ELSE t.status END AS status, t.cell, t.seed,"
     " (SELECT max(epoch) FROM epoch e WHERE e.trial = t.trial_key) AS epochs,"
     " (SELECT sum(seconds) FROM attempt a WHERE a.trial = t.trial_key) AS seconds"
@@ -36,18 +38,11 @@ static const char trials_sql[] =
     " WHERE t.latest = 1 AND t.study = :name"
     " ORDER BY c.ordinal, t.seed_init, t.seed_order, t.seed_noise";
 
-/* A query of the above, with its parameters. */
-static int rows_of(esp_rows **rows, esp_store *store, const char *sql, const char *study)
-{
-    ESP_TRY(esp_rows_of(rows, store, sql, study));
-    return esp_rows_bind_integer(*rows, ":has_runner", esp_store_has_runner(esp_store_path(store)));
-}
-
 static int list_studies(esp_store *store, esp_row_format format)
 {
     esp_rows *rows = NULL;
     size_t n_rows = 0;
-    int status = rows_of(&rows, store, studies_sql, NULL);
+    int status = esp_rows_of(&rows, store, studies_sql, NULL);
     if (status == ESP_OK) {
         status = esp_print_rows(&n_rows, rows, format, 0, stdout);
     }
@@ -70,7 +65,7 @@ static int list_study(esp_store *store, const char *study, esp_row_format format
     for (int i = format == ESP_ROWS_CSV; i < 2 && status == ESP_OK; i++) {
         esp_rows *rows = NULL;
         json_t *array = NULL;
-        status = rows_of(&rows, store, texts[i], study);
+        status = esp_rows_of(&rows, store, texts[i], study);
         if (status == ESP_OK && format == ESP_ROWS_JSON) {
             status = esp_rows_to_json(&array, rows);
             json_object_set_new(object, parts[i], array);

@@ -21,18 +21,19 @@ typedef struct section {
     bool single;
 } section;
 
-/* A running trial runs while a runner lives. */
-#define STATUS_OF(row)                                                                             \
-    " CASE WHEN " row ".status = 'running' AND NOT :has_runner"                                    \
+/* What the database calls running was cut off where no run holds the trial. */
+#define STATUS_OF(row, trial)                                                                      \
+    " CASE WHEN " row ".status = 'running' AND NOT trial_is_held(" trial ")"                       \
     " THEN 'interrupted (its runner is gone)' ELSE " row ".status END AS status"
 
 static const section trial_sections[] = {
     {"trial",
      "SELECT trial_id," STATUS_OF(
-         "t") ", seed_init, seed_order, seed_noise, created_at,"
-              " (SELECT max(epoch) FROM epoch e WHERE e.trial = t.id) AS epochs,"
-              " (SELECT count(*) FROM digest_mismatch m WHERE m.trial = t.id) AS digest_mismatches"
-              " FROM trial t WHERE trial_id = :name",
+         "t", "t.id") ", seed_init, seed_order, seed_noise, created_at,"
+                      " (SELECT max(epoch) FROM epoch e WHERE e.trial = t.id) AS epochs,"
+                      " (SELECT count(*) FROM digest_mismatch m WHERE m.trial = t.id) AS "
+                      "digest_mismatches"
+                      " FROM trial t WHERE trial_id = :name",
      true},
     {"cells",
      "SELECT study, revision, cell, seed FROM study_trial WHERE trial_id = :name"
@@ -40,10 +41,12 @@ static const section trial_sections[] = {
      false},
     {"attempts",
      "SELECT a.number," STATUS_OF(
-         "a") ", a.host, a.process, a.first_epoch, a.epochs, a.started_at,"
-              " a.ended_at, a.seconds, a.peak_memory / 1000000 AS peak_megabytes, a.message"
-              " FROM attempt a JOIN trial t ON t.id = a.trial WHERE t.trial_id = :name ORDER BY "
-              "a.number",
+         "a",
+         "a.trial") ", a.host, a.process, a.first_epoch, a.epochs, a.started_at,"
+                    " a.ended_at, a.seconds, a.peak_memory / 1000000 AS peak_megabytes, a.message"
+                    " FROM attempt a JOIN trial t ON t.id = a.trial WHERE t.trial_id = :name ORDER "
+                    "BY "
+                    "a.number",
      false},
     {"selections",
      "SELECT s.at, s.epoch, s.monitor FROM selection s JOIN trial t ON t.id = s.trial"
@@ -86,8 +89,9 @@ static const section study_sections[] = {
      " ON r.id = s.current_revision WHERE s.name = :name",
      true},
     {"trials",
-     "SELECT" STATUS_OF("t") ", count(*) AS trials FROM study_trial t WHERE latest = 1"
-                             " AND study = :name GROUP BY 1",
+     "SELECT" STATUS_OF("t",
+                        "t.trial_key") ", count(*) AS trials FROM study_trial t WHERE latest = 1"
+                                       " AND study = :name GROUP BY 1",
      false},
     {"text",
      "SELECT r.text FROM study s JOIN revision r ON r.id = s.current_revision"
@@ -169,8 +173,6 @@ static int show_section(json_t *all, esp_store *store, const section *part, cons
     json_t *array = NULL;
     int status = ESP_OK;
     ESP_TRY_OUT(esp_rows_of(&rows, store, part->sql, name));
-    ESP_TRY_OUT(
-        esp_rows_bind_integer(rows, ":has_runner", esp_store_has_runner(esp_store_path(store))));
     if (!json && !part->single) {
         status = print_section(part, rows);
         goto out;

@@ -1,9 +1,6 @@
 /* espalier status: what the results database says is running, and how far everything is. */
-#include <errno.h>
-#include <signal.h>
+#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,28 +9,15 @@
 #include "cli/print_rows.h"
 #include "core/log.h"
 #include "core/status.h"
+#include "store/lock.h"
 
 typedef struct arguments {
     const char *database, *format_name;
     bool watch;
 } arguments;
 
-/* What all queries below know of the moment: :alive is a JSON array of the attempts whose process
- * lives. */
-typedef struct moment {
-    esp_store *store;
-    bool has_runner;
-    char *alive;
-    size_t n_alive;
-} moment;
-
-static const char attempts_sql[] =
-    "SELECT a.id, a.host, a.process FROM trial t JOIN attempt a ON a.id ="
-    " (SELECT max(b.id) FROM attempt b WHERE b.trial = t.id) WHERE t.status = 'running'";
-
-#define LIVES                                                                                      \
-    "((SELECT max(a.id) FROM attempt a WHERE a.trial = t.trial_key)"                               \
-    " IN (SELECT value FROM json_each(:alive)))"
+/* A trial runs while a run holds it: what else the database calls running was cut off. */
+#define LIVES "trial_is_held(t.trial_key)"
 
 static const char studies_sql[] =
     "SELECT t.study, count(*) AS trials, sum(t.status = 'done') AS done,"
@@ -48,7 +32,8 @@ static const char studies_sql[] =
 /* A trial of several studies shows once, by the one run last. The rate is that of the last 20
  * epochs; early stopping may end a trial before the time left. */
 #define RUNNING                                                                                    \
-    "WITH running AS (SELECT CASE WHEN " LIVES " THEN 'running' ELSE 'cut off' END AS state,"      \
+    "WITH running AS (SELECT CASE WHEN trial_is_held(b.id) THEN 'running' ELSE 'cut off' END AS "  \
+    "state,"                                                                                       \
     "  t.study, t.cell, t.seed, t.trial_id, t.trial_key, t.cell_key, max(r.last_run_at) AS run_at" \
     "  FROM trial b CROSS JOIN cell_trial ct ON ct.trial = b.id"                                   \
     "  CROSS JOIN cell c ON c.id = ct.cell CROSS JOIN revision r ON r.id = c.revision"             \
@@ -81,59 +66,21 @@ static const char running_json_sql[] =
             " epochs, rate AS epochs_per_second, seconds_left"
             " FROM left_over ORDER BY state DESC, started_at, trial_id";
 
-/* A process of this machine can be asked for; of another the runner's lock has to do. */
-static bool is_alive(const char *host, int64_t process)
-{
-    char here[256] = "";
-    gethostname(here, sizeof here - 1);
-    return strcmp(host, here) != 0 || kill((pid_t)process, 0) == 0 || errno == EPERM;
-}
-
-static int find_alive(moment *now)
+static int count(int64_t *found, esp_store *store, const char *sql)
 {
     esp_rows *rows = NULL;
     bool has_row = false;
-    json_t *alive = json_array();
-    int status = esp_rows_open(&rows, now->store, attempts_sql);
-    while (status == ESP_OK && (status = esp_rows_step(rows, &has_row)) == ESP_OK && has_row) {
-        if (now->has_runner && is_alive(esp_rows_text(rows, 1), esp_rows_integer(rows, 2))) {
-            json_array_append_new(alive, json_integer(esp_rows_integer(rows, 0)));
-        }
-    }
-    esp_rows_close(rows);
-    now->n_alive = json_array_size(alive);
-    now->alive = json_dumps(alive, JSON_COMPACT);
-    json_decref(alive);
-    if (status == ESP_OK && now->alive == NULL) {
-        status = esp_fail(ESP_MEMORY, "no memory for the running trials");
-    }
-    return status;
-}
-
-static int rows_at(esp_rows **rows, const moment *now, const char *sql)
-{
-    ESP_TRY(esp_rows_open(rows, now->store, sql));
-    return esp_rows_bind_text(*rows, ":alive", now->alive);
-}
-
-/* The hint on failed trials has its number from the table of studies: a second, short query. */
-static int count_failed(int64_t *failed, const moment *now)
-{
-    esp_rows *rows = NULL;
-    bool has_row = false;
-    ESP_TRY(esp_rows_open(&rows, now->store,
-                          "SELECT count(DISTINCT trial_key) FROM study_trial"
-                          " WHERE latest = 1 AND status = 'failed'"));
+    ESP_TRY(esp_rows_open(&rows, store, sql));
     int status = esp_rows_step(rows, &has_row);
-    *failed = has_row ? esp_rows_integer(rows, 0) : 0;
+    *found = has_row ? esp_rows_integer(rows, 0) : 0;
     esp_rows_close(rows);
     return status;
 }
 
-static int print_table(size_t *n_rows, const moment *now, const char *sql, FILE *out)
+static int print_table(size_t *n_rows, esp_store *store, const char *sql, FILE *out)
 {
     esp_rows *rows = NULL;
-    int status = rows_at(&rows, now, sql);
+    int status = esp_rows_open(&rows, store, sql);
     if (status == ESP_OK) {
         status = esp_print_rows(n_rows, rows, ESP_ROWS_TEXT, 0, out);
     }
@@ -141,51 +88,56 @@ static int print_table(size_t *n_rows, const moment *now, const char *sql, FILE 
     return status;
 }
 
-static int print_text(const moment *now, FILE *out)
+static int print_text(esp_store *store, FILE *out)
 {
-    size_t n_studies = 0, n_running = 0;
-    int64_t n_failed = 0;
+    size_t n_studies = 0, n_shown = 0;
+    int64_t n_running = 0, n_failed = 0;
     char *table = NULL;
     size_t size = 0;
-    ESP_TRY(print_table(&n_studies, now, studies_sql, out));
+    ESP_TRY(print_table(&n_studies, store, studies_sql, out));
     FILE *memory = open_memstream(&table, &size);
     if (memory == NULL) {
         return esp_fail(ESP_MEMORY, "no memory for the running trials");
     }
-    int status = print_table(&n_running, now, running_text_sql, memory);
+    int status = print_table(&n_shown, store, running_text_sql, memory);
     fclose(memory);
-    if (status == ESP_OK && n_running > 0) {
+    if (status == ESP_OK && n_shown > 0) {
         fprintf(out, "\n%s", table);
     }
     free(table);
     ESP_TRY(status);
-    ESP_TRY(count_failed(&n_failed, now));
-    fprintf(out, "\n%s", now->n_alive > 0 ? "" : "nothing runs");
-    if (now->n_alive > 0) {
-        fprintf(out, "%zu trial%s running", now->n_alive, now->n_alive == 1 ? "" : "s");
+    ESP_TRY(count(&n_running, store,
+                  "SELECT count(*) FROM trial WHERE status = 'running' AND trial_is_held(id)"));
+    ESP_TRY(count(&n_failed, store,
+                  "SELECT count(DISTINCT trial_key) FROM study_trial"
+                  " WHERE latest = 1 AND status = 'failed'"));
+    const int64_t n_cut_off = (int64_t)n_shown - n_running;
+    fprintf(out, "\n%s", n_running > 0 ? "" : "nothing runs");
+    if (n_running > 0) {
+        fprintf(out, "%" PRId64 " trial%s running", n_running, n_running == 1 ? "" : "s");
     }
-    if (n_running > now->n_alive) {
-        fprintf(out, "; %zu cut off: the same `espalier run` goes on with %s",
-                n_running - now->n_alive, n_running - now->n_alive == 1 ? "it" : "them");
+    if (n_cut_off > 0) {
+        fprintf(out, "; %" PRId64 " cut off: the same `espalier run` goes on with %s", n_cut_off,
+                n_cut_off == 1 ? "it" : "them");
     }
     if (n_failed > 0) {
-        fprintf(out, "; %lld failed: `espalier query failed` says why", (long long)n_failed);
+        fprintf(out, "; %" PRId64 " failed: `espalier query failed` says why", n_failed);
     }
     fputs("\n", out);
     return ESP_OK;
 }
 
-static int print_json(const moment *now, FILE *out)
+static int print_json(esp_store *store, bool has_runner, FILE *out)
 {
     static const char *const names[] = {"studies", "trials"};
     static const char *const texts[] = {studies_sql, running_json_sql};
     int status = ESP_OK;
     json_t *object =
-        json_pack("{s:s, s:b}", "database", esp_store_path(now->store), "runner", now->has_runner);
+        json_pack("{s:s, s:b}", "database", esp_store_path(store), "runner", has_runner);
     for (int i = 0; i < 2 && status == ESP_OK; i++) {
         esp_rows *rows = NULL;
         json_t *array = NULL;
-        status = rows_at(&rows, now, texts[i]);
+        status = esp_rows_open(&rows, store, texts[i]);
         if (status == ESP_OK) {
             status = esp_rows_to_json(&array, rows);
         }
@@ -203,16 +155,11 @@ static int print_json(const moment *now, FILE *out)
 /* Looks once. *runs: something still runs. */
 static int look(bool *runs, const char *path, esp_row_format format, FILE *out)
 {
-    moment now = {.has_runner = false};
-    ESP_TRY(esp_store_open(&now.store, path, ESP_STORE_READ));
-    now.has_runner = esp_store_has_runner(path);
-    int status = find_alive(&now);
-    if (status == ESP_OK) {
-        status = format == ESP_ROWS_JSON ? print_json(&now, out) : print_text(&now, out);
-    }
-    *runs = now.has_runner;
-    free(now.alive);
-    esp_store_close(now.store);
+    esp_store *store = NULL;
+    ESP_TRY(esp_store_open(&store, path, ESP_STORE_READ));
+    *runs = esp_store_has_runner(path);
+    int status = format == ESP_ROWS_JSON ? print_json(store, *runs, out) : print_text(store, out);
+    esp_store_close(store);
     return status;
 }
 

@@ -10,13 +10,20 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/status.h"
+#include "study/size.h"
+
+/* Where a trial of the list stands. */
+typedef enum place { WAITING, TAKEN, ELSEWHERE, OVER } place;
 
 typedef struct pool {
     const esp_trial_context *context;
+    esp_claims *claims;
     esp_shared *shared;
     const int *todo;
     int n_todo, jobs;
-    atomic_int next, n_failed, halted, finished;
+    pthread_mutex_t mutex; /* guards places */
+    place *places;         /* by index of todo */
+    atomic_int n_failed, halted, finished, told;
     const esp_halt *halt;
     atomic_int stop;                  /* finish the epoch, then stop */
     atomic_int abandon;               /* stop within the epoch */
@@ -54,32 +61,169 @@ static void count_failure(pool *p)
     }
 }
 
+/* ---- the list of trials ------------------------------------------------------------------------
+ */
+
+static bool is_ending(const pool *p)
+{
+    return atomic_load(&p->stop) != 0 || atomic_load(&p->halted) != 0;
+}
+
+static void put(pool *p, int index, place where)
+{
+    pthread_mutex_lock(&p->mutex);
+    p->places[index] = where;
+    pthread_mutex_unlock(&p->mutex);
+}
+
+/* The first trial that waits, now taken, or -1; *n_elsewhere: how many other runs hold. */
+static int take_waiting(pool *p, int *n_elsewhere)
+{
+    int found = -1;
+    *n_elsewhere = 0;
+    pthread_mutex_lock(&p->mutex);
+    for (int i = 0; i < p->n_todo && found < 0; i++) {
+        *n_elsewhere += p->places[i] == ELSEWHERE;
+        found = p->places[i] == WAITING ? i : -1;
+    }
+    if (found >= 0) {
+        p->places[found] = TAKEN;
+    }
+    pthread_mutex_unlock(&p->mutex);
+    return found;
+}
+
+/* Nothing is left but what other runs hold: after a moment, it is asked for again. */
+static void wait_for_others(pool *p, int n_elsewhere)
+{
+    if (atomic_exchange(&p->told, 1) == 0) {
+        char line[96];
+        snprintf(line, sizeof line, "waiting for %d trial%s that another run trains", n_elsewhere,
+                 n_elsewhere == 1 ? "" : "s");
+        esp_progress_note(p->context->progress, line);
+    }
+    nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+    pthread_mutex_lock(&p->mutex);
+    for (int i = 0; i < p->n_todo; i++) {
+        p->places[i] = p->places[i] == ELSEWHERE ? WAITING : p->places[i];
+    }
+    pthread_mutex_unlock(&p->mutex);
+}
+
+/* What another run did with a trial of ours. */
+static void note_elsewhere(pool *p, int trial, esp_claim claim)
+{
+    const esp_trial_context *c = p->context;
+    const int number = c->study->trials[trial].cell;
+    const esp_cell *cell = &c->study->cells[number];
+    esp_progress_elsewhere(c->progress, cell, &c->study->trials[trial],
+                           claim == ESP_CLAIM_DONE ? ESP_TRIAL_DONE : ESP_TRIAL_FAILED,
+                           esp_cell_epochs(cell) *
+                               esp_cell_epoch_work(cell, c->partitions[number]));
+    if (claim == ESP_CLAIM_FAILED) {
+        count_failure(p);
+    }
+}
+
+/* *index: the next of the list, claimed, or -1 where nothing is left or the run ends. */
+static int next_trial(int *index, pool *p)
+{
+    int n_elsewhere = 0;
+    while (!is_ending(p)) {
+        *index = take_waiting(p, &n_elsewhere);
+        if (*index < 0 && n_elsewhere == 0) {
+            return ESP_OK;
+        }
+        if (*index < 0) {
+            wait_for_others(p, n_elsewhere);
+            continue;
+        }
+        esp_claim claim;
+        ESP_TRY(esp_claim_trial(&claim, p->claims, p->todo[*index]));
+        if (claim == ESP_CLAIM_OURS) {
+            return ESP_OK;
+        }
+        put(p, *index, claim == ESP_CLAIM_HELD ? ELSEWHERE : OVER);
+        if (claim != ESP_CLAIM_HELD) {
+            note_elsewhere(p, p->todo[*index], claim);
+        }
+    }
+    *index = -1;
+    return ESP_OK;
+}
+
+/* ---- the threads ------------------------------------------------------------------------------
+ */
+
+/* Whether a trial that failed is tried again. */
+static bool is_retried(pool *p, int trial)
+{
+    const esp_study *study = p->context->study;
+    const int retries = study->cells[study->trials[trial].cell].retries;
+    const int failures = atomic_fetch_add(&p->shared->failures[trial], 1) + 1;
+    if (failures > retries || is_ending(p)) {
+        return false;
+    }
+    char line[96];
+    snprintf(line, sizeof line, "trial %s: retry %d of %d", study->trials[trial].id, failures,
+             retries);
+    esp_progress_note(p->context->progress, line);
+    return true;
+}
+
+static int run_once(worker_thread *thread, int trial)
+{
+    pool *p = thread->pool;
+    atomic_store(&p->beat[thread->slot], now_milliseconds());
+    atomic_store(&p->current[thread->slot], trial);
+    esp_supervisor_enter(p->shared, thread->slot, p->context->study->trials[trial].id);
+    const esp_trial_control control = {
+        .stop = &p->stop, .abandon = &p->abandon, .beat = &p->beat[thread->slot]};
+    int status = esp_trial_run(p->context, trial, thread->slot, &control);
+    esp_supervisor_leave(p->shared, thread->slot);
+    atomic_store(&p->current[thread->slot], -1);
+    return status;
+}
+
+/* Trains a trial that is claimed, and gives it up. Errors: ESP_STORE only. */
+static int run_trial(worker_thread *thread, int trial)
+{
+    pool *p = thread->pool;
+    int status = run_once(thread, trial);
+    while (status != ESP_OK && status != ESP_INTERRUPTED && status != ESP_STORE) {
+        if (!is_retried(p, trial)) {
+            count_failure(p);
+            break;
+        }
+        ESP_TRY(esp_writer_flush(p->context->writer));
+        ESP_TRY(esp_claim_look(p->claims, trial));
+        status = run_once(thread, trial);
+    }
+    if (status == ESP_STORE) {
+        return status;
+    }
+    ESP_TRY(esp_writer_flush(p->context->writer));
+    esp_claim_drop(p->claims, trial);
+    return ESP_OK;
+}
+
 static void *work_loop(void *argument)
 {
     worker_thread *thread = argument;
     pool *p = thread->pool;
-    while (atomic_load(&p->stop) == 0 && atomic_load(&p->halted) == 0) {
-        const int index = atomic_fetch_add(&p->next, 1);
-        if (index >= p->n_todo) {
-            break;
+    int index = -1;
+    int status = next_trial(&index, p);
+    while (status == ESP_OK && index >= 0) {
+        status = run_trial(thread, p->todo[index]);
+        put(p, index, OVER);
+        if (status == ESP_OK) {
+            status = next_trial(&index, p);
         }
-        const int trial = p->todo[index];
-        atomic_store(&p->shared->begun[trial], true);
-        atomic_store(&p->beat[thread->slot], now_milliseconds());
-        atomic_store(&p->current[thread->slot], trial);
-        esp_supervisor_enter(p->shared, thread->slot, p->context->study->trials[trial].id);
-        const esp_trial_control control = {
-            .stop = &p->stop, .abandon = &p->abandon, .beat = &p->beat[thread->slot]};
-        int status = esp_trial_run(p->context, trial, thread->slot, &control);
-        esp_supervisor_leave(p->shared, thread->slot);
-        atomic_store(&p->current[thread->slot], -1);
-        if (status == ESP_STORE) {
-            thread->status = status;
-            snprintf(thread->message, sizeof thread->message, "%s", esp_message());
-            atomic_store(&p->halted, 1);
-        } else if (status != ESP_OK && status != ESP_INTERRUPTED) {
-            count_failure(p);
-        }
+    }
+    if (status != ESP_OK) {
+        thread->status = status;
+        snprintf(thread->message, sizeof thread->message, "%s", esp_message());
+        atomic_store(&p->halted, 1);
     }
     return NULL;
 }
@@ -91,7 +235,7 @@ static void leave_stuck(pool *p)
     for (int slot = 0; slot < p->jobs; slot++) {
         const int trial = atomic_load(&p->current[slot]);
         if (trial >= 0) {
-            const esp_end_record end = {.trial_key = p->context->trial_keys[trial],
+            const esp_end_record end = {.trial_key = p->context->stored[trial].key,
                                         .status = ESP_TRIAL_INTERRUPTED,
                                         .message = "",
                                         .checkpoint_digest = ""};
@@ -149,26 +293,28 @@ static void *watch(void *argument)
     return NULL;
 }
 
-int esp_pool_run(int *n_failed, const esp_trial_context *context, esp_shared *shared,
+int esp_pool_run(const esp_trial_context *context, esp_claims *claims, esp_shared *shared,
                  const int *todo, int n_todo, int jobs, const esp_halt *halt)
 {
     pool p = {.context = context,
+              .claims = claims,
               .shared = shared,
               .halt = halt,
               .todo = todo,
               .n_todo = n_todo,
-              .jobs = jobs};
+              .jobs = jobs,
+              .places = calloc((size_t)n_todo, sizeof *p.places)};
     worker_thread *threads = calloc((size_t)jobs, sizeof *threads);
     pthread_t watcher;
     int status = ESP_OK, started = 0;
-    *n_failed = 0;
     for (int i = 0; i < jobs; i++) {
         atomic_store(&p.current[i], -1);
     }
     p.threads = threads;
-    if (threads == NULL || pthread_create(&watcher, NULL, watch, &p) != 0) {
-        free(threads);
-        return esp_fail(ESP_MEMORY, "no memory for worker threads");
+    pthread_mutex_init(&p.mutex, NULL);
+    if (p.places == NULL || threads == NULL || pthread_create(&watcher, NULL, watch, &p) != 0) {
+        status = esp_fail(ESP_MEMORY, "no memory for worker threads");
+        goto out;
     }
     for (; started < jobs; started++) {
         threads[started] = (worker_thread){.pool = &p, .slot = started};
@@ -188,7 +334,9 @@ int esp_pool_run(int *n_failed, const esp_trial_context *context, esp_shared *sh
             status = esp_fail(threads[i].status, "%s", threads[i].message);
         }
     }
-    *n_failed = atomic_load(&p.n_failed);
+out:
+    pthread_mutex_destroy(&p.mutex);
     free(threads);
+    free(p.places);
     return status;
 }

@@ -295,3 +295,18 @@ void esp_progress_end(esp_progress *p, int index, esp_trial_status status, const
     say(p, line);
     pthread_mutex_unlock(&p->lock);
 }
+
+void esp_progress_elsewhere(esp_progress *p, const esp_cell *cell, const esp_trial *trial,
+                            esp_trial_status status, double work)
+{
+    char line[LINE] = "";
+    pthread_mutex_lock(&p->lock);
+    p->done += status == ESP_TRIAL_DONE;
+    p->failed += status == ESP_TRIAL_FAILED;
+    p->spent += work;
+    p->resumed += work;
+    append(line, "%-6s %s seed %s  by another run", esp_trial_status_name(status), cell->label,
+           trial->seed);
+    say(p, line);
+    pthread_mutex_unlock(&p->lock);
+}

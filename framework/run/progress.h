@@ -30,6 +30,10 @@ void esp_progress_begin(esp_progress *progress, int slot, const esp_cell *cell,
 void esp_progress_epoch(esp_progress *progress, int slot, const esp_training *training,
                         double work);
 
+/* Another run has done a trial, or tried it; work: its multiply-adds. Thread: any. */
+void esp_progress_elsewhere(esp_progress *progress, const esp_cell *cell, const esp_trial *trial,
+                            esp_trial_status status, double work);
+
 /* The trial left the slot; message: why it failed. unspent: work that early stopping saved.
  * Thread: the slot's. */
 void esp_progress_end(esp_progress *progress, int slot, esp_trial_status status,

@@ -1,26 +1,23 @@
 #include "run/run.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "core/file.h"
 #include "core/log.h"
 #include "core/status.h"
 #include "core/text.h"
 #include "nn/blas.h"
+#include "run/claim.h"
 #include "run/environment.h"
 #include "run/pool.h"
 #include "run/record.h"
 #include "run/stale.h"
 #include "run/supervisor.h"
 #include "run/trial.h"
+#include "store/lock.h"
 #include "study/size.h"
 
 enum { MAX_DATA = 64 };
@@ -31,6 +28,7 @@ typedef struct runner {
     const esp_registry *registry;
     const esp_run_options *options;
     esp_shared *shared;
+    int lock; /* of the database */
     int jobs;
 
     /* data sets by name, partitions by cell; cells that split alike share one */
@@ -41,12 +39,10 @@ typedef struct runner {
     esp_partition *partitions;
 
     esp_store_study record;
-    int64_t *keys;
-    int *epochs_stored;
     bool *anew, *stale; /* by trial */
     int n_todo;
     int *todo; /* trials to train, in order */
-    int n_failed;
+    esp_claims claims;
     esp_trial_context context;
 } runner;
 
@@ -120,13 +116,9 @@ static int allocate_lists(runner *r)
 {
     const size_t n = (size_t)r->study->n_trials;
     r->todo = calloc(n, sizeof *r->todo);
-    r->keys = calloc(n, sizeof *r->keys);
-    r->epochs_stored = calloc(n, sizeof *r->epochs_stored);
     r->anew = calloc(n, sizeof *r->anew);
     r->stale = calloc(n, sizeof *r->stale);
-    return r->todo && r->keys && r->epochs_stored && r->anew && r->stale
-               ? ESP_OK
-               : esp_fail(ESP_MEMORY, "no memory for a run");
+    return r->todo && r->anew && r->stale ? ESP_OK : esp_fail(ESP_MEMORY, "no memory for a run");
 }
 
 static int find_stale(runner *r, esp_store *store)
@@ -149,14 +141,17 @@ typedef struct tally {
 static bool is_todo(runner *r, int trial, tally *counts)
 {
     const esp_store_trial *stored = &r->record.trials[trial];
-    const bool begun_now = atomic_load(&r->shared->begun[trial]);
+    const int failures =
+        atomic_load(&r->shared->failures[trial]); /* in this run, before a restart */
     if (stored->status == ESP_TRIAL_DONE) {
-        r->anew[trial] = r->stale[trial] && r->options->strict_code && !begun_now;
+        r->anew[trial] = r->stale[trial] && r->options->strict_code;
         counts->stale += r->stale[trial];
         counts->done += !r->anew[trial];
         return r->anew[trial];
     }
-    if (stored->status == ESP_TRIAL_FAILED && (!r->options->retry_failed || begun_now)) {
+    const int retries = r->study->cells[r->study->trials[trial].cell].retries;
+    if (stored->status == ESP_TRIAL_FAILED &&
+        !(failures > 0 ? failures <= retries : r->options->retry_failed)) {
         counts->failed++;
         return false;
     }
@@ -193,21 +188,18 @@ static void list_todo(runner *r)
 {
     tally counts = {0};
     for (int i = 0; i < r->study->n_trials; i++) {
-        r->keys[i] = r->record.trials[i].key;
-        r->epochs_stored[i] = r->record.trials[i].epochs_done;
         if (!r->study->trials[i].asked_for) {
             continue;
         }
         bool twin = false; /* two variants may come down to the same trial */
         for (int j = 0; j < r->n_todo; j++) {
-            twin = twin || r->keys[r->todo[j]] == r->keys[i];
+            twin = twin || r->record.trials[r->todo[j]].key == r->record.trials[i].key;
         }
         counts.asked++;
         if (is_todo(r, i, &counts) && !twin) {
             r->todo[r->n_todo++] = i;
         }
     }
-    r->n_failed = counts.failed;
     tell(r, &counts);
 }
 
@@ -236,28 +228,31 @@ out:
     return status;
 }
 
-/* Trials that brought an earlier child down are failed, not tried again. */
+/* A trial that brought an earlier child down has failed, and is tried again where its study allows
+ * that. What other trials of that child held is free again. */
 static int record_crashes(runner *r)
 {
-    for (int c = 0; c < r->shared->n_crashes; c++) {
-        const esp_crash *crash = &r->shared->crashes[c];
+    for (; r->shared->n_recorded < r->shared->n_crashes; r->shared->n_recorded++) {
+        const esp_crash *crash = &r->shared->crashes[r->shared->n_recorded];
+        char message[256];
+        esp_crash_describe(message, crash);
         for (int i = 0; i < r->study->n_trials; i++) {
+            esp_store_trial *stored = &r->record.trials[i];
             if (strcmp(r->study->trials[i].id, crash->trial) != 0) {
                 continue;
             }
-            char message[256];
-            esp_crash_describe(message, crash);
-            const esp_end_record end = {.trial_key = r->record.trials[i].key,
+            const esp_end_record end = {.trial_key = stored->key,
                                         .status = ESP_TRIAL_FAILED,
                                         .message = message,
                                         .checkpoint_digest = ""};
-            if (r->record.trials[i].status != ESP_TRIAL_FAILED) {
-                ESP_TRY(esp_writer_end(r->context.writer, &end));
-            }
-            r->record.trials[i].status = ESP_TRIAL_FAILED;
-            break;
+            ESP_TRY(esp_writer_end(r->context.writer, &end));
+            stored->status = ESP_TRIAL_FAILED;
+            atomic_fetch_add(&r->shared->failures[i], 1);
+            break; /* a twin is the same trial */
         }
+        ESP_TRY(esp_writer_flush(r->context.writer));
     }
+    esp_unlock_trials(r->lock);
     return ESP_OK;
 }
 
@@ -270,13 +265,66 @@ static int train_all(runner *r)
         work += esp_cell_epochs(todo) * esp_cell_epoch_work(todo, r->cell_partitions[cell]);
     }
     const int jobs = r->jobs < r->n_todo ? r->jobs : r->n_todo;
-    int n_failed = 0;
     ESP_TRY(esp_progress_start(&r->context.progress, stderr, jobs, r->n_todo, work));
-    int status = esp_pool_run(&n_failed, &r->context, r->shared, r->todo, r->n_todo, jobs,
+    int status = esp_pool_run(&r->context, &r->claims, r->shared, r->todo, r->n_todo, jobs,
                               &r->options->halt);
     esp_progress_stop(r->context.progress);
-    r->n_failed += n_failed;
     return status;
+}
+
+static int tell_failure(runner *r, int i)
+{
+    const esp_trial *trial = &r->study->trials[i];
+    esp_rows *rows = NULL;
+    bool has_row = false;
+    int status = ESP_OK;
+    ESP_TRY_OUT(
+        esp_rows_open(&rows, r->claims.store, "SELECT message FROM attempt WHERE id = :attempt"));
+    ESP_TRY_OUT(esp_rows_bind_integer(rows, ":attempt", r->record.trials[i].latest_attempt));
+    ESP_TRY_OUT(esp_rows_step(rows, &has_row));
+    const char *why = has_row ? esp_rows_text(rows, 0) : NULL;
+    esp_log_note("failed: %s seed %s, trial %s: %s", r->study->cells[trial->cell].label,
+                 trial->seed, trial->id, why != NULL ? why : "no reason is recorded");
+out:
+    esp_rows_close(rows);
+    return status;
+}
+
+/* Which of the trials asked for failed, whoever trained them, and why. */
+static int tell_failures(int *n_failed, runner *r)
+{
+    enum { SHOWN = 10 };
+    *n_failed = 0;
+    for (int i = 0; i < r->study->n_trials; i++) {
+        if (r->study->trials[i].asked_for) {
+            ESP_TRY(esp_claim_look(&r->claims, i));
+            *n_failed += r->record.trials[i].status == ESP_TRIAL_FAILED;
+            if (r->record.trials[i].status == ESP_TRIAL_FAILED && *n_failed <= SHOWN) {
+                ESP_TRY(tell_failure(r, i));
+            }
+        }
+    }
+    if (*n_failed > SHOWN) {
+        esp_log_note("... and %d more", *n_failed - SHOWN);
+    }
+    return ESP_OK;
+}
+
+/* What the run has come to. */
+static int conclude(runner *r)
+{
+    int n_failed = 0;
+    if (atomic_load(&esp_supervisor_stop) != 0) {
+        return esp_fail(ESP_INTERRUPTED,
+                        "interrupted; finished epochs are kept, the same command goes on");
+    }
+    ESP_TRY(tell_failures(&n_failed, r));
+    return n_failed == 0
+               ? ESP_OK
+               : esp_fail(ESP_FAILED,
+                          "%d trial%s failed: `espalier show TRIAL` tells all of one, `espalier "
+                          "query failed` lists them; --retry-failed tries them again",
+                          n_failed, n_failed == 1 ? "" : "s");
 }
 
 static void free_runner(runner *r)
@@ -291,8 +339,6 @@ static void free_runner(runner *r)
     free(r->cell_data);
     free(r->cell_partitions);
     free(r->partitions);
-    free(r->keys);
-    free(r->epochs_stored);
     free(r->anew);
     free(r->stale);
     free(r->todo);
@@ -313,6 +359,8 @@ static int run_in_child(void *argument, esp_shared *shared)
     runner r = {.study = asked->study,
                 .registry = asked->registry,
                 .options = asked->options,
+                .lock = asked->lock,
+                .claims = {.lock = -1},
                 .shared = shared};
     esp_store *store = NULL;
     char host[256] = "unknown";
@@ -343,20 +391,15 @@ static int run_in_child(void *argument, esp_shared *shared)
     ESP_TRY_OUT(esp_writer_start(&r.context.writer, r.options->database));
     ESP_TRY_OUT(record_crashes(&r));
     list_todo(&r);
-    r.context.trial_keys = r.keys;
-    r.context.epochs_stored = r.epochs_stored;
+    ESP_TRY_OUT(esp_claims_open(&r.claims, r.lock, r.options->database, r.record.trials));
+    r.context.stored = r.record.trials;
     r.context.anew = r.anew;
     if (r.n_todo > 0) {
         ESP_TRY_OUT(train_all(&r));
     }
-    if (atomic_load(&esp_supervisor_stop) != 0) {
-        status = esp_fail(ESP_INTERRUPTED,
-                          "interrupted; finished epochs are kept, the same command goes on");
-    } else if (r.n_failed > 0) {
-        status = esp_fail(ESP_FAILED, "%d trial%s failed; `espalier query failed` says why",
-                          r.n_failed, r.n_failed == 1 ? "" : "s");
-    }
+    status = conclude(&r);
 out:
+    esp_claims_close(&r.claims); /* the writer's is to be the last connection: it tidies up */
     if (r.context.writer != NULL) {
         char held[1024];
         snprintf(held, sizeof held, "%s", esp_message());
@@ -372,58 +415,11 @@ out:
     return status;
 }
 
-/* The lock on a database's runs lasts as long as the processes that hold its descriptor. */
-static int take_lock(int *lock, const char *database)
-{
-    char *path = esp_text_format("%s.lock", database);
-    char *folder = esp_text_format("%s", database);
-    char *slash = folder ? strrchr(folder, '/') : NULL;
-    int status = ESP_OK;
-    if (path == NULL || folder == NULL) {
-        status = esp_fail(ESP_MEMORY, "no memory for a path");
-        goto out;
-    }
-    if (slash != NULL && slash != folder) {
-        *slash = '\0';
-        if (esp_file_make_directories(folder) != ESP_OK) {
-            status = esp_fail(ESP_STORE, "%s; name another place with --db", esp_message());
-            goto out;
-        }
-    }
-    *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (*lock < 0) {
-        status = esp_fail(ESP_STORE, "%s: %s; name another place with --db", path, strerror(errno));
-        goto out;
-    }
-    int taken = flock(*lock, LOCK_EX | LOCK_NB);
-    for (int i = 0; i < 20 && taken != 0 && errno == EWOULDBLOCK; i++) {
-        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL); /* it may only be looked at */
-        taken = flock(*lock, LOCK_EX | LOCK_NB);
-    }
-    if (taken != 0) {
-        status = errno == EWOULDBLOCK
-                     ? esp_fail(ESP_STORE,
-                                "%s: another run is writing to this database; wait for it, or name "
-                                "another with --db",
-                                database)
-                     : esp_fail(ESP_STORE, "%s: cannot be locked: %s", path, strerror(errno));
-    }
-out:
-    free(path);
-    free(folder);
-    return status;
-}
-
 int esp_run(const esp_study *study, const esp_registry *registry, const esp_run_options *options)
 {
-    int lock = -1;
-    runner asked = {.study = study, .registry = registry, .options = options};
-    int status = take_lock(&lock, options->database);
-    if (status == ESP_OK) {
-        status = esp_supervise(run_in_child, &asked, study->n_trials);
-    }
-    if (lock >= 0) {
-        close(lock);
-    }
+    runner asked = {.study = study, .registry = registry, .options = options, .lock = -1};
+    ESP_TRY(esp_lock_take(&asked.lock, options->database, ESP_LOCK_SHARED));
+    int status = esp_supervise(run_in_child, &asked, study->n_trials);
+    close(asked.lock);
     return status;
 }

@@ -201,7 +201,7 @@ static int run_once(bool *again, int *deaths, int (*work)(void *, esp_shared *),
 
 int esp_supervise(int (*work)(void *, esp_shared *), void *context, int n_trials)
 {
-    const size_t size = sizeof(esp_shared) + sizeof(atomic_bool) * (size_t)n_trials;
+    const size_t size = sizeof(esp_shared) + sizeof(atomic_int) * (size_t)n_trials;
     esp_shared *shared =
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED) {

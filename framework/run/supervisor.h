@@ -28,9 +28,10 @@ typedef struct esp_crash {
 
 typedef struct esp_shared {
     esp_shared_slot slots[ESP_MAX_JOBS];
-    int n_crashes; /* of earlier children, written by the parent */
+    int n_crashes;  /* of earlier children, written by the parent */
+    int n_recorded; /* of these, in the database; written by the child */
     esp_crash crashes[ESP_MAX_CRASHES];
-    atomic_bool begun[]; /* by trial: some child of this run has begun it */
+    atomic_int failures[]; /* by trial: how often it failed in this run */
 } esp_shared;
 
 /* Forks and runs work(context, shared) in the child, whose result (an esp_status) it returns. Must

@@ -181,7 +181,7 @@ static int resume(worker *w, bool *resumed)
     }
     ESP_TRY(path_in(&path, w, "state.safetensors"));
     int status = esp_checkpoint_read_state(w->training, path);
-    const int stored = w->context->epochs_stored[trial];
+    const int stored = w->context->stored[trial].epochs_done;
     if (status == ESP_OK && stored < w->training->epoch) {
         status = esp_fail(ESP_DATA, "%s: is at epoch %d, the database at %d", path,
                           w->training->epoch, stored);
@@ -356,7 +356,7 @@ int esp_trial_run(const esp_trial_context *context, int trial, int slot,
 {
     worker w = {.context = context,
                 .trial = &context->study->trials[trial],
-                .trial_key = context->trial_keys[trial],
+                .trial_key = context->stored[trial].key,
                 .slot = slot,
                 .control = control,
                 .started = esp_clock_seconds(),

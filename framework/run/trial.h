@@ -12,8 +12,7 @@
 /* What the trials of a run share; outlives them. */
 typedef struct esp_trial_context {
     const esp_study *study;
-    const int64_t *trial_keys;              /* by trial */
-    const int *epochs_stored;               /* by trial */
+    const esp_store_trial *stored;          /* by trial: keys, what the database has of them */
     const bool *anew;                       /* by trial: not from its checkpoint */
     const esp_dataset *const *data;         /* by cell */
     const esp_partition *const *partitions; /* by cell */

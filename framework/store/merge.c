@@ -2,10 +2,8 @@
 #include "store/merge.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,6 +11,7 @@
 #include "core/text.h"
 #include "store/backup.h"
 #include "store/internal.h"
+#include "store/lock.h"
 #include "store/merge_checkpoints.h"
 
 /* Which of ours each of theirs is, after what is new was added. */
@@ -317,33 +316,5 @@ out:
     }
     remove(copy);
     free(copy);
-    return status;
-}
-
-int esp_merge_lock(int *lock, const char *path)
-{
-    char *name = esp_text_format("%s.lock", path);
-    if (name == NULL) {
-        return esp_fail(ESP_MEMORY, "%s: no memory", path);
-    }
-    int status = ESP_OK;
-    *lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (*lock < 0) {
-        status = esp_fail(ESP_STORE, "%s: %s; name another place with --db", name, strerror(errno));
-        goto out;
-    }
-    int taken = flock(*lock, LOCK_EX | LOCK_NB);
-    for (int i = 0; i < 20 && taken != 0 && errno == EWOULDBLOCK; i++) {
-        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL); /* it may only be looked at */
-        taken = flock(*lock, LOCK_EX | LOCK_NB);
-    }
-    if (taken != 0) {
-        status =
-            esp_fail(ESP_STORE, "%s: a run is writing to this database; wait for it to end", path);
-        close(*lock);
-        *lock = -1;
-    }
-out:
-    free(name);
     return status;
 }

@@ -21,14 +21,10 @@ typedef void esp_merge_conflict(void *context, const char *words);
  * is noted in digest_mismatch. Trials equally far agree where no epoch's digest differs; else, and
  * for cells of another configuration, it is a conflict, and the store keeps its own. The revision
  * run last stays the latest by time. Again, it changes nothing. One transaction; `other` is only
- * read. The caller holds esp_merge_lock. Errors: ESP_STORE, also while a run writes to other;
- * ESP_NOT_FOUND; ESP_IO for checkpoints, which a second merge then makes up for. Thread: the
- * store's. */
+ * read. The caller holds the database's lock alone (lock.h). Errors: ESP_STORE, also while a run
+ * writes to other; ESP_NOT_FOUND; ESP_IO for checkpoints, which a second merge then makes up for.
+ * Thread: the store's. */
 int esp_store_merge(esp_merge_count *count, esp_store *store, const char *other,
                     esp_merge_conflict *tell, void *context);
-
-/* Takes <path>.lock, which every run holds: no run of the database lives, or starts, until the
- * descriptor is closed. Errors: ESP_STORE. Thread: any. */
-int esp_merge_lock(int *lock, const char *path);
 
 #endif

@@ -109,7 +109,8 @@ static int prepare_all(registration *work)
          "INSERT INTO trial (trial_id, status, seed_init, seed_order, seed_noise, created_at)"
          " VALUES (?1, 'planned', ?2, ?3, ?4, " NOW ") ON CONFLICT (trial_id) DO NOTHING"},
         {&work->find_trial,
-         "SELECT t.id, t.status, (SELECT max(epoch) FROM epoch e WHERE e.trial = t.id)"
+         "SELECT t.id, t.status, (SELECT max(epoch) FROM epoch e WHERE e.trial = t.id),"
+         " (SELECT max(a.id) FROM attempt a WHERE a.trial = t.id)"
          " FROM trial t WHERE t.trial_id = ?1"},
         /* Another identity for the same cell and seeds: what a newer program trains instead. */
         {&work->drop_namesake,
@@ -197,6 +198,7 @@ static int read_trial(esp_store *store, sqlite3_stmt *find, esp_store_trial *tri
     trial->status =
         has_row ? status_of((const char *)sqlite3_column_text(find, 1)) : ESP_TRIAL_PLANNED;
     trial->epochs_done = has_row ? sqlite3_column_int(find, 2) : 0;
+    trial->latest_attempt = has_row ? sqlite3_column_int64(find, 3) : 0;
     sqlite3_reset(find);
     return ESP_OK;
 }
@@ -263,7 +265,9 @@ int esp_store_lookup(esp_store *store, esp_store_trial *trials, int n_trials)
     sqlite3_stmt *find = NULL;
     ESP_TRY(esp_sql_prepare(&find, store,
                             "SELECT t.id, t.status, (SELECT max(epoch) FROM epoch e WHERE"
-                            " e.trial = t.id) FROM trial t WHERE t.trial_id = ?1"));
+                            " e.trial = t.id),"
+                            " (SELECT max(a.id) FROM attempt a WHERE a.trial = t.id)"
+                            " FROM trial t WHERE t.trial_id = ?1"));
     int status = ESP_OK;
     for (int i = 0; i < n_trials && status == ESP_OK; i++) {
         status = read_trial(store, find, &trials[i]);

@@ -12,6 +12,7 @@
 #include "core/status.h"
 #include "core/text.h"
 #include "store/internal.h"
+#include "store/lock.h"
 
 /* How long to wait for somebody else's lock, in milliseconds. */
 enum { READ_TIMEOUT = 3000, WRITE_TIMEOUT = 30000 };
@@ -118,6 +119,14 @@ static char *immutable_uri(const char *path)
     return uri;
 }
 
+/* trial_is_held(key): whether a run holds the trial, for queries that show what runs. */
+static void trial_is_held(sqlite3_context *context, int n, sqlite3_value **values)
+{
+    (void)n;
+    const esp_store *store = sqlite3_user_data(context);
+    sqlite3_result_int(context, esp_trial_is_held(store->path, sqlite3_value_int64(*values)));
+}
+
 static int connect_to(esp_store *store, const char *name, int flags)
 {
     sqlite3_close(store->db);
@@ -131,6 +140,8 @@ static int connect_to(esp_store *store, const char *name, int flags)
         return esp_sql_fail(store);
     }
     sqlite3_busy_timeout(store->db, store->mode == ESP_STORE_READ ? READ_TIMEOUT : WRITE_TIMEOUT);
+    sqlite3_create_function(store->db, "trial_is_held", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, store,
+                            trial_is_held, NULL, NULL);
     /* A file that is refused must not even be tidied up by closing it. */
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     return ESP_OK;

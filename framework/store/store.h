@@ -23,10 +23,6 @@ const char *esp_store_path(const esp_store *store);
 /* --db, else ESPALIER_DB, else results/espalier.db. */
 const char *esp_store_default_path(const char *option);
 
-/* Whether a run holds <path>.lock, as each does for its life. Where it holds none, a trial the
- * database calls running was cut off. Reads only; true where it cannot be told. Thread: any. */
-bool esp_store_has_runner(const char *path);
-
 /* ---- studies: what is planned ---------------------------------------------------------------- */
 
 typedef struct esp_store_param {
@@ -60,7 +56,8 @@ typedef struct esp_store_trial {
     /* set by esp_store_register: */
     int64_t key;
     esp_trial_status status;
-    int epochs_done; /* last epoch stored, 0 where none */
+    int epochs_done;        /* last epoch stored, 0 where none */
+    int64_t latest_attempt; /* its key, 0 where none */
 } esp_store_trial;
 
 typedef struct esp_store_study {
@@ -78,7 +75,7 @@ typedef struct esp_store_study {
  * of each trial. One transaction. Errors: ESP_STORE. Thread: one at a time. */
 int esp_store_register(esp_store *store, esp_store_study *study);
 
-/* Key, status and epochs of trials by id, without writing (plan). Unknown ids: key 0, PLANNED. */
+/* Key, status and epochs of trials by id, without writing. Unknown ids: key 0, PLANNED. */
 int esp_store_lookup(esp_store *store, esp_store_trial *trials, int n_trials);
 
 /* ---- what a run writes ----------------------------------------------------------------------- */

@@ -1,0 +1,135 @@
+#include "store/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/status.h"
+#include "core/text.h"
+
+/* The same for all names of a database: symbolic links are followed. */
+static char *name_of(const char *path)
+{
+    char *real = realpath(path, NULL);
+    if (real == NULL) { /* not made yet: its folder may be */
+        const char *slash = strrchr(path, '/');
+        char *folder = slash == NULL ? esp_text_format(".")
+                                     : esp_text_format("%.*s", (int)(slash - path) + 1, path);
+        char *real_folder = folder != NULL ? realpath(folder, NULL) : NULL;
+        if (real_folder != NULL) {
+            real = esp_text_format("%s/%s", real_folder, slash == NULL ? path : slash + 1);
+        }
+        free(folder);
+        free(real_folder);
+    }
+    char *name = esp_text_format("%s.lock", real != NULL ? real : path);
+    free(real);
+    return name;
+}
+
+static int make_folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL || slash == path) {
+        return ESP_OK;
+    }
+    char *folder = esp_text_format("%.*s", (int)(slash - path), path);
+    if (folder == NULL) {
+        return esp_fail(ESP_MEMORY, "no memory for a path");
+    }
+    int status = esp_file_make_directories(folder);
+    if (status != ESP_OK) {
+        status = esp_fail(ESP_STORE, "%s; name another place with --db", esp_message());
+    }
+    free(folder);
+    return status;
+}
+
+/* Locks of an open file description, not of a process: a fork shares them. */
+static int lock_bytes(int lock, short type, int64_t first, int64_t count)
+{
+    struct flock range = {.l_type = type, .l_whence = SEEK_SET, .l_start = first, .l_len = count};
+    return fcntl(lock, F_OFD_SETLK, &range);
+}
+
+int esp_lock_take(int *lock, const char *path, esp_lock_mode mode)
+{
+    int status = make_folder_of(path);
+    if (status != ESP_OK) {
+        return status;
+    }
+    char *name = name_of(path);
+    if (name == NULL) {
+        return esp_fail(ESP_MEMORY, "%s: no memory", path);
+    }
+    *lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (*lock < 0) {
+        status = esp_fail(ESP_STORE, "%s: %s; name another place with --db", name, strerror(errno));
+        goto out;
+    }
+    if (lock_bytes(*lock, mode == ESP_LOCK_ALONE ? F_WRLCK : F_RDLCK, 0, 1) != 0) {
+        const bool held = errno == EAGAIN || errno == EACCES;
+        status = !held
+                     ? esp_fail(ESP_STORE, "%s: cannot be locked: %s; name another place with --db",
+                                name, strerror(errno))
+                 : mode == ESP_LOCK_ALONE
+                     ? esp_fail(ESP_STORE,
+                                "%s: a run is writing to this database; wait for it to end", path)
+                     : esp_fail(ESP_STORE,
+                                "%s: a merge or migration is at work on this database; wait for it "
+                                "to end, or name another with --db",
+                                path);
+        close(*lock);
+        *lock = -1;
+    }
+out:
+    free(name);
+    return status;
+}
+
+int esp_lock_trial(bool *taken, int lock, int64_t trial_key)
+{
+    *taken = lock_bytes(lock, F_WRLCK, trial_key, 1) == 0;
+    return *taken || errno == EAGAIN || errno == EACCES
+               ? ESP_OK
+               : esp_fail(ESP_STORE, "the database's lock file cannot be locked: %s",
+                          strerror(errno));
+}
+
+void esp_unlock_trial(int lock, int64_t trial_key)
+{
+    lock_bytes(lock, F_UNLCK, trial_key, 1);
+}
+
+void esp_unlock_trials(int lock)
+{
+    lock_bytes(lock, F_UNLCK, 1, 0);
+}
+
+static bool is_locked(const char *path, int64_t byte)
+{
+    char *name = name_of(path);
+    int file = name != NULL ? open(name, O_RDONLY | O_CLOEXEC) : -1;
+    /* Where that cannot be told, what the database says stands. */
+    bool locked = name == NULL || errno != ENOENT;
+    if (file >= 0) {
+        struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+        locked = fcntl(file, F_OFD_GETLK, &range) != 0 || range.l_type != F_UNLCK;
+        close(file);
+    }
+    free(name);
+    return locked;
+}
+
+bool esp_store_has_runner(const char *path)
+{
+    return is_locked(path, 0);
+}
+
+bool esp_trial_is_held(const char *path, int64_t trial_key)
+{
+    return is_locked(path, trial_key);
+}
