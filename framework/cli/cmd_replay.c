@@ -1,5 +1,6 @@
 /* espalier replay: does a stored trial come out the same here and now? */
 #include <jansson.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "cli/options.h"
 #include "cli/study_names.h"
 #include "core/file.h"
+#include "core/log.h"
 #include "core/status.h"
 #include "core/text.h"
 #include "nn/blas.h"
@@ -45,15 +47,16 @@ static const char documentation[] =
     "Trains a stored trial again, in memory, and compares every epoch's digest of all parameters "
     "with the stored one.\v"
     "TRIAL is an id or the beginning of one. Says whether all epochs are the same, bit for bit, or "
-    "names the first that differs and what in the environment differs: executable, plugins, BLAS "
-    "kernel, data. Exit code 0 where all are the same, 1 where not. Nothing is written.\n\n"
+    "names the first that differs and what differs from the environment that epoch was trained in: "
+    "executable, source, plugins, BLAS kernel, libraries, data. Exit code 0 where all are the "
+    "same, 1 where not. Nothing is written.\n\n"
     "example:\n"
     "  espalier replay 3f2a";
 
 /* What the database knows of the trial. */
 typedef struct stored_trial {
     char id[17];
-    char *text, *overrides, *seed, *environment;
+    char *text, *overrides, *cell, *seed;
     esp_replay_record record;
 } stored_trial;
 
@@ -61,8 +64,8 @@ static void free_stored(stored_trial *stored)
 {
     free(stored->text);
     free(stored->overrides);
+    free(stored->cell);
     free(stored->seed);
-    free(stored->environment);
     free(stored->record.digests);
 }
 
@@ -75,9 +78,8 @@ static char *copy_text(esp_rows *rows, int column)
 static int read_revision(stored_trial *stored, esp_store *store)
 {
     static const char sql[] =
-        "SELECT r.text, r.overrides, ct.seed, (SELECT e.content FROM attempt a JOIN environment e"
-        " ON e.id = a.environment WHERE a.trial = t.id ORDER BY a.number DESC LIMIT 1)"
-        " FROM trial t JOIN cell_trial ct ON ct.trial = t.id JOIN cell c ON c.id = ct.cell"
+        "SELECT r.text, r.overrides, ct.seed, c.label FROM trial t JOIN cell_trial ct ON ct.trial "
+        "= t.id JOIN cell c ON c.id = ct.cell"
         " JOIN revision r ON r.id = c.revision WHERE t.trial_id = :id ORDER BY r.id DESC LIMIT 1";
     esp_rows *rows = NULL;
     bool has_row = false;
@@ -92,7 +94,7 @@ static int read_revision(stored_trial *stored, esp_store *store)
     stored->text = copy_text(rows, 0);
     stored->overrides = copy_text(rows, 1);
     stored->seed = copy_text(rows, 2);
-    stored->environment = copy_text(rows, 3);
+    stored->cell = copy_text(rows, 3);
 out:
     esp_rows_close(rows);
     return status;
@@ -161,65 +163,149 @@ out:
     return status;
 }
 
-static int find_in_study(int *trial, const esp_study *study, const char *id)
+/* By its id; where data, a plugin's version or the trainer's version changed, this program gives
+ * the same cell and seed another id, and that one is trained. */
+static int find_in_study(int *trial, const esp_study *study, const stored_trial *stored)
 {
+    int same_place = -1;
     for (int i = 0; i < study->n_trials; i++) {
-        if (strcmp(study->trials[i].id, id) == 0) {
+        const esp_trial *one = &study->trials[i];
+        if (strcmp(one->id, stored->id) == 0) {
             *trial = i;
             return ESP_OK;
         }
+        if (strcmp(one->seed, stored->seed) == 0 &&
+            strcmp(study->cells[one->cell].label, stored->cell) == 0) {
+            same_place = i;
+        }
     }
-    return esp_fail(ESP_FAILED,
-                    "the study of trial %s now makes other trials: its data, a plugin's version or "
-                    "the trainer's version changed",
-                    id);
+    if (same_place < 0) {
+        return esp_fail(ESP_FAILED,
+                        "the study of trial %s no longer has cell '%s' with seed %s: this program "
+                        "reads it otherwise; replay with the program that trained it",
+                        stored->id, stored->cell, stored->seed);
+    }
+    esp_log_warning("data, a plugin's version or the trainer's version changed since: the same "
+                    "cell and seed is now trial %s",
+                    study->trials[same_place].id);
+    *trial = same_place;
+    return ESP_OK;
 }
 
-/* Prints the keys whose values differ, descending into maps. */
+/* ---- what differs in the environment -----------------------------------------------------------
+ */
+
+/* Of the environment, what has no part in this trial's numbers: its study's other plugins and data,
+ * and texts that are told by their hashes. */
+static void keep_what_counts(json_t *environment, const esp_cell *cell)
+{
+    static const char *const ignored[] = {"study", "repository"};
+    static const char *const texts[] = {"diff", "diff_bytes", "diff_note"};
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) {
+        json_object_del(environment, ignored[i]);
+    }
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        json_object_del(json_object_get(environment, "source"), texts[i]);
+    }
+    json_t *all = json_object_get(environment, "plugins"), *used = json_object();
+    for (int i = 0; i < cell->phases[0].n_terms + cell->n_heads; i++) {
+        const int head = i - cell->phases[0].n_terms;
+        const char *name =
+            head < 0 ? cell->phases[0].terms[i].plugin->name : cell->heads[head].plugin->name;
+        json_object_set(used, name, json_object_get(all, name));
+    }
+    json_object_set_new(environment, "plugins", used);
+    json_t *data = json_object();
+    json_object_set(data, cell->data.name,
+                    json_object_get(json_object_get(environment, "data"), cell->data.name));
+    json_object_set_new(environment, "data", data);
+}
+
+static void print_value(const json_t *value)
+{
+    if (value == NULL) {
+        printf("not recorded");
+    } else if (json_is_string(value)) {
+        printf("%s", json_string_length(value) > 0 ? json_string_value(value) : "not set");
+    } else {
+        json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_COMPACT);
+    }
+}
+
+/* Prints the keys whose values differ, descending into maps; how many. */
 static int print_differences(const char *prefix, const json_t *then, const json_t *now)
 {
     const char *key;
-    json_t *value;
+    json_t *ignored, *keys = json_object();
     int n = 0;
-    json_object_foreach((json_t *)now, key, value)
+    json_object_update(keys, (json_t *)(uintptr_t)then);
+    json_object_update(keys, (json_t *)(uintptr_t)now);
+    json_object_foreach(keys, key, ignored)
     {
         char path[256];
-        const json_t *old = json_object_get(then, key);
+        const json_t *was = json_object_get(then, key), *is = json_object_get(now, key);
         snprintf(path, sizeof path, "%s%s%s", prefix, *prefix ? "." : "", key);
-        if (json_is_object(value)) {
-            n += print_differences(path, old, value);
-        } else if (old != NULL && !json_equal(old, value)) {
-            char *was = json_dumps(old, JSON_ENCODE_ANY), *is = json_dumps(value, JSON_ENCODE_ANY);
-            printf("  %s: %s then, %s now\n", path, was ? was : "?", is ? is : "?");
-            free(was);
-            free(is);
+        if (json_is_object(was) || json_is_object(is)) {
+            n += print_differences(path, was, is);
+        } else if (was != is && (was == NULL || is == NULL || !json_equal(was, is))) {
+            printf("  %s: ", path);
+            print_value(was);
+            printf(" then, ");
+            print_value(is);
+            printf(" now\n");
             n++;
         }
     }
+    json_decref(keys);
     return n;
 }
 
-static void explain(const stored_trial *stored, const esp_study *study,
-                    const esp_registry *registry, const char *data_name)
+/* The environment of the attempt that trained an epoch. */
+static int read_environment(json_t **out, esp_store *store, const char *id, int epoch)
 {
-    char *now = NULL;
-    esp_dataset *data = NULL;
-    if (esp_dataset_open(&data, data_name) != ESP_OK ||
-        esp_environment_describe(&now, study, registry, (const esp_dataset *const *)&data, 1) !=
-            ESP_OK) {
-        esp_dataset_close(data);
-        return;
+    esp_rows *rows = NULL;
+    bool has_row = false;
+    int status = ESP_OK;
+    ESP_TRY_OUT(esp_rows_open(&rows, store,
+                              "SELECT e.content FROM trial t JOIN epoch p ON p.trial = t.id"
+                              " JOIN attempt a ON a.id = p.attempt JOIN environment e"
+                              " ON e.id = a.environment WHERE t.trial_id = :id AND"
+                              " p.epoch = :epoch"));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":id", id));
+    ESP_TRY_OUT(esp_rows_bind_integer(rows, ":epoch", epoch));
+    ESP_TRY_OUT(esp_rows_step(rows, &has_row));
+    if (has_row) {
+        *out = json_loads(esp_rows_text(rows, 0), 0, NULL);
     }
-    json_t *then_json = json_loads(stored->environment, 0, NULL);
-    json_t *now_json = json_loads(now, 0, NULL);
-    puts("what differs from the environment it was trained in:");
-    if (print_differences("", then_json, now_json) == 0) {
+out:
+    esp_rows_close(rows);
+    return status;
+}
+
+static int explain(esp_store *store, const char *id, int epoch, const esp_study *study,
+                   const esp_registry *registry, const esp_cell *cell)
+{
+    char *text = NULL;
+    json_t *then = NULL, *now = NULL;
+    esp_dataset *data = NULL;
+    int status = ESP_OK;
+    ESP_TRY_OUT(read_environment(&then, store, id, epoch));
+    ESP_TRY_OUT(esp_dataset_open(&data, cell->data.name));
+    ESP_TRY_OUT(
+        esp_environment_describe(&text, study, registry, (const esp_dataset *const *)&data, 1));
+    now = json_loads(text, 0, NULL);
+    keep_what_counts(then, cell);
+    keep_what_counts(now, cell);
+    printf("what differs from the environment epoch %d was trained in:\n", epoch);
+    if (print_differences("", then, now) == 0) {
         puts("  nothing that is recorded");
     }
-    json_decref(then_json);
-    json_decref(now_json);
-    free(now);
+out:
+    json_decref(then);
+    json_decref(now);
+    free(text);
     esp_dataset_close(data);
+    return status;
 }
 
 static void show_step(int epoch, int n_epochs)
@@ -229,10 +315,11 @@ static void show_step(int epoch, int n_epochs)
     }
 }
 
-static int replay(const stored_trial *stored, const esp_study *study, const esp_registry *registry)
+static int replay(esp_store *store, const stored_trial *stored, const esp_study *study,
+                  const esp_registry *registry)
 {
     int trial = 0, first_different = -1, epochs = 0;
-    ESP_TRY(find_in_study(&trial, study, stored->id));
+    ESP_TRY(find_in_study(&trial, study, stored));
     ESP_TRY(esp_replay(&first_different, &epochs, study, trial, &stored->record, show_step));
     if (isatty(STDERR_FILENO)) {
         fputs("\r\033[K", stderr);
@@ -251,7 +338,8 @@ static int replay(const stored_trial *stored, const esp_study *study, const esp_
                first_different,
                first_different == 0 ? ", the untrained network" : "; those before are the same");
     }
-    explain(stored, study, registry, cell->data.name);
+    ESP_TRY(explain(store, stored->id, first_different < 0 ? epochs - 1 : first_different, study,
+                    registry, cell));
     return esp_fail(ESP_FAILED, "%s", "");
 }
 
@@ -276,7 +364,7 @@ static int run(int argc, char **argv)
     ESP_TRY_OUT(read_digests(&stored, store));
     ESP_TRY_OUT(esp_registry_create(&registry));
     ESP_TRY_OUT(load_study(&study, &stored, registry));
-    ESP_TRY_OUT(replay(&stored, study, registry));
+    ESP_TRY_OUT(replay(store, &stored, study, registry));
 out:
     esp_study_free(study);
     esp_registry_destroy(registry);
