@@ -1,4 +1,5 @@
 /* espalier show: all that is known of one trial or one study. */
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -6,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/print_rows.h"
+#include "cli/show_environment.h"
 #include "cli/study_names.h"
 #include "core/status.h"
 #include "core/text.h"
@@ -26,6 +28,15 @@ typedef struct section {
     " CASE WHEN " row ".status = 'running' AND NOT trial_is_held(" trial ")"                       \
     " THEN 'interrupted (its runner is gone)' ELSE " row ".status END AS status"
 
+/* The revision that the trial's last attempt was run for; where none says, the last to plan it. */
+#define REVISION_OF_TRIAL                                                                          \
+    "coalesce((SELECT r.id FROM (SELECT e.content FROM attempt a JOIN trial t ON t.id = a.trial"   \
+    " JOIN environment e ON e.id = a.environment WHERE t.trial_id = :name"                         \
+    " ORDER BY a.number DESC LIMIT 1) JOIN study s ON s.name = content ->> '$.study.name'"         \
+    " JOIN revision r ON r.study = s.id AND r.hash = content ->> '$.study.revision_hash'),"        \
+    " (SELECT max(c.revision) FROM cell c JOIN cell_trial ct ON ct.cell = c.id"                    \
+    " JOIN trial t ON t.id = ct.trial WHERE t.trial_id = :name))"
+
 static const section trial_sections[] = {
     {"trial",
      "SELECT trial_id," STATUS_OF(
@@ -39,14 +50,18 @@ static const section trial_sections[] = {
      "SELECT study, revision, cell, seed FROM study_trial WHERE trial_id = :name"
      " ORDER BY study, revision",
      false},
+    /* Memory is the process's: trials that run beside each other share it. */
     {"attempts",
      "SELECT a.number," STATUS_OF(
-         "a",
-         "a.trial") ", a.host, a.process, a.first_epoch, a.epochs, a.started_at,"
-                    " a.ended_at, a.seconds, a.peak_memory / 1000000 AS peak_megabytes, a.message"
-                    " FROM attempt a JOIN trial t ON t.id = a.trial WHERE t.trial_id = :name ORDER "
-                    "BY "
-                    "a.number",
+         "a", "a.trial") ", a.host, a.process, a.first_epoch, a.epochs, a.started_at, a.ended_at,"
+                         " a.seconds, a.peak_memory / 1000000 AS process_peak_megabytes,"
+                         " substr(e.hash, 1, 8) AS environment, (SELECT s.name || ' ' || r.number"
+                         " FROM study s JOIN revision r ON r.study = s.id"
+                         " WHERE s.name = e.content ->> '$.study.name'"
+                         " AND r.hash = e.content ->> '$.study.revision_hash') AS revision,"
+                         " a.message FROM attempt a JOIN trial t ON t.id = a.trial"
+                         " JOIN environment e ON e.id = a.environment"
+                         " WHERE t.trial_id = :name ORDER BY a.number",
      false},
     {"selections",
      "SELECT s.at, s.epoch, s.monitor FROM selection s JOIN trial t ON t.id = s.trial"
@@ -79,6 +94,16 @@ static const section trial_sections[] = {
      "SELECT e.content FROM attempt a JOIN trial t ON t.id = a.trial JOIN environment e"
      " ON e.id = a.environment WHERE t.trial_id = :name ORDER BY a.number DESC LIMIT 1",
      true},
+    {"environments",
+     "SELECT e.hash, group_concat(a.number, ', ') AS attempts, e.content FROM attempt a"
+     " JOIN trial t ON t.id = a.trial JOIN environment e ON e.id = a.environment"
+     " WHERE t.trial_id = :name GROUP BY e.id ORDER BY max(a.number) DESC",
+     false},
+    {"revision",
+     "SELECT s.name AS study, r.number AS revision, r.overrides, r.created_at FROM revision r"
+     " JOIN study s ON s.id = r.study WHERE r.id = " REVISION_OF_TRIAL,
+     true},
+    {"text", "SELECT r.text FROM revision r WHERE r.id = " REVISION_OF_TRIAL, true},
 };
 
 static const section study_sections[] = {
@@ -139,9 +164,8 @@ static void print_single(const char *key, const json_t *object)
         printf("\ntext\n%s", json_string_value(json_object_get(object, "text")));
         return;
     }
-    const json_t *lines = json_object_get(object, "content");
-    printf("%s%s\n", lines != NULL ? "\n" : "", key);
-    json_object_foreach((json_t *)(json_is_object(lines) ? lines : object), name, value)
+    printf("%s%s\n", strcmp(key, "revision") == 0 ? "\n" : "", key);
+    json_object_foreach((json_t *)(uintptr_t)object, name, value)
     {
         printf("  %-18s ", name);
         print_value(value);
@@ -173,19 +197,24 @@ static int show_section(json_t *all, esp_store *store, const section *part, cons
     json_t *array = NULL;
     int status = ESP_OK;
     ESP_TRY_OUT(esp_rows_of(&rows, store, part->sql, name));
-    if (!json && !part->single) {
+    const bool is_environments = strcmp(part->key, "environments") == 0;
+    if (!json && !part->single && !is_environments) {
         status = print_section(part, rows);
         goto out;
     }
     ESP_TRY_OUT(esp_rows_to_json(&array, rows));
     json_t *first = json_array_get(array, 0);
-    open_json_texts(first);
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        open_json_texts(json_array_get(array, i));
+    }
     if (json) {
         json_object_set(all, part->key,
                         !part->single   ? array
                         : first != NULL ? first
                                         : json_null());
-    } else if (first != NULL) {
+    } else if (is_environments) {
+        esp_show_environments(array, name);
+    } else if (first != NULL && strcmp(part->key, "environment") != 0) { /* one of environments */
         print_single(part->key, first);
     }
 out:
@@ -266,14 +295,17 @@ static int run(int argc, char **argv)
         .parser = parse_option,
         .children = shared,
         .args_doc = "TRIAL|STUDY",
-        .doc = "Shows all that is known of a trial or of a study.\v"
-               "TRIAL is an id or the beginning of one. A trial: status, attempts, metrics at its "
-               "selected and last epoch, configuration, environment, where its checkpoints are. A "
-               "study: the revision run last with its text.\n\n"
-               "examples:\n"
-               "  espalier show 3f2a\n"
-               "  espalier show quickstart\n"
-               "  espalier show 3f2a --format json"};
+        .doc =
+            "Shows all that is known of a trial or of a study.\v"
+            "TRIAL is an id or the beginning of one. A trial: status, attempts (memory is the "
+            "process's, which trials that run beside each other share), metrics at its "
+            "selected and last epoch, configuration, what trained it (a program, its source, "
+            "libraries, a machine, data), the study's text and overrides, where its checkpoints "
+            "are; long diffs are whole in json. A study: the revision run last with its text.\n\n"
+            "examples:\n"
+            "  espalier show 3f2a\n"
+            "  espalier show quickstart\n"
+            "  espalier show 3f2a --format json"};
     argp_err_exit_status = esp_exit_code(ESP_USAGE);
     arguments given = {0};
     if (argp_parse(&parser, argc, argv, 0, NULL, &given) != 0) {
