@@ -20,7 +20,7 @@ static const struct {
     {&esp_cmd_show, false},   {&esp_cmd_eval, true},    {&esp_cmd_plugins, false},
     {&esp_cmd_data, false},   {&esp_cmd_status, false}, {&esp_cmd_completion, false},
     {&esp_cmd_diff, false},   {&esp_cmd_doctor, false}, {&esp_cmd_db, false},
-    {&esp_cmd_replay, true},
+    {&esp_cmd_replay, true},  {&esp_cmd_bench, true},
 };
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 

@@ -1,4 +1,4 @@
-/* How long an epoch takes: from epochs of the same size in the database, else from multiply-adds at
+/* How long an epoch takes: from trials of the same size in the database, else from multiply-adds at
  * a rate measured on the spot. */
 #include <string.h>
 
@@ -39,13 +39,17 @@ static double calibrate(void)
     return rate;
 }
 
+/* Of the five latest such trials that have epochs: all of them may be millions. */
 static const char same_size[] =
     "SELECT avg(e.seconds), count(*) FROM epoch e WHERE e.epoch > 0 AND e.seconds > 0"
-    " AND e.trial IN (SELECT trial FROM cell_trial WHERE cell IN ("
-    " SELECT cell FROM cell_key WHERE key = 'parameters' AND value = :parameters"
-    " INTERSECT SELECT cell FROM cell_key WHERE key = 'leaf_width' AND value = :leaf_width"
-    " INTERSECT SELECT cell FROM cell_key WHERE key = 'data.name' AND value = :data"
-    " INTERSECT SELECT cell FROM cell_key WHERE key = 'batch_size' AND value = :batch_size))";
+    " AND e.trial IN (SELECT ct.trial FROM cell c"
+    " CROSS JOIN cell_key p ON p.cell = c.id AND p.key = 'parameters' AND p.value = :parameters"
+    " CROSS JOIN cell_key w ON w.cell = c.id AND w.key = 'leaf_width' AND w.value = :leaf_width"
+    " CROSS JOIN cell_key d ON d.cell = c.id AND d.key = 'data.name' AND d.value = :data"
+    " CROSS JOIN cell_key b ON b.cell = c.id AND b.key = 'batch_size' AND b.value = :batch_size"
+    " CROSS JOIN cell_trial ct ON ct.cell = c.id"
+    " WHERE EXISTS (SELECT 1 FROM epoch f WHERE f.trial = ct.trial AND f.epoch > 0)"
+    " ORDER BY c.id DESC LIMIT 5)";
 
 static const char *param(const esp_cell *cell, const char *key)
 {
