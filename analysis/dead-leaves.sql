@@ -4,7 +4,7 @@
 -- :at selected selected, selected:<metric> or last
 -- :least 1 how many dead leaves a trial must have to be shown; 0 shows all
 SELECT t.study, t.cell, t.seed, t.trial_id, s.epoch, b.leaves, b.dead, b.entropy, b.cv,
-       b.max_share
+       b.max_share, s.monitor AS selected_by
 FROM study_trial t
 JOIN selection s ON s.trial = t.trial_key
 JOIN leaf_balance b ON b.trial_id = t.trial_id AND b.epoch = s.epoch

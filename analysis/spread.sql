@@ -3,12 +3,15 @@
 -- :split test train, validation or test
 -- :metric hard_accuracy any metric
 -- :at selected selected, selected:<metric> or last
+-- selected_by: what chose the epoch; with test.<metric> its test figures are optimistic.
 -- variance_ratio: of a cell's variance to that of its reference cell; below 1 is steadier.
 WITH wanted AS MATERIALIZED (
     SELECT * FROM seed_stats_all
     WHERE latest = 1 AND study LIKE :study AND split = :split AND metric = :metric AND at = :at)
 SELECT s.study, s.cell, s.n, s.planned, s.mean, s.sd, s.best, s.spread, s.variance,
-       s.variance / r.variance AS variance_ratio
+       s.variance / r.variance AS variance_ratio,
+       (SELECT group_concat(DISTINCT e.monitor) FROM cell_trial ct JOIN selection e ON e.trial = ct.trial
+        WHERE ct.cell = s.cell_key AND e.at = :at) AS selected_by
 FROM wanted s
 JOIN cell c ON c.id = s.cell_key
 LEFT JOIN wanted r ON r.cell_key = c.reference AND r.variance > 0

@@ -64,7 +64,8 @@ static const section trial_sections[] = {
                          " WHERE t.trial_id = :name ORDER BY a.number",
      false},
     {"selections",
-     "SELECT s.at, s.epoch, s.monitor FROM selection s JOIN trial t ON t.id = s.trial"
+     "SELECT s.at, s.epoch, s.monitor, iif(s.monitor LIKE 'test.%', 'the test set!', '')"
+     " AS chosen_by FROM selection s JOIN trial t ON t.id = s.trial"
      " WHERE t.trial_id = :name ORDER BY s.at = 'last', s.at",
      false},
     {"metrics",

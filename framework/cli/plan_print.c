@@ -193,22 +193,38 @@ static void print_phases(FILE *out, const esp_plan *plan, bool markdown)
     free(texts);
 }
 
-static void print_selection(FILE *out, const esp_cell *cell)
+/* Whether some cell selects its epochs or ends a phase by the test set. A phase that starts from
+ * the best epoch does so by the selection. */
+static bool is_by_test(const esp_plan *plan)
 {
     bool by_test = false;
+    for (int i = 0; i < plan->study->n_cells; i++) {
+        const esp_cell *cell = &plan->study->cells[i];
+        for (int k = 0; k < cell->n_monitors; k++) {
+            by_test = by_test || cell->monitors[k].split == ESP_TEST;
+        }
+        for (int k = 0; k < cell->n_phases; k++) {
+            const esp_early_stopping *stopping = &cell->phases[k].early_stopping;
+            by_test = by_test || (stopping->enabled && stopping->monitor.split == ESP_TEST);
+        }
+    }
+    return by_test;
+}
+
+static void print_selection(FILE *out, const esp_plan *plan)
+{
+    const esp_cell *cell = &plan->study->cells[0];
     fputs("selection: ", out);
     if (cell->n_monitors == 0) {
         fputs("the last epoch", out);
     }
     for (int i = 0; i < cell->n_monitors; i++) {
         fprintf(out, "%s%s", i ? ", also " : "best ", cell->monitors[i].name);
-        by_test = by_test || cell->monitors[i].split == ESP_TEST;
     }
     fputs("\n", out);
-    if (by_test) {
-        fputs("warning: selection looks at the test set, so test figures of the selected epoch are "
-              "optimistic; data.validation and selection.monitor=validation.hard_accuracy are "
-              "sound\n",
+    if (is_by_test(plan)) {
+        fputs("warning: selection or early stopping looks at the test set, so test figures are "
+              "optimistic; data.validation and metrics of validation to monitor are sound\n",
               out);
     }
 }
@@ -271,7 +287,7 @@ int esp_plan_print_text(FILE *out, const esp_plan *plan, bool markdown)
     for (int i = 0; i < study->n_sets; i++) {
         fprintf(out, "override: --set %s\n", study->sets[i]);
     }
-    print_selection(out, &study->cells[0]);
+    print_selection(out, plan);
     fputs("\n", out);
     if (markdown) {
         fputs("| cell | w | l | d | l+d | parameters | multiply-adds | epochs | a trial | seeds | "
@@ -357,16 +373,14 @@ int esp_plan_print_json(FILE *out, const esp_plan *plan)
     for (int i = 0; i < study->n_sets; i++) {
         json_array_append_new(overrides, json_string(study->sets[i]));
     }
-    bool by_test = false;
     for (int i = 0; i < study->cells[0].n_monitors; i++) {
         json_array_append_new(selection, json_string(study->cells[0].monitors[i].name));
-        by_test = by_test || study->cells[0].monitors[i].split == ESP_TEST;
     }
-    json_t *value =
-        json_pack("{s:s,s:s,s:o,s:o,s:b,s:o,s:i,s:i,s:i,s:i,s:f}", "study", study->name, "title",
-                  study->title, "overrides", overrides, "selection", selection, "selects_by_test",
-                  by_test, "cells", cells, "trials", plan->n_asked, "to_run", plan->n_to_run,
-                  "stale", plan->n_stale, "jobs", plan->jobs, "estimated_seconds", plan->seconds);
+    json_t *value = json_pack("{s:s,s:s,s:o,s:o,s:b,s:o,s:i,s:i,s:i,s:i,s:f}", "study", study->name,
+                              "title", study->title, "overrides", overrides, "selection", selection,
+                              "selects_by_test", is_by_test(plan), "cells", cells, "trials",
+                              plan->n_asked, "to_run", plan->n_to_run, "stale", plan->n_stale,
+                              "jobs", plan->jobs, "estimated_seconds", plan->seconds);
     if (value == NULL) {
         return esp_fail(ESP_MEMORY, "no memory for the plan");
     }

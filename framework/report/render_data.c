@@ -129,6 +129,7 @@ static void put_csv_line(csv *line, const esp_report *report, const esp_report_c
         put_field(line, compared->contrast != NULL ? compared->contrast->names[0] : "");
         put_field(line, compared->contrast != NULL ? compared->contrast->names[1] : "");
     }
+    put_field(line, report->ats[at].by_test ? "true" : "false");
     end_line(line);
 }
 
@@ -188,6 +189,7 @@ int esp_render_csv(FILE *out, esp_report *report)
         put_field(&line, "contrast_a");
         put_field(&line, "contrast_b");
     }
+    put_field(&line, "chosen_by_test");
     end_line(&line);
     for (int c = 0; c < report->n_cells; c++) {
         for (int k = 0; k < report->n_ats * report->n_metrics; k++) {

@@ -223,6 +223,36 @@ static int choose_ats(esp_report *report, esp_store *store, const esp_report_req
     return ESP_OK;
 }
 
+/* Whether a metric, or the first of a list, is one of the test split. */
+static bool is_of_test(const char *monitor)
+{
+    return monitor != NULL && strncmp(monitor + (*monitor == '['), "test.", 5) == 0;
+}
+
+/* Training that stops early by the test set, or goes on from the epoch best there, has chosen its
+ * last epoch by it, too. */
+static void find_training_by_test(esp_report *report)
+{
+    for (int c = 0; c < report->n_cells; c++) {
+        const esp_report_cell *cell = &report->cells[c];
+        for (int i = 0; i < cell->keys.n; i++) {
+            const char *key = cell->keys.at[i], *last = strrchr(key, '.');
+            const bool stops = strncmp(key, "phases.", 7) == 0 &&
+                               strstr(key, ".early_stopping.monitor") != NULL &&
+                               is_of_test(cell->values.at[i]);
+            const bool starts = last != NULL && strcmp(last, ".start_from") == 0 &&
+                                strcmp(cell->values.at[i], "best") == 0 &&
+                                is_of_test(esp_report_value(cell, "selection.monitor"));
+            if (stops || starts) {
+                report->training_saw_test = key;
+            }
+        }
+    }
+    for (int i = 0; i < report->n_ats && report->training_saw_test != NULL; i++) {
+        report->ats[i].by_test = true;
+    }
+}
+
 /* ---- the report ------------------------------------------------------------------------------ */
 
 const char *esp_report_value(const esp_report_cell *cell, const char *key)
@@ -259,6 +289,7 @@ static int load(esp_report *report, esp_store *store, const esp_report_request *
     ESP_TRY(esp_report_load_cells(report, store));
     ESP_TRY(choose_metrics(report, store, request));
     ESP_TRY(choose_ats(report, store, request));
+    find_training_by_test(report);
     ESP_TRY(esp_report_load_values(report, store));
     ESP_TRY(esp_report_compare(report));
     ESP_TRY(esp_report_count(&report->stale, store, report,

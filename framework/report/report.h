@@ -58,7 +58,7 @@ typedef struct esp_report_pair {
 typedef struct esp_report_at {
     const char *name;     /* "selected", "last", ... */
     const char *monitors; /* what chose it, "" where nothing did */
-    bool by_test;         /* chosen by a metric of the test split */
+    bool by_test;         /* chosen by a metric of the test split, or trained by one */
 } esp_report_at;
 
 typedef struct esp_report {
@@ -75,8 +75,9 @@ typedef struct esp_report {
     int n_pairs; /* 0: the study lists no contrasts */
     esp_report_pair *pairs;
     int planned, done, failed;
-    int stale;      /* trials done by other code */
-    int mismatches; /* epochs trained again that did not come out the same */
+    const char *training_saw_test; /* the key by which training looked at the test set; NULL */
+    int stale;                     /* trials done by other code */
+    int mismatches;                /* epochs trained again that did not come out the same */
     bool text_differs;
     const esp_published_csv *published; /* NULL: none asked for, or not found */
     const char *published_problem;      /* why not, or NULL */

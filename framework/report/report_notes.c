@@ -20,8 +20,14 @@ static void add(esp_page *page, const char *note)
 
 static void note_selection(esp_page *page, esp_report *report)
 {
+    if (report->training_saw_test != NULL) {
+        NOTE(page, report,
+             "training looked at the test set (%s), so test figures of every epoch are optimistic;"
+             " with data.validation above 0 a study can monitor validation instead.",
+             report->training_saw_test);
+    }
     for (int at = 0; at < report->n_ats; at++) {
-        if (report->ats[at].by_test) {
+        if (strstr(report->ats[at].monitors, "test.") != NULL) {
             NOTE(page, report,
                  "%s: epochs were chosen by looking at the test set (%s), so test figures there are"
                  " optimistic; `--at last` shows the last epoch, and a study with data.validation"

@@ -39,15 +39,21 @@ const char *esp_report_metric_title(esp_report *report, const esp_report_metric 
 
 const char *esp_report_at_phrase(esp_report *report, const esp_report_at *at)
 {
+    const bool saw = report->training_saw_test != NULL;
     if (strcmp(at->name, "last") == 0) {
-        return "at the last epoch";
+        return saw ? "at the last epoch (training looked at the test set!)" : "at the last epoch";
     }
     if (*at->monitors == '\0') {
-        return report->done > 0 ? "at the last epoch: the study names nothing to select one by"
-                                : "at the selected epoch";
+        return esp_pool_format(&report->pool, "%s%s",
+                               report->done > 0
+                                   ? "at the last epoch: the study names nothing to select one by"
+                                   : "at the selected epoch",
+                               saw ? " (training looked at the test set!)" : "");
     }
     return esp_pool_format(&report->pool, "at the epoch selected by %s%s", at->monitors,
-                           at->by_test ? " (the test set!)" : "");
+                           strstr(at->monitors, "test.") != NULL ? " (the test set!)"
+                           : saw ? " (training looked at the test set!)"
+                                 : "");
 }
 
 /* "leaf_width" for model.leaf_width, "data" for data.name. */

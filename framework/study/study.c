@@ -138,6 +138,16 @@ static void note_test_selection(esp_reading *r, const esp_study *study)
                             cell->monitors[k].name);
             }
         }
+        for (int k = 0; k < cell->n_phases; k++) {
+            const esp_phase_config *phase = &cell->phases[k];
+            if (phase->early_stopping.enabled && phase->early_stopping.monitor.split == ESP_TEST) {
+                esp_problem(r->problems, ESP_NOTE,
+                            esp_node_mark(r->drafts[i].tree, "early_stopping.monitor"),
+                            "phase '%s' ends early by %s: what is reported at any epoch has seen "
+                            "the test set",
+                            phase->name, phase->early_stopping.monitor.name);
+            }
+        }
     }
 }
 

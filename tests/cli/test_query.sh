@@ -54,7 +54,7 @@ done
 
 # ---- named queries
 run 0 query spread --set study=s --format csv
-is "$(head -1 <<<"$out")" "study,cell,n,planned,mean,sd,best,spread,variance,variance_ratio" "columns"
+is "$(head -1 <<<"$out")" "study,cell,n,planned,mean,sd,best,spread,variance,variance_ratio,selected_by" "columns"
 is "$(sed -n 2p <<<"$out" | cut -d, -f1-4,7,8)" "s,baseline leaf=8,3,3,1,0.4" "spread of baseline"
 # balanced .75 .8 .7: variance .0025; baseline .0408333...; ratio .0612244...
 is "$(sed -n 3p <<<"$out" | cut -d, -f10 | cut -c1-9)" "0.0612244" "variance ratio of balanced"

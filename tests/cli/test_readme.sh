@@ -12,7 +12,7 @@ fi
 }
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-cp -r "$ESPALIER_SOURCE"/{CMakeLists.txt,CMakePresets.json,framework,plugins,experiments,analysis,README.md} \
+cp -r "$ESPALIER_SOURCE"/{CMakeLists.txt,CMakePresets.json,framework,plugins,experiments,analysis,scripts,README.md} \
     "$scratch" || exit 1
 cd "$scratch" || exit 1
 unset ESPALIER ESPALIER_DB ESPALIER_PLUGIN_PATH

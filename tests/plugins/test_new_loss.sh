@@ -18,7 +18,7 @@ block() { # LANGUAGE: the first block of that language in the README
 }
 
 mkdir "$folder/tree"
-cp -r "$source/framework" "$source/plugins" "$source/CMakeLists.txt" "$folder/tree/"
+cp -r "$source"/{framework,plugins,scripts,CMakeLists.txt} "$folder/tree/"
 block c >"$folder/tree/plugins/loss/importance.c"
 block yaml >"$folder/importance.yaml"
 grep -q espalier_plugin "$folder/tree/plugins/loss/importance.c" || fail "no C in plugins/README.md"
