@@ -1,5 +1,6 @@
 /* espalier: the command line. Finds the verb and maps its status to an exit code. */
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -91,6 +92,7 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write, not a death */
     int code = dispatch(argc, argv);
     /* A full disk shows at the latest here. */
     errno = 0;

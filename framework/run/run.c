@@ -48,7 +48,7 @@ typedef struct runner {
 
 char *esp_run_checkpoints(const char *database)
 {
-    return esp_text_format("%s.checkpoints", database);
+    return esp_store_beside(database, ".checkpoints");
 }
 
 static bool is_used(const runner *r, int cell)

@@ -1,6 +1,7 @@
 #include "store/backup.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,22 +10,71 @@
 #include "core/text.h"
 #include "store/internal.h"
 
-static int copy_into(esp_store *copy, esp_store *store)
+static int copy_failed(sqlite3 *copy, const char *path)
 {
-    if (sqlite3_open(copy->path, &copy->db) != SQLITE_OK) {
-        return esp_sql_fail(copy);
-    }
-    sqlite3_backup *backup = sqlite3_backup_init(copy->db, "main", store->db, "main");
+    const int code = sqlite3_errcode(copy), system = sqlite3_system_errno(copy);
+    return esp_fail(
+        ESP_STORE,
+        "%s: cannot be written: %s%s%s%s; make room for it (disk, quota, `ulimit -f`) and "
+        "do it again, or write elsewhere",
+        path, sqlite3_errstr(code), system != 0 ? " (" : "", system != 0 ? strerror(system) : "",
+        system != 0 ? ")" : "");
+}
+
+static int copy_into(sqlite3 *copy, const char *path, esp_store *store)
+{
+    sqlite3_backup *backup = sqlite3_backup_init(copy, "main", store->db, "main");
     if (backup == NULL) {
-        return esp_sql_fail(copy);
+        return copy_failed(copy, path);
     }
     /* In one step: what others write meanwhile would start a copy in parts again. */
     sqlite3_backup_step(backup, -1);
     if (sqlite3_backup_finish(backup) != SQLITE_OK) {
-        return esp_sql_fail(copy);
+        return copy_failed(copy, path);
     }
-    /* One file in itself; opening it for writing brings the log back. */
-    return esp_sql_run(copy, "PRAGMA journal_mode = DELETE");
+    /* One file in itself, made without shared memory, so on a network too; opening it for writing
+     * brings the log back. */
+    if (sqlite3_exec(copy, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE", NULL,
+                     NULL, NULL) != SQLITE_OK) {
+        return copy_failed(copy, path);
+    }
+    /* What is wrong with the copy is wrong with what was copied. */
+    esp_store sound = {.db = copy, .path = store->path};
+    return esp_sql_check_all(&sound);
+}
+
+/* With what a full disk kept SQLite from tidying up. */
+static void remove_copy(const char *temporary)
+{
+    static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        char *name = esp_text_format("%s%s", temporary, suffixes[i]);
+        if (name != NULL) {
+            remove(name);
+        }
+        free(name);
+    }
+}
+
+int esp_store_copy(const char *path, esp_store *store)
+{
+    sqlite3 *copy = NULL;
+    char *temporary = esp_text_format("%s.%ld.tmp", path, (long)getpid());
+    if (temporary == NULL) {
+        return esp_fail(ESP_MEMORY, "%s: no memory", path);
+    }
+    remove_copy(temporary);
+    int status = sqlite3_open(temporary, &copy) == SQLITE_OK ? copy_into(copy, path, store)
+                                                             : copy_failed(copy, path);
+    sqlite3_close(copy);
+    if (status == ESP_OK && rename(temporary, path) != 0) {
+        status = esp_fail(ESP_STORE, "%s: %s; name another file", path, strerror(errno));
+    }
+    if (status != ESP_OK) {
+        remove_copy(temporary);
+    }
+    free(temporary);
+    return status;
 }
 
 int esp_store_back_up(const char *path, esp_store *store)
@@ -33,19 +83,5 @@ int esp_store_back_up(const char *path, esp_store *store)
         return esp_fail(ESP_STORE, "%s: exists, and a backup replaces nothing; name another file",
                         path);
     }
-    esp_store copy = {.path = esp_text_format("%s.%ld.tmp", path, (long)getpid())};
-    if (copy.path == NULL) {
-        return esp_fail(ESP_MEMORY, "%s: no memory", path);
-    }
-    remove(copy.path);
-    int status = copy_into(&copy, store);
-    sqlite3_close(copy.db);
-    if (status == ESP_OK && rename(copy.path, path) != 0) {
-        status = esp_fail(ESP_STORE, "%s: %s; name another file", path, strerror(errno));
-    }
-    if (status != ESP_OK) {
-        remove(copy.path);
-    }
-    free(copy.path);
-    return status;
+    return esp_store_copy(path, store);
 }

@@ -4,9 +4,9 @@
 
 #include "store/store.h"
 
-/* Copies what is committed into a new file, which appears whole or not at all and needs no other
- * file beside it. Never replaces one. Errors: ESP_STORE with path, reason and what to do. Thread:
- * the store's. */
+/* Copies what is committed into a new file, which appears whole or not at all, is sound (checked
+ * through), and needs no other file beside it. Never replaces one. Errors: ESP_STORE with path,
+ * reason and what to do, also where what is copied is damaged. Thread: the store's. */
 int esp_store_back_up(const char *path, esp_store *store);
 
 #endif

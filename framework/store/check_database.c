@@ -20,7 +20,7 @@ typedef struct look {
 } look;
 
 /* Each row of a query is a finding, its first column the words. */
-static int tell_rows(const look *at, bool broken, const char *what, const char *sql)
+static int tell_rows(int *n_told, const look *at, bool broken, const char *what, const char *sql)
 {
     sqlite3_stmt *statement = NULL;
     bool has_row = false;
@@ -29,35 +29,50 @@ static int tell_rows(const look *at, bool broken, const char *what, const char *
     while ((status = esp_sql_step(at->store, statement, &has_row)) == ESP_OK && has_row) {
         const char *words = (const char *)sqlite3_column_text(statement, 0);
         at->tell(at->context, broken, what, words != NULL ? words : "?");
+        *n_told += 1;
     }
     sqlite3_finalize(statement);
     return status;
 }
 
+/* The file itself; where it is not sound, other questions would only fail. */
+static int check_integrity(bool *sound, const look *at)
+{
+    int n_told = 0;
+    int status = tell_rows(&n_told, at, true, "integrity",
+                           "SELECT replace(integrity_check, char(10), ' ') FROM"
+                           " pragma_integrity_check WHERE integrity_check <> 'ok'");
+    if (status != ESP_OK && (sqlite3_errcode(at->store->db) & 0xff) == SQLITE_CORRUPT) {
+        at->tell(at->context, true, "integrity", esp_message());
+        n_told++;
+        status = ESP_OK;
+    }
+    *sound = n_told == 0;
+    return status;
+}
+
 static int check_rows(const look *at)
 {
-    ESP_TRY(tell_rows(at, true, "integrity",
-                      "SELECT integrity_check FROM pragma_integrity_check"
-                      " WHERE integrity_check <> 'ok'"));
-    ESP_TRY(tell_rows(at, true, "foreign key",
+    int n_told = 0;
+    ESP_TRY(tell_rows(&n_told, at, true, "foreign key",
                       "SELECT printf('a row of %s has no parent in %s', \"table\", parent)"
                       " FROM pragma_foreign_key_check"));
     ESP_TRY(
-        tell_rows(at, true, "epochs",
+        tell_rows(&n_told, at, true, "epochs",
                   "SELECT printf('trial %s: %d epochs are stored from %d to %d: some are missing',"
                   " t.trial_id, count(*), min(e.epoch), max(e.epoch)) FROM epoch e JOIN trial t"
                   " ON t.id = e.trial GROUP BY e.trial"
                   " HAVING min(e.epoch) > 1 OR count(*) <> max(e.epoch) - min(e.epoch) + 1"));
-    ESP_TRY(tell_rows(at, true, "selection",
+    ESP_TRY(tell_rows(&n_told, at, true, "selection",
                       "SELECT printf('trial %s: %s is epoch %d, which is not stored', t.trial_id,"
                       " s.at, s.epoch) FROM selection s JOIN trial t ON t.id = s.trial"
                       " WHERE NOT EXISTS (SELECT 1 FROM epoch e WHERE e.trial = s.trial"
                       " AND e.epoch = s.epoch)"));
-    ESP_TRY(tell_rows(at, true, "selection",
+    ESP_TRY(tell_rows(&n_told, at, true, "selection",
                       "SELECT printf('trial %s is done and names no last epoch', t.trial_id)"
                       " FROM trial t WHERE t.status = 'done' AND NOT EXISTS"
                       " (SELECT 1 FROM selection s WHERE s.trial = t.id AND s.at = 'last')"));
-    return tell_rows(at, false, "digest",
+    return tell_rows(&n_told, at, false, "digest",
                      "SELECT printf('trial %s, epoch %d: trained again, it came out differently"
                      " (%.12s, then %.12s)', t.trial_id, m.epoch, m.stored, m.found)"
                      " FROM digest_mismatch m JOIN trial t ON t.id = m.trial");
@@ -147,32 +162,28 @@ int esp_store_look_over(esp_store *store, const char *checkpoints, esp_store_fin
     const look at = {store, checkpoints, tell, context};
     /* One view of it all, though a run goes on writing. */
     ESP_TRY(esp_sql_run(store, "BEGIN"));
-    int status = check_rows(&at);
-    if (status == ESP_OK) {
+    bool sound = false;
+    int status = check_integrity(&sound, &at);
+    if (status == ESP_OK && sound) {
+        status = check_rows(&at);
+    }
+    if (status == ESP_OK && sound) {
         status = check_networks(&at);
     }
-    if (status == ESP_OK) {
+    if (status == ESP_OK && sound) {
         status = check_folders(&at);
     }
-    return esp_sql_end(store, status);
+    sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL); /* nothing was written */
+    return status;
 }
 
 int esp_store_version(int *version, int *newest, const char *path)
 {
     int count = 0;
+    esp_store *store = NULL;
     const esp_migration *migrations = esp_store_migrations(&count);
-    struct stat information;
-    esp_store store = {.path = (char *)(uintptr_t)path, .mode = ESP_STORE_READ};
     *newest = migrations[count - 1].version;
-    if (stat(path, &information) != 0 && errno == ENOENT) {
-        return esp_fail(ESP_NOT_FOUND, "%s: no results database there; --db names another", path);
-    }
-    int status = sqlite3_open_v2(path, &store.db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK
-                     ? esp_store_check(version, &store, migrations, count)
-                     : esp_fail(ESP_STORE, "%s: cannot be read; --db names another", path);
-    sqlite3_close(store.db);
-    if (status == ESP_OK && *version == 0) {
-        status = esp_fail(ESP_NOT_FOUND, "%s: empty: nothing has been run yet", path);
-    }
+    int status = esp_store_connect(&store, version, path, ESP_STORE_READ, migrations, count);
+    esp_store_close(store);
     return status;
 }

@@ -15,6 +15,7 @@ struct esp_store {
     sqlite3 *db;
     char *path;
     esp_store_mode mode;
+    bool log_is_large; /* and was warned about */
 };
 
 /* ---- SQL with statuses; every failure is ESP_STORE with path, reason and what to do -----------
@@ -34,6 +35,8 @@ int esp_sql_integer(int64_t *value, esp_store *store, const char *sql, int64_t a
 void esp_sql_bind_text(sqlite3_stmt *statement, int index, const char *text);
 /* NaN binds NULL. */
 void esp_sql_bind_real(sqlite3_stmt *statement, int index, double value);
+/* Goes through all pages. Errors: ESP_STORE, saying what is damaged. */
+int esp_sql_check_all(esp_store *store);
 /* Ends a transaction: commits where status is ESP_OK, else rolls back and keeps the message. */
 int esp_sql_end(esp_store *store, int status);
 
@@ -55,8 +58,17 @@ int esp_store_check(int *version, esp_store *store, const esp_migration *migrati
  * <path>.before-v<N> where the file already held a version. */
 int esp_store_migrate(esp_store *store, const esp_migration *migrations, int count);
 
-/* esp_store_open with other steps (tests), and without the check of the whole file (the writer,
- * which opens right after a store did). */
+/* Copies what is committed to `path`, replacing a file there (backup.h). */
+int esp_store_copy(const char *path, esp_store *store);
+
+/* Opens a file of any version that the steps know, and tells which; 0: new, to be migrated. A
+ * refused file is not changed, and neither is this one: closing brings nothing of the log into it.
+ * Errors: as esp_store_open. */
+int esp_store_connect(esp_store **out, int *version, const char *path, esp_store_mode mode,
+                      const esp_migration *migrations, int count);
+
+/* esp_store_open with other steps (tests), and without the checks of the whole file and its file
+ * system (the writer, which opens right after a store did). */
 int esp_store_open_with(esp_store **out, const char *path, esp_store_mode mode,
                         const esp_migration *migrations, int count, bool check_all);
 

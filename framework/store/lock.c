@@ -9,26 +9,7 @@
 #include "core/file.h"
 #include "core/status.h"
 #include "core/text.h"
-
-/* The same for all names of a database: symbolic links are followed. */
-static char *name_of(const char *path)
-{
-    char *real = realpath(path, NULL);
-    if (real == NULL) { /* not made yet: its folder may be */
-        const char *slash = strrchr(path, '/');
-        char *folder = slash == NULL ? esp_text_format(".")
-                                     : esp_text_format("%.*s", (int)(slash - path) + 1, path);
-        char *real_folder = folder != NULL ? realpath(folder, NULL) : NULL;
-        if (real_folder != NULL) {
-            real = esp_text_format("%s/%s", real_folder, slash == NULL ? path : slash + 1);
-        }
-        free(folder);
-        free(real_folder);
-    }
-    char *name = esp_text_format("%s.lock", real != NULL ? real : path);
-    free(real);
-    return name;
-}
+#include "store/store.h"
 
 static int make_folder_of(const char *path)
 {
@@ -61,7 +42,7 @@ int esp_lock_take(int *lock, const char *path, esp_lock_mode mode)
     if (status != ESP_OK) {
         return status;
     }
-    char *name = name_of(path);
+    char *name = esp_store_beside(path, ".lock");
     if (name == NULL) {
         return esp_fail(ESP_MEMORY, "%s: no memory", path);
     }
@@ -111,7 +92,7 @@ void esp_unlock_trials(int lock)
 
 static bool is_locked(const char *path, int64_t byte)
 {
-    char *name = name_of(path);
+    char *name = esp_store_beside(path, ".lock");
     int file = name != NULL ? open(name, O_RDONLY | O_CLOEXEC) : -1;
     /* Where that cannot be told, what the database says stands. */
     bool locked = name == NULL || errno != ENOENT;

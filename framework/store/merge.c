@@ -248,7 +248,9 @@ static int merge_rows(esp_merge_count *count, esp_store *store, esp_merge_confli
     return count_all(count, store, revisions);
 }
 
-/* Once the rows are committed: a folder left out by a failure is made up for by the next merge. */
+/* Before the rows are committed: no trial is ever done without its checkpoints. What a failure
+ * leaves of them is a folder of no trial, or is ahead of its trial, which a run then trains anew.
+ */
 static int merge_checkpoints(esp_store *store, const char *other)
 {
     sqlite3_stmt *rows = NULL;
@@ -267,7 +269,12 @@ static int merge_checkpoints(esp_store *store, const char *other)
         }
     }
     sqlite3_finalize(rows);
-    return status;
+    return status == ESP_IO
+               ? esp_fail(ESP_STORE,
+                          "%s; nothing was merged: make it readable or free some space, "
+                          "and merge again",
+                          esp_message())
+               : status;
 }
 
 /* A copy is one view of a file that others may use, and works where nothing can be written. */
@@ -301,8 +308,11 @@ int esp_store_merge(esp_merge_count *count, esp_store *store, const char *other,
     ESP_TRY_OUT(esp_sql_step(store, attach, NULL));
     attached = true;
     ESP_TRY_OUT(esp_sql_run(store, "BEGIN IMMEDIATE"));
-    ESP_TRY_OUT(esp_sql_end(store, merge_rows(count, store, tell, context)));
-    ESP_TRY_OUT(merge_checkpoints(store, other));
+    status = merge_rows(count, store, tell, context);
+    if (status == ESP_OK) {
+        status = merge_checkpoints(store, other);
+    }
+    status = esp_sql_end(store, status);
 out:
     sqlite3_finalize(attach);
     if (attached) {

@@ -9,6 +9,7 @@
 #include "core/file.h"
 #include "core/status.h"
 #include "core/text.h"
+#include "store/store.h"
 
 static int copy_file(const char *to, const char *from, const char *name, bool replace)
 {
@@ -36,17 +37,22 @@ static bool is_temporary(const char *name)
     return length >= 4 && strcmp(name + length - 4, ".tmp") == 0;
 }
 
+static int folder_of(char **folder, const char *database, const char *trial)
+{
+    char *all = esp_store_beside(database, ".checkpoints");
+    *folder = all != NULL ? esp_text_format("%s/%s", all, trial) : NULL;
+    free(all);
+    return *folder != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "no memory for a path");
+}
+
 int esp_merge_checkpoints(const char *to, const char *from, const char *trial, bool replace)
 {
     DIR *folder = NULL;
     struct dirent *entry = NULL;
     int status = ESP_OK;
-    char *source = esp_text_format("%s.checkpoints/%s", from, trial);
-    char *target = esp_text_format("%s.checkpoints/%s", to, trial);
-    if (source == NULL || target == NULL) {
-        status = esp_fail(ESP_MEMORY, "no memory for a path");
-        goto out;
-    }
+    char *source = NULL, *target = NULL;
+    ESP_TRY_OUT(folder_of(&source, from, trial));
+    ESP_TRY_OUT(folder_of(&target, to, trial));
     folder = opendir(source);
     if (folder == NULL) {
         status = errno == ENOENT ? ESP_OK : esp_fail(ESP_IO, "%s: %s", source, strerror(errno));

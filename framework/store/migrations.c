@@ -27,7 +27,7 @@ int esp_store_check(int *version, esp_store *store, const esp_migration *migrati
         if (sqlite3_errcode(store->db) == SQLITE_NOTADB) {
             return esp_fail(ESP_STORE,
                             "%s: not an espalier database: this is no SQLite file, or its head is "
-                            "damaged; name another with --db",
+                            "damaged; restore a copy, or name another with --db",
                             store->path);
         }
         return status;
@@ -56,45 +56,23 @@ int esp_store_check(int *version, esp_store *store, const esp_migration *migrati
 }
 
 /* Copies the database to <path>.before-v<N>. SQLite copies nothing for a connection that holds the
- * lock for writing, so another one reads: in WAL mode it may. */
-static int back_up(esp_store *store, int version)
+ * lock for writing, so another one reads: in WAL mode it may. An earlier copy is of a migration
+ * that failed, and left the database as it was. */
+static int back_up(const esp_store *store, int version)
 {
-    int status = ESP_OK;
-    sqlite3 *source = NULL, *copy = NULL;
-    sqlite3_backup *backup = NULL;
-    char *final = esp_text_format("%s.before-v%d", store->path, version);
-    char *temporary = esp_text_format("%s.before-v%d.tmp", store->path, version);
-    if (final == NULL || temporary == NULL) {
-        status = esp_fail(ESP_MEMORY, "%s: no memory", store->path);
-        goto out;
+    esp_store source = {.path = store->path, .mode = ESP_STORE_READ};
+    char *copy = esp_text_format("%s.before-v%d", store->path, version);
+    int status = copy != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "%s: no memory", store->path);
+    if (status == ESP_OK) {
+        status = sqlite3_open_v2(store->path, &source.db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK
+                     ? esp_store_copy(copy, &source)
+                     : esp_sql_fail(&source);
     }
-    remove(temporary);
-    if (sqlite3_open_v2(store->path, &source, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
-        sqlite3_open(temporary, &copy) != SQLITE_OK ||
-        (backup = sqlite3_backup_init(copy, "main", source, "main")) == NULL) {
-        status = esp_fail(ESP_STORE, "%s: cannot back up before migrating: %s", final,
-                          copy != NULL ? sqlite3_errmsg(copy) : sqlite3_errmsg(source));
-        goto out;
+    if (status != ESP_OK) {
+        esp_fail_prefix(status, "backup before migrating");
     }
-    int code = sqlite3_backup_step(backup, -1);
-    if (code != SQLITE_DONE) {
-        status = esp_fail(ESP_STORE, "%s: cannot back up before migrating: %s", final,
-                          sqlite3_errstr(code));
-        goto out;
-    }
-    sqlite3_backup_finish(backup);
-    backup = NULL;
-    sqlite3_close(copy);
-    copy = NULL;
-    if (rename(temporary, final) != 0) {
-        status = esp_fail(ESP_STORE, "%s: cannot back up before migrating", final);
-    }
-out:
-    sqlite3_backup_finish(backup);
-    sqlite3_close(copy);
-    sqlite3_close(source);
-    free(final);
-    free(temporary);
+    sqlite3_close(source.db);
+    free(copy);
     return status;
 }
 

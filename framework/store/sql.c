@@ -1,4 +1,5 @@
 /* SQLite with statuses and messages. */
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,8 +7,8 @@
 #include "core/status.h"
 #include "store/internal.h"
 
-/* What to do about it, by primary result code. */
-static const char *advice(int code)
+/* What to do about it, by primary result code and errno. */
+static const char *advice(int code, int system)
 {
     switch (code & 0xff) {
     case SQLITE_FULL:
@@ -16,7 +17,13 @@ static const char *advice(int code)
     case SQLITE_LOCKED:
         return "; another process is writing to it: wait for it to end, or name another with --db";
     case SQLITE_IOERR:
-        return "; look at the disk and its quota, then start again: what was committed is kept";
+        return system == ENOSPC || system == EDQUOT
+                   ? "; free some space and start again: what was committed is kept"
+               : system == EFBIG
+                   ? "; raise the limit of file sizes (`ulimit -f`) and start again: what was "
+                     "committed is kept"
+                   : "; look at the disk, its room and `ulimit -f`, then start again: what was "
+                     "committed is kept";
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return "; the file is damaged: restore a copy, or save what is left with "
@@ -37,7 +44,7 @@ int esp_sql_fail(const esp_store *store)
     bool told = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
     return esp_fail(ESP_STORE, "%s: %s%s%s%s%s", store->path, sqlite3_errmsg(store->db),
                     told && system ? " (" : "", told && system ? strerror(system) : "",
-                    told && system ? ")" : "", advice(code));
+                    told && system ? ")" : "", advice(code, system));
 }
 
 int esp_sql_run(esp_store *store, const char *sql)
@@ -94,6 +101,25 @@ void esp_sql_bind_real(sqlite3_stmt *statement, int index, double value)
     } else {
         sqlite3_bind_double(statement, index, value);
     }
+}
+
+int esp_sql_check_all(esp_store *store)
+{
+    sqlite3_stmt *statement = NULL;
+    ESP_TRY(esp_sql_prepare(&statement, store,
+                            "SELECT replace(quick_check, char(10), ' ') FROM"
+                            " pragma_quick_check(1)"));
+    bool has_row = false;
+    int status = esp_sql_step(store, statement, &has_row);
+    const char *found = has_row ? (const char *)sqlite3_column_text(statement, 0) : "ok";
+    if (status == ESP_OK && strcmp(found, "ok") != 0) {
+        status = esp_fail(ESP_STORE,
+                          "%s: damaged (%s): it is left as it is; restore a copy, or save what is "
+                          "left with `sqlite3 FILE .recover`",
+                          store->path, found);
+    }
+    sqlite3_finalize(statement);
+    return status;
 }
 
 int esp_sql_end(esp_store *store, int status)

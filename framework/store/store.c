@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include "core/file.h"
+#include "core/log.h"
 #include "core/status.h"
 #include "core/text.h"
+#include "store/filesystem.h"
 #include "store/internal.h"
 #include "store/lock.h"
 
@@ -24,6 +26,16 @@ const char *esp_store_default_path(const char *option)
     }
     const char *variable = getenv("ESPALIER_DB");
     return variable != NULL && *variable != '\0' ? variable : "results/espalier.db";
+}
+
+char *esp_store_beside(const char *path, const char *suffix)
+{
+    struct stat information;
+    const bool is_link = lstat(path, &information) == 0 && S_ISLNK(information.st_mode);
+    char *real = is_link ? realpath(path, NULL) : NULL;
+    char *name = esp_text_format("%s%s", real != NULL ? real : path, suffix);
+    free(real);
+    return name;
 }
 
 const char *esp_store_path(const esp_store *store)
@@ -62,6 +74,12 @@ static int look_at_file(const char *path, esp_store_mode mode, bool *empty)
         if (errno != ENOENT) {
             return esp_fail(ESP_STORE, "%s: %s; name another with --db", path, strerror(errno));
         }
+        if (lstat(path, &information) == 0) {
+            return esp_fail(ESP_STORE,
+                            "%s: a symbolic link to a file that is not there; make that, empty, or "
+                            "name another with --db",
+                            path);
+        }
         if (mode == ESP_STORE_READ) {
             return esp_fail(ESP_NOT_FOUND,
                             "%s: no results database there; `espalier run STUDY.yaml` makes one, "
@@ -78,8 +96,8 @@ static int look_at_file(const char *path, esp_store_mode mode, bool *empty)
         return esp_fail(ESP_NOT_FOUND, "%s: empty: nothing has been run yet", path);
     }
     if (access(path, mode == ESP_STORE_READ ? R_OK : R_OK | W_OK) != 0) {
-        return esp_fail(ESP_STORE, "%s: no permission to %s it; name another with --db", path,
-                        mode == ESP_STORE_READ ? "read" : "write");
+        return esp_fail(ESP_STORE, "%s: no permission to %s it (%s); name another with --db", path,
+                        mode == ESP_STORE_READ ? "read" : "write", strerror(errno));
     }
     return ESP_OK;
 }
@@ -147,40 +165,84 @@ static int connect_to(esp_store *store, const char *name, int flags)
     return ESP_OK;
 }
 
+/* Whether SQLite left nothing beside the file that belongs to it. */
+static bool is_at_rest(const char *path)
+{
+    static const char *const logs[] = {"-wal", "-journal"};
+    bool at_rest = true;
+    for (int i = 0; i < 2; i++) {
+        struct stat information = {0};
+        char *name = esp_store_beside(path, logs[i]);
+        at_rest = at_rest && name != NULL &&
+                  (stat(name, &information) != 0 ? errno == ENOENT : information.st_size == 0);
+        free(name);
+    }
+    return at_rest;
+}
+
+/* Even a reader makes a file, the index of the log. Where it cannot, in a folder it may not write
+ * to or on a full disk, the file is read as it is, if that is all there is. */
 static int open_for_reading(esp_store *store)
 {
     ESP_TRY(connect_to(store, store->path, SQLITE_OPEN_READONLY));
     sqlite3_stmt *probe = NULL;
     int code =
-        sqlite3_prepare_v2(store->db, "SELECT count(*) FROM sqlite_master", -1, &probe, NULL);
+        sqlite3_prepare_v2(store->db, "SELECT count(*) FROM sqlite_master", -1, &probe, NULL) &
+        0xff;
     sqlite3_finalize(probe);
-    char *wal = esp_text_format("%s-wal", store->path);
-    bool at_rest = wal != NULL && access(wal, F_OK) != 0;
-    free(wal);
-    if (((code & 0xff) == SQLITE_CANTOPEN || (code & 0xff) == SQLITE_READONLY) && at_rest) {
-        char *uri = immutable_uri(store->path);
-        if (uri == NULL) {
-            return esp_fail(ESP_MEMORY, "%s: no memory", store->path);
-        }
-        int status = connect_to(store, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
-        free(uri);
-        return status;
+    if (code != SQLITE_CANTOPEN && code != SQLITE_READONLY && code != SQLITE_IOERR &&
+        code != SQLITE_FULL) {
+        return ESP_OK;
     }
-    return ESP_OK;
+    if (!is_at_rest(store->path)) {
+        esp_sql_fail(store);
+        return esp_fail_prefix(ESP_STORE,
+                               "%s-wal holds results too, and to read them takes the right and the "
+                               "room to write beside it; give it, or copy both files elsewhere",
+                               store->path);
+    }
+    char *uri = immutable_uri(store->path);
+    if (uri == NULL) {
+        return esp_fail(ESP_MEMORY, "%s: no memory", store->path);
+    }
+    int status = connect_to(store, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+    free(uri);
+    return status;
 }
 
-static int check_all_of(esp_store *store)
+/* The log is brought into the file every so many pages. It starts over, and shrinks to its limit,
+ * when no reader looks at an earlier state: one that looks for hours lets it grow. */
+enum { PAGES_PER_CHECKPOINT = 1000, LARGE_LOG_PAGES = 1 << 18 };
+static const char log_limit_sql[] = "PRAGMA journal_size_limit = 67108864";
+
+static int after_commit(void *context, sqlite3 *db, const char *schema, int pages)
+{
+    esp_store *store = context;
+    if (pages >= PAGES_PER_CHECKPOINT) {
+        sqlite3_wal_checkpoint_v2(db, schema, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    }
+    if (pages < PAGES_PER_CHECKPOINT) {
+        store->log_is_large = false;
+    } else if (pages >= LARGE_LOG_PAGES && !store->log_is_large) {
+        store->log_is_large = true;
+        esp_log_warning("%s-wal has grown to a gigabyte, since a reader has kept a query open for "
+                        "long: end it (a `query` in a pager, an sqlite3 shell?)",
+                        store->path);
+    }
+    return SQLITE_OK; /* a checkpoint that fails now is made later: the commit stands */
+}
+
+static int use_log(esp_store *store)
 {
     sqlite3_stmt *statement = NULL;
-    ESP_TRY(esp_sql_prepare(&statement, store, "PRAGMA quick_check(1)"));
     bool has_row = false;
+    ESP_TRY(esp_sql_prepare(&statement, store, "PRAGMA journal_mode = WAL"));
     int status = esp_sql_step(store, statement, &has_row);
-    const char *found = has_row ? (const char *)sqlite3_column_text(statement, 0) : "ok";
-    if (status == ESP_OK && strcmp(found, "ok") != 0) {
+    if (status == ESP_OK && strcmp((const char *)sqlite3_column_text(statement, 0), "wal") != 0) {
         status = esp_fail(ESP_STORE,
-                          "%s: damaged (%s): it is left as it is; restore a copy, or save what is "
-                          "left with `sqlite3 FILE .recover`",
-                          store->path, found);
+                          "%s: its file system gives no shared memory, which SQLite's write-ahead "
+                          "log needs; name another with --db",
+                          store->path);
     }
     sqlite3_finalize(statement);
     return status;
@@ -194,23 +256,25 @@ static int prepare_for_writing(esp_store *store, int version, const esp_migratio
                         store->path);
     }
     if (version > 0 && check_all) {
-        ESP_TRY(check_all_of(store));
+        ESP_TRY(esp_sql_check_all(store));
     }
     if (version > 0) {
-        ESP_TRY(esp_sql_run(store, "PRAGMA journal_mode = WAL"));
+        ESP_TRY(use_log(store)); /* a migration's backup reads beside it */
     }
     if (version < migrations[count - 1].version) {
         ESP_TRY(esp_store_migrate(store, migrations, count));
     }
-    return esp_sql_run(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
-                              "PRAGMA foreign_keys = ON");
+    ESP_TRY(use_log(store));
+    ESP_TRY(esp_sql_run(store, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON"));
+    ESP_TRY(esp_sql_run(store, log_limit_sql));
+    sqlite3_wal_hook(store->db, after_commit, store);
+    return ESP_OK;
 }
 
-int esp_store_open_with(esp_store **out, const char *path, esp_store_mode mode,
-                        const esp_migration *migrations, int count, bool check_all)
+int esp_store_connect(esp_store **out, int *version, const char *path, esp_store_mode mode,
+                      const esp_migration *migrations, int count)
 {
     bool empty = false;
-    int version = 0;
     *out = NULL;
     ESP_TRY(look_at_file(path, mode, &empty));
     if (mode == ESP_STORE_WRITE && empty) {
@@ -228,16 +292,35 @@ int esp_store_open_with(esp_store **out, const char *path, esp_store_mode mode,
     } else {
         ESP_TRY_OUT(connect_to(store, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
     }
-    ESP_TRY_OUT(esp_store_check(&version, store, migrations, count));
-    if (mode == ESP_STORE_WRITE) {
-        ESP_TRY_OUT(prepare_for_writing(store, version, migrations, count, check_all));
-    } else if (version == 0) {
+    ESP_TRY_OUT(esp_store_check(version, store, migrations, count));
+    if (mode == ESP_STORE_READ && *version == 0) {
         status = esp_fail(ESP_NOT_FOUND, "%s: empty: nothing has been run yet", path);
         goto out;
+    }
+    *out = store;
+    store = NULL;
+out:
+    esp_store_close(store);
+    return status;
+}
+
+int esp_store_open_with(esp_store **out, const char *path, esp_store_mode mode,
+                        const esp_migration *migrations, int count, bool check_all)
+{
+    int version = 0;
+    int status = ESP_OK;
+    esp_store *store = NULL;
+    *out = NULL;
+    if (mode == ESP_STORE_WRITE && check_all) {
+        ESP_TRY_OUT(esp_filesystem_check(path));
+    }
+    ESP_TRY_OUT(esp_store_connect(&store, &version, path, mode, migrations, count));
+    if (mode == ESP_STORE_WRITE) {
+        ESP_TRY_OUT(prepare_for_writing(store, version, migrations, count, check_all));
     } else if (version < migrations[count - 1].version) {
         status = esp_fail(ESP_STORE,
                           "%s: written by an older espalier (schema version %d, this program reads "
-                          "%d): `espalier run` brings it up to date, after a backup",
+                          "%d): `espalier db migrate` brings it up to date, after a backup",
                           path, version, migrations[count - 1].version);
         goto out;
     }

@@ -23,6 +23,10 @@ const char *esp_store_path(const esp_store *store);
 /* --db, else ESPALIER_DB, else results/espalier.db. */
 const char *esp_store_default_path(const char *option);
 
+/* The name of a file beside the database, "<path><suffix>", the same for all names of it: a symbolic
+ * link is followed. Owned by the caller; NULL without memory. Thread: any. */
+char *esp_store_beside(const char *path, const char *suffix);
+
 /* ---- studies: what is planned ---------------------------------------------------------------- */
 
 typedef struct esp_store_param {

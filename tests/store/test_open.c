@@ -1,6 +1,9 @@
 /* Opening: what is made, what is refused, and that what is refused stays as it was. */
 #include "store/store_fixture.h"
 
+#include <glob.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -255,6 +258,103 @@ static void test_migration__after_a_backup_whole_or_not_at_all(void **state)
     esp_store_close(store);
 }
 
+/* With no room for the backup, or for the steps, the file stays what it was; in a child, since the
+ * limit of file sizes cannot be raised again. */
+static void test_migration__no_room(void **state)
+{
+    const fixture *db = *state;
+    int count = 0;
+    const esp_migration *ours = esp_store_migrations(&count);
+    const esp_migration sound[] = {ours[0], {2, "ALTER TABLE trial ADD COLUMN note TEXT"}};
+    make_empty_store(db);
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        esp_store *store = NULL;
+        const struct rlimit limit = {.rlim_cur = 65536, .rlim_max = 65536};
+        signal(SIGXFSZ, SIG_IGN);
+        setrlimit(RLIMIT_FSIZE, &limit);
+        const int status = esp_store_open_with(&store, db->path, ESP_STORE_WRITE, sound, 2, true);
+        _exit(status != ESP_STORE                                        ? 1
+              : strstr(esp_message(), "backup before migrating") == NULL ? 2
+              : strstr(esp_message(), "File too large") == NULL          ? 3
+                                                                         : 0);
+    }
+    int outcome = 0;
+    assert_int_equal(waitpid(child, &outcome, 0), child);
+    assert_int_equal(outcome, 0);
+    char pattern[128];
+    glob_t found = {0};
+    snprintf(pattern, sizeof pattern, "%s.before*", db->path);
+    assert_int_equal(glob(pattern, 0, NULL, &found), GLOB_NOMATCH);
+    ASSERT_ROW(db->path, "SELECT * FROM pragma_user_version", "1");
+    ASSERT_ROW(db->path, "SELECT * FROM pragma_integrity_check", "ok");
+}
+
+/* Kilobytes of the log after 4000 pages were written in 400 transactions of this store. */
+static long log_after_many_writes(const fixture *db, esp_store *store)
+{
+    for (int i = 0; i < 400; i++) {
+        assert_int_equal(sqlite3_exec(store->db, "UPDATE revision SET title = hex(randomblob(20000))",
+                                      NULL, NULL, NULL),
+                         SQLITE_OK);
+    }
+    char name[128];
+    struct stat information;
+    snprintf(name, sizeof name, "%s-wal", db->path);
+    assert_int_equal(stat(name, &information), 0);
+    return (long)(information.st_size / 1024);
+}
+
+static void test_log__starts_over_and_grows_under_a_long_reader_only(void **state)
+{
+    const fixture *db = *state;
+    fixture_study study;
+    fixture_make_study(&study, "s", "t", 1, 0);
+    fixture_register(db->path, &study);
+    esp_store *store = NULL, *reader = NULL;
+    esp_rows *rows = NULL;
+    bool has_row = false;
+    ASSERT_OK(esp_store_open(&store, db->path, ESP_STORE_WRITE));
+    const long usual = log_after_many_writes(db, store);
+    assert_in_range(usual, 1000, 6000); /* a checkpoint every 1000 pages of 4 kB, and some more */
+    ASSERT_OK(esp_store_open(&reader, db->path, ESP_STORE_READ));
+    ASSERT_OK(esp_rows_open(&rows, reader, "SELECT trial_id FROM trial"));
+    ASSERT_OK(esp_rows_step(rows, &has_row));
+    const long held = log_after_many_writes(db, store);
+    assert_in_range(held, 12000, 40000);
+    /* The reader is still where it was, and what it sees is whole. */
+    ASSERT_OK(esp_rows_step(rows, &has_row));
+    assert_true(has_row);
+    esp_rows_close(rows);
+    esp_store_close(reader);
+    /* Without it the log is used from its beginning again: it grows no more. */
+    assert_in_range(log_after_many_writes(db, store), held, held + 500);
+    int64_t limit = 0;
+    ASSERT_OK(esp_sql_integer(&limit, store, "PRAGMA journal_size_limit", 0));
+    assert_int_equal(limit, 64 << 20);
+    esp_store_close(store);
+}
+
+static void test_links__lead_to_the_file(void **state)
+{
+    const fixture *db = *state;
+    char link_name[128];
+    esp_store *store = NULL;
+    snprintf(link_name, sizeof link_name, "%s/link.db", db->folder);
+    make_empty_store(db);
+    assert_int_equal(symlink(db->path, link_name), 0);
+    ASSERT_OK(esp_store_open(&store, link_name, ESP_STORE_WRITE));
+    esp_store_close(store);
+    assert_int_equal(remove(db->path), 0);
+    const esp_store_mode modes[] = {ESP_STORE_READ, ESP_STORE_WRITE};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(esp_store_open(&store, link_name, modes[i]), ESP_STORE);
+        ASSERT_CONTAINS(esp_message(), "a symbolic link to a file that is not there");
+    }
+    assert_int_not_equal(access(db->path, F_OK), 0);
+}
+
 static void test_rows__read_only_and_one_statement(void **state)
 {
     const fixture *db = *state;
@@ -351,6 +451,9 @@ int main(void)
         TEST(test_refused__damaged_files),
         TEST(test_permissions__told_and_read_only_folders_readable),
         TEST(test_migration__after_a_backup_whole_or_not_at_all),
+        TEST(test_migration__no_room),
+        TEST(test_log__starts_over_and_grows_under_a_long_reader_only),
+        TEST(test_links__lead_to_the_file),
         TEST(test_rows__read_only_and_one_statement),
         TEST(test_lookup__without_writing),
         TEST(test_reader__while_a_writer_writes),
