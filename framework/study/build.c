@@ -189,9 +189,17 @@ static void check_overridden(builder *b, const char *phase, const char *path, co
 static json_t *complete_phase(builder *b, const char *name)
 {
     esp_reading *r = b->r;
+    const esp_tree_pool_mark here = esp_tree_pool_here(r->pool);
     const char *path = esp_tree_pool_format(r->pool, "phases.%s", name);
-    esp_node *tree = esp_node_copy(r->pool, b->draft->tree);
-    const esp_node *set = esp_node_find(tree, esp_tree_pool_format(r->pool, "%s.set", path));
+    const esp_node *whole = b->draft->tree;
+    const esp_node *set = esp_node_find(whole, esp_tree_pool_format(r->pool, "%s.set", path));
+    esp_node *tree = esp_node_make(r->pool, ESP_NODE_MAP, whole->mark);
+    for (int i = 0; i < whole->n; i++) {
+        if (strcmp(whole->keys[i], "phases") != 0) {
+            esp_node_append(r->pool, tree, whole->keys[i], whole->key_marks[i],
+                            esp_node_copy(r->pool, whole->items[i]));
+        }
+    }
     for (int i = 0; set != NULL && set->type == ESP_NODE_MAP && i < set->n; i++) {
         check_overridden(b, name, set->keys[i], set->items[i]);
         esp_key_ref ref;
@@ -203,6 +211,7 @@ static json_t *complete_phase(builder *b, const char *name)
     json_t *stage = complete_stage(b, tree);
     json_object_update(phase, stage);
     json_decref(stage);
+    esp_tree_pool_rewind(r->pool, here);
     return phase;
 }
 
@@ -429,6 +438,7 @@ bool esp_cell_build(esp_cell *out, esp_reading *r, const esp_draft *draft)
 {
     *out = (esp_cell){.reference = -1};
     builder b = {.r = r, .draft = draft, .cell = out, .sound = true, .plugins_known = true};
+    const esp_tree_pool_mark here = esp_tree_pool_here(r->pool);
     b.config = json_object();
     build_data(&b);
     build_model(&b);
@@ -453,5 +463,6 @@ bool esp_cell_build(esp_cell *out, esp_reading *r, const esp_draft *draft)
         esp_cell_describe(&b);
     }
     json_decref(b.config);
+    esp_tree_pool_rewind(r->pool, here);
     return b.sound;
 }

@@ -16,8 +16,7 @@ static void add_key(esp_reading *r, json_t *side, esp_mark mark, const char *key
         return;
     }
     if (strcmp(key, "variant") == 0) {
-        esp_report_word_check(r, value, esp_node_text(r->pool, value), esp_variant_names(r),
-                              "variant");
+        esp_report_word_check(r, value, esp_node_text(r->pool, value), r->variant_names, "variant");
     } else {
         esp_report_key_check(r, mark, key);
     }
@@ -88,17 +87,24 @@ static esp_severity severity_of(const esp_reading *r)
     return r->n_sets > 0 ? ESP_WARNING : ESP_ERROR;
 }
 
-static void check_pair(esp_reading *r, const esp_node *pair, const esp_contrast_side sides[2],
-                       const esp_contrast_cell *cells, int n_cells)
+/* Complains of a pair that compares nothing, as long as *n_left comparisons allow to find out. */
+static void check_pair(int *n_left, esp_reading *r, const esp_node *pair,
+                       const esp_contrast_side sides[2], const esp_contrast_cell *cells,
+                       int n_cells)
 {
     int n_like[2] = {0, 0}, n_pairs = 0;
+    *n_left -= n_cells;
+    if (*n_left < 0) {
+        return;
+    }
     for (int a = 0; a < n_cells; a++) {
         n_like[1] += esp_contrast_is(&cells[a], &sides[1]);
         if (!esp_contrast_is(&cells[a], &sides[0])) {
             continue;
         }
         n_like[0]++;
-        for (int b = 0; b < n_cells && n_pairs == 0; b++) {
+        for (int b = 0; b < n_cells && n_pairs == 0 && *n_left > 0; b++) {
+            (*n_left)--;
             n_pairs += b != a && esp_contrast_is(&cells[b], &sides[1]) &&
                        esp_contrast_agree(&cells[a], &cells[b], sides);
         }
@@ -109,7 +115,7 @@ static void check_pair(esp_reading *r, const esp_node *pair, const esp_contrast_
                         "contrasts: no cell is like %s", esp_node_text(r->pool, pair->items[k]));
         }
     }
-    if (n_like[0] > 0 && n_like[1] > 0 && n_pairs == 0) {
+    if (n_like[0] > 0 && n_like[1] > 0 && n_pairs == 0 && *n_left > 0) {
         esp_problem(r->problems, severity_of(r), pair->mark,
                     "contrasts: no cell like %s has a partner like %s with the same value of every "
                     "swept key that they do not both name",
@@ -127,6 +133,7 @@ json_t *esp_contrasts_read(esp_reading *r, const esp_cell *cells, int n_cells)
         }
         return contrasts;
     }
+    int n_left = ESP_MAX_COMPARISONS;
     const esp_contrast_cell *described = r->cells_sound ? cells_of(r, cells, n_cells) : NULL;
     for (int i = 0; i < node->n; i++) {
         const esp_node *pair = node->items[i];
@@ -145,7 +152,7 @@ json_t *esp_contrasts_read(esp_reading *r, const esp_cell *cells, int n_cells)
                         esp_node_text(r->pool, pair->items[0]));
         } else if (described != NULL && esp_problems_errors(r->problems) == before) {
             const esp_contrast_side both[2] = {side_of(r, sides[0]), side_of(r, sides[1])};
-            check_pair(r, pair, both, described, n_cells);
+            check_pair(&n_left, r, pair, both, described, n_cells);
         }
         json_array_append_new(contrasts, json_pack("[oo]", sides[0], sides[1]));
     }

@@ -163,9 +163,9 @@ static json_t *text_map(esp_reading *r, const esp_node *published, const char *n
                         name, map->keys[i]);
             continue;
         }
-        if (keys_are_variants && !esp_word_in(esp_variant_names(r), map->keys[i])) {
+        if (keys_are_variants && !esp_word_in(r->variant_names, map->keys[i])) {
             esp_problem(r->problems, ESP_ERROR, map->key_marks[i], "unknown variant '%s'%s",
-                        map->keys[i], esp_word_hint(r->pool, map->keys[i], esp_variant_names(r)));
+                        map->keys[i], esp_word_hint(r->pool, map->keys[i], r->variant_names));
         }
         if (values_are_keys) {
             esp_report_key_check(r, value->mark, value->text);

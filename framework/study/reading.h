@@ -10,7 +10,24 @@
 #include "study/schema.h"
 #include "study/study.h"
 
-enum { ESP_MAX_TRIALS = 100000, ESP_MAX_CELLS = 10000 };
+/* Limits of a study: what is within them is read in seconds and some hundred megabytes. A fuzzer
+ * finds the way to them, over and over, so for it they are nearer. */
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+enum {
+    ESP_MAX_TRIALS = 1000,
+    ESP_MAX_CELLS = 100,
+    ESP_MAX_CELL_PHASES = 300,
+    ESP_MAX_COMPARISONS = 100000
+};
+#else
+enum {
+    ESP_MAX_TRIALS = 100000,
+    ESP_MAX_CELLS = 10000,
+    ESP_MAX_CELL_PHASES = 40000,  /* of all cells together */
+    ESP_MAX_COMPARISONS = 2000000 /* of cells, to see whether contrasts find partners */
+};
+#endif
+enum { ESP_MAX_DRAFT_BYTES = 256 << 20, ESP_MAX_EXCLUSIONS = 1000 };
 
 /* path = value, somewhere in a set, a grid or --set. */
 typedef struct esp_assignment {
@@ -48,9 +65,11 @@ typedef struct esp_reading {
     esp_mark defaults_mark;
     int n_variants;
     esp_variant *variants;
+    const char *variant_names; /* separated by spaces */
     int n_sets;
     esp_assignment *sets;
     int n_drafts;
+    int n_cell_phases; /* of all drafts */
     esp_draft *drafts;
     bool cells_sound; /* every draft became a cell: what needs all of them can be checked */
 } esp_reading;
@@ -77,9 +96,6 @@ json_t *esp_contrasts_read(esp_reading *r, const esp_cell *cells, int n_cells);
 
 /* The report's published section as JSON, null where there is none. Adds problems. */
 json_t *esp_published_read(esp_reading *r, const esp_node *report);
-
-/* All variants' names, separated by spaces. */
-const char *esp_variant_names(esp_reading *r);
 
 /* Adds a problem at node unless word is one of the known ones (separated by spaces). */
 void esp_report_word_check(esp_reading *r, const esp_node *node, const char *word,

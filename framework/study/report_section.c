@@ -6,15 +6,6 @@
 
 static const char figures[] = "learning_curve leaf_heatmap seed_dots";
 
-const char *esp_variant_names(esp_reading *r)
-{
-    const char *names = "";
-    for (int i = 0; i < r->n_variants; i++) {
-        names = esp_tree_pool_format(r->pool, "%s%s%s", names, i ? " " : "", r->variants[i].name);
-    }
-    return names;
-}
-
 void esp_report_word_check(esp_reading *r, const esp_node *node, const char *word,
                            const char *known, const char *what)
 {
@@ -46,7 +37,7 @@ static void check_key(esp_reading *r, const esp_node *node, const char *text)
 
 static void check_variant(esp_reading *r, const esp_node *node, const char *text)
 {
-    esp_report_word_check(r, node, text, esp_variant_names(r), "variant");
+    esp_report_word_check(r, node, text, r->variant_names, "variant");
 }
 
 static void check_figure(esp_reading *r, const esp_node *node, const char *text)

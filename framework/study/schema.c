@@ -30,17 +30,17 @@ const char *esp_word_hint(esp_tree_pool *pool, const char *word, const char *wor
     const char *candidates[MAX_CANDIDATES];
     size_t count = 0;
     char *copy = esp_tree_pool_format(pool, "%s", words ? words : "");
-    const char *known = "";
     for (char *save = NULL, *at = strtok_r(copy, " ", &save); at != NULL && count < MAX_CANDIDATES;
          at = strtok_r(NULL, " ", &save)) {
         candidates[count++] = at;
-        known = esp_tree_pool_format(pool, "%s%s%s", known, *known ? ", " : "", at);
     }
     const char *meant = esp_text_suggest(word, candidates, count);
     if (meant != NULL) {
         return esp_tree_pool_format(pool, "; did you mean '%s'?", meant);
     }
-    return *known ? esp_tree_pool_format(pool, "; known: %s", known) : "";
+    return count > 0 ? esp_tree_pool_format(pool, "; known: %s",
+                                            esp_tree_pool_join(pool, candidates, count, ", "))
+                     : "";
 }
 
 bool esp_label_is_sound(const char *name, bool dots)

@@ -210,12 +210,8 @@ static bool cell_matches(esp_reading *r, const esp_cell *cell, const char *patte
 
 static void complain_of_only(esp_reading *r, const char *pattern)
 {
-    const char *names = "";
-    for (int i = 0; i < r->n_variants; i++) {
-        names = esp_tree_pool_format(r->pool, "%s%s%s", names, i ? " " : "", r->variants[i].name);
-    }
     esp_problem(r->problems, ESP_ERROR, (esp_mark){ESP_IN_ONLY, 1, 1}, "no cell matches '%s'%s",
-                pattern, esp_word_hint(r->pool, pattern, names));
+                pattern, esp_word_hint(r->pool, pattern, r->variant_names));
 }
 
 /* ---- trials --------------------------------------------------------------------------------- */
@@ -284,7 +280,7 @@ static void plan_seeds(seed_plan *out, esp_reading *r, const char *option)
         esp_seeds_read(&out->asked, &out->n_asked, r, asked);
     }
     /* A quadratic search is fine for seeds people write; thousands of both are not. */
-    if ((double)out->n_asked * out->n_planned > 1e9) {
+    if ((double)out->n_asked * out->n_planned > 1e8) {
         esp_problem(r->problems, ESP_ERROR, mark, "too many seeds");
         out->n_asked = 0;
     }

@@ -159,8 +159,10 @@ void esp_sweep_read(esp_reading *r)
     if (n == 0) {
         r->variants[0] =
             (esp_variant){.name = "default", .mark = r->defaults_mark, .grid = grid, .zip = zip};
+        r->variant_names = "default";
         return;
     }
+    r->variant_names = esp_tree_pool_join(r->pool, variants->keys, (size_t)n, " ");
     const char *reference = NULL;
     for (int i = 0; i < n; i++) {
         esp_variant *it = &r->variants[i];
@@ -269,11 +271,10 @@ static bool phase_is_there(esp_reading *r, const esp_node *tree, const char *pat
     if (esp_node_get(phases, name) != NULL) {
         return true;
     }
-    const char *names = "";
-    for (int i = 0; phases != NULL && phases->type == ESP_NODE_MAP && i < phases->n; i++) {
-        names = esp_tree_pool_format(r->pool, "%s%s%s", names, i ? " " : "", phases->keys[i]);
-    }
     if (complain) {
+        bool listed = phases != NULL && phases->type == ESP_NODE_MAP;
+        const char *names =
+            listed ? esp_tree_pool_join(r->pool, phases->keys, (size_t)phases->n, " ") : "";
         esp_problem(r->problems, ESP_ERROR, mark,
                     "unknown key '%s' in phases%s (a phase is added by its map, phases.%s: {..})",
                     name, esp_word_hint(r->pool, name, names), name);
@@ -318,7 +319,27 @@ static void make_draft(esp_reading *r, const esp_variant *variant, const axis *a
     }
 }
 
-static void expand_variant(esp_reading *r, const esp_variant *variant)
+/* Within the number of cells there may still be too much in each. */
+static bool too_large(esp_reading *r, const esp_variant *variant)
+{
+    const esp_node *phases = esp_node_get(r->drafts[r->n_drafts - 1].tree, "phases");
+    r->n_cell_phases += phases != NULL && phases->type == ESP_NODE_MAP ? phases->n : 0;
+    if (r->n_cell_phases > ESP_MAX_CELL_PHASES) {
+        esp_problem(r->problems, ESP_ERROR, variant->mark,
+                    "the phases of all cells together are more than %d", ESP_MAX_CELL_PHASES);
+        return true;
+    }
+    if (esp_tree_pool_bytes(r->pool) > ESP_MAX_DRAFT_BYTES) {
+        esp_problem(r->problems, ESP_ERROR, variant->mark,
+                    "the configurations of all cells together are larger than %d MB",
+                    ESP_MAX_DRAFT_BYTES >> 20);
+        return true;
+    }
+    return false;
+}
+
+/* false where the cells are too many or too large; said. */
+static bool expand_variant(esp_reading *r, const esp_variant *variant)
 {
     int n_grid = variant->grid != NULL ? variant->grid->n : 0;
     int n_zip = variant->zip != NULL ? variant->zip->n : 0;
@@ -352,16 +373,19 @@ static void expand_variant(esp_reading *r, const esp_variant *variant)
         esp_problem(r->problems, ESP_ERROR, variant->mark,
                     "variant '%s' makes %.0f cells; a study has at most %d", variant->name, crossed,
                     ESP_MAX_CELLS);
-        return;
+        return false;
     }
     for (;;) {
         make_draft(r, variant, axes, n_axes, at);
+        if (too_large(r, variant)) {
+            return false;
+        }
         int a = n_axes - 1;
         while (a >= 0 && ++at[a] == axes[a].n_values) {
             at[a--] = 0;
         }
         if (a < 0) {
-            return;
+            return true;
         }
     }
 }
@@ -476,7 +500,10 @@ void esp_sweep_expand(esp_reading *r)
 {
     r->drafts = esp_tree_pool_take(r->pool, sizeof *r->drafts * ESP_MAX_CELLS);
     for (int i = 0; i < r->n_variants; i++) {
-        expand_variant(r, &r->variants[i]);
+        if (!expand_variant(r, &r->variants[i])) {
+            r->n_drafts = 0; /* one mistake in thousands of cells would be said for each */
+            return;
+        }
     }
     for (int i = 0; i < r->n_sets; i++) {
         const esp_assignment *set = &r->sets[i];
@@ -497,10 +524,17 @@ void esp_sweep_expand(esp_reading *r)
         esp_problem(r->problems, ESP_ERROR, exclusions->mark, "exclude must be a list of maps");
         return;
     }
+    if (exclusions->n > ESP_MAX_EXCLUSIONS) {
+        esp_problem(r->problems, ESP_ERROR, exclusions->mark, "exclude lists more than %d maps",
+                    ESP_MAX_EXCLUSIONS);
+        return;
+    }
+    const esp_tree_pool_mark here = esp_tree_pool_here(r->pool);
     for (int i = 0; i < exclusions->n; i++) {
         if (check_exclusion(r, exclusions->items[i])) {
             exclude(r, exclusions->items[i]);
         }
+        esp_tree_pool_rewind(r->pool, here);
     }
     if (r->n_drafts == 0 && r->n_variants > 0 && esp_problems_errors(r->problems) == 0) {
         esp_problem(r->problems, ESP_ERROR, exclusions->mark, "every cell is excluded");

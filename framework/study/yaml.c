@@ -5,7 +5,9 @@
 
 #include "study/yaml_tree.h"
 
-enum { MAX_DEPTH = 24, MAX_BYTES = 4 << 20 };
+/* Far beyond any study, and small enough that what goes through all pairs of keys is done at once.
+ */
+enum { MAX_DEPTH = 24, MAX_BYTES = 4 << 20, MAX_NODES = 200000, MAX_KEYS = 5000 };
 
 typedef struct reader {
     yaml_parser_t parser;
@@ -14,6 +16,7 @@ typedef struct reader {
     const char *text;
     size_t count;
     int source;
+    int n_nodes;
     bool stopped; /* nothing more can be read */
 } reader;
 
@@ -95,6 +98,11 @@ static void read_map(reader *r, esp_node *map, int depth)
         if (key == NULL || value == NULL) {
             continue;
         }
+        if (map->n == MAX_KEYS) {
+            esp_problem(r->problems, ESP_ERROR, key->mark, "a map of more than %d keys", MAX_KEYS);
+            r->stopped = true;
+            return;
+        }
         int first = key->type == ESP_NODE_SCALAR ? esp_node_index(map, key->text) : -1;
         if (key->type != ESP_NODE_SCALAR || *key->text == '\0') {
             esp_problem(r->problems, ESP_ERROR, key->mark, "a key must be a word");
@@ -146,6 +154,11 @@ static esp_node *read_node(reader *r, yaml_event_t *event, int depth)
     esp_mark mark = mark_at(r, event->start_mark);
     if (depth > MAX_DEPTH) {
         esp_problem(r->problems, ESP_ERROR, mark, "nested deeper than %d levels", MAX_DEPTH);
+        r->stopped = true;
+        return NULL;
+    }
+    if (++r->n_nodes > MAX_NODES) {
+        esp_problem(r->problems, ESP_ERROR, mark, "more than %d values", MAX_NODES);
         r->stopped = true;
         return NULL;
     }

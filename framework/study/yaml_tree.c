@@ -22,6 +22,7 @@ struct block {
 
 struct esp_tree_pool {
     block *first;
+    size_t bytes; /* of all blocks */
 };
 
 int esp_tree_pool_create(esp_tree_pool **out)
@@ -54,6 +55,7 @@ void *esp_tree_pool_take(esp_tree_pool *pool, size_t bytes)
         it->capacity = capacity;
         it->next = pool->first;
         pool->first = it;
+        pool->bytes += capacity;
     }
     void *taken = it->bytes + it->used;
     it->used += bytes;
@@ -72,6 +74,44 @@ char *esp_tree_pool_format(esp_tree_pool *pool, const char *format, ...)
     va_end(again);
     va_end(args);
     return text;
+}
+
+const char *esp_tree_pool_join(esp_tree_pool *pool, const char *const *words, size_t n_words,
+                               const char *separator)
+{
+    size_t size = 1;
+    for (size_t i = 0; i < n_words; i++) {
+        size += strlen(words[i]) + strlen(separator);
+    }
+    char *text = esp_tree_pool_take(pool, size), *end = text;
+    for (size_t i = 0; i < n_words; i++) {
+        end = stpcpy(stpcpy(end, i > 0 ? separator : ""), words[i]);
+    }
+    return text;
+}
+
+esp_tree_pool_mark esp_tree_pool_here(const esp_tree_pool *pool)
+{
+    return (esp_tree_pool_mark){pool->first, pool->first != NULL ? pool->first->used : 0};
+}
+
+void esp_tree_pool_rewind(esp_tree_pool *pool, esp_tree_pool_mark mark)
+{
+    while (pool->first != mark.block) {
+        block *next = pool->first->next;
+        pool->bytes -= pool->first->capacity;
+        free(pool->first);
+        pool->first = next;
+    }
+    if (pool->first != NULL) {
+        memset(pool->first->bytes + mark.used, 0, pool->first->used - mark.used);
+        pool->first->used = mark.used;
+    }
+}
+
+size_t esp_tree_pool_bytes(const esp_tree_pool *pool)
+{
+    return pool->bytes;
 }
 
 /* ---- nodes ---------------------------------------------------------------------------------- */
@@ -190,13 +230,13 @@ const char *esp_node_text(esp_tree_pool *pool, const esp_node *node)
         return esp_node_is_null(node) ? "null" : node->text;
     }
     bool is_map = node->type == ESP_NODE_MAP;
-    const char *text = is_map ? "{" : "[";
+    const char **words = esp_tree_pool_take(pool, sizeof *words * (size_t)(node->n + 1));
     for (int i = 0; i < node->n; i++) {
-        text = esp_tree_pool_format(pool, "%s%s%s%s%s", text, i ? ", " : "",
-                                    is_map ? node->keys[i] : "", is_map ? ": " : "",
-                                    esp_node_text(pool, node->items[i]));
+        const char *item = esp_node_text(pool, node->items[i]);
+        words[i] = is_map ? esp_tree_pool_format(pool, "%s: %s", node->keys[i], item) : item;
     }
-    return esp_tree_pool_format(pool, "%s%s", text, is_map ? "}" : "]");
+    return esp_tree_pool_format(pool, is_map ? "{%s}" : "[%s]",
+                                esp_tree_pool_join(pool, words, (size_t)node->n, ", "));
 }
 
 /* ---- paths ---------------------------------------------------------------------------------- */

@@ -19,6 +19,19 @@ void esp_tree_pool_destroy(esp_tree_pool *pool);
 void *esp_tree_pool_take(esp_tree_pool *pool, size_t bytes);
 char *esp_tree_pool_format(esp_tree_pool *pool, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* All words with separator between them. */
+const char *esp_tree_pool_join(esp_tree_pool *pool, const char *const *words, size_t n_words,
+                               const char *separator);
+
+/* Gives back what was taken since a mark, for work that is done once a cell. */
+typedef struct esp_tree_pool_mark {
+    const void *block;
+    size_t used;
+} esp_tree_pool_mark;
+esp_tree_pool_mark esp_tree_pool_here(const esp_tree_pool *pool);
+void esp_tree_pool_rewind(esp_tree_pool *pool, esp_tree_pool_mark mark);
+/* What the pool holds of the system's memory. */
+size_t esp_tree_pool_bytes(const esp_tree_pool *pool);
 
 /* ---- nodes ---------------------------------------------------------------------------------- */
 
@@ -76,8 +89,8 @@ void esp_node_assign(esp_tree_pool *pool, esp_node *root, const char *path, esp_
 /* ---- reading -------------------------------------------------------------------------------- */
 
 /* Reads YAML text: *out NULL where it cannot be read. Adds every mistake found to problems: syntax,
- * duplicate keys, anchors and aliases, merge keys, tags, depth, bytes that are not UTF-8. source is
- * the marks' source. */
+ * duplicate keys, anchors and aliases, merge keys, tags, depth, size, bytes that are not UTF-8.
+ * source is the marks' source. */
 void esp_yaml_read(esp_node **out, esp_tree_pool *pool, esp_problems *problems, const char *text,
                    size_t count, int source);
 

@@ -18,7 +18,8 @@ logged "configured fuzz" build/fuzz-configure.log cmake --preset fuzz
 logged "built fuzz" build/fuzz-build.log cmake --build --preset fuzz
 
 export OPENBLAS_NUM_THREADS=1
-export ASAN_OPTIONS="detect_leaks=1:strict_string_checks=1${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
+# A small quarantine, so that memory counted is memory used.
+export ASAN_OPTIONS="detect_leaks=1:strict_string_checks=1:quarantine_size_mb=16:malloc_context_size=8${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
 
 # New inputs go to build/fuzz/corpus and are used again; the committed corpus is only read. A single
