@@ -96,10 +96,16 @@ for db in more_studies.db more_epochs.db; do
     no_more 1.1 base.db $db ls bench_000
     no_more 1.1 base.db $db query spread --set study=bench_000
 done
-for verb in status ls 'query failed' 'query spread' "show $trial"; do
+# What a plan costs does not grow with the trials of its size that are stored.
+"$ESPALIER" query "SELECT r.text FROM revision r JOIN study s ON s.current_revision = r.id
+    WHERE s.name = 'bench_000'" --format json --db base.db |
+    python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["text"], end="")' >bench_000.yaml
+no_more 1.1 base.db more_studies.db plan bench_000.yaml
+for verb in status ls 'query failed' 'query spread'; do
     # shellcheck disable=SC2086
     no_more 1.1 base.db more_epochs.db $verb
     # shellcheck disable=SC2086
     no_more 3.3 base.db more_studies.db $verb
 done
+no_more 3.3 base.db more_studies.db show "$trial"
 [ "$failures" = 0 ]
