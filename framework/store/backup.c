@@ -1,6 +1,7 @@
 #include "store/backup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,8 +65,16 @@ int esp_store_copy(const char *path, esp_store *store)
         return esp_fail(ESP_MEMORY, "%s: no memory", path);
     }
     remove_copy(temporary);
-    int status = sqlite3_open(temporary, &copy) == SQLITE_OK ? copy_into(copy, path, store)
-                                                             : copy_failed(copy, path);
+    int status = ESP_OK;
+    const int file = open(temporary, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+    if (file < 0 || close(file) != 0) { /* SQLite would not say why */
+        status = esp_fail(ESP_STORE, "%s: cannot be written: %s; name another file", path,
+                          strerror(errno));
+    } else if (sqlite3_open(temporary, &copy) != SQLITE_OK) {
+        status = copy_failed(copy, path);
+    } else {
+        status = copy_into(copy, path, store);
+    }
     sqlite3_close(copy);
     if (status == ESP_OK && rename(temporary, path) != 0) {
         status = esp_fail(ESP_STORE, "%s: %s; name another file", path, strerror(errno));

@@ -15,14 +15,15 @@ typedef struct esp_merge_count {
 typedef void esp_merge_conflict(void *context, const char *words);
 
 /* Copies studies, revisions, cells, trials, attempts, environments, epochs, metrics and selections
- * of the database `other` into the store, open for writing, and the checkpoints of these trials. A trial is its trial_id, a revision its study's name and hash, a cell its label. What is
- * further on replaces what is less (done, begun, planned), an epoch that differs from one replaced
- * is noted in digest_mismatch. Trials equally far agree where no epoch's digest differs; else, and
- * for cells of another configuration, it is a conflict, and the store keeps its own. The revision
- * run last stays the latest by time. Again, it changes nothing. One transaction; `other` is only
- * read. The caller holds the database's lock alone (lock.h). Errors: ESP_STORE, also while a run
- * writes to other, or where checkpoints cannot be copied: nothing is merged then; ESP_NOT_FOUND.
- * Thread: the store's. */
+ * of the database `other` into the store, open for writing, and the checkpoints of these trials. A
+ * trial is its trial_id, a revision its study's name and hash, a cell its label. What is further on
+ * replaces what is less (done, begun, planned), an epoch that differs from one replaced is noted in
+ * digest_mismatch. Trials equally far agree where no epoch's digest differs; else, and for cells of
+ * another configuration, it is a conflict, and the store keeps its own. The revision run last stays
+ * the latest by time. Again, it changes nothing. One transaction; `other` is only read. The caller
+ * holds the database's lock alone (lock.h). Errors: ESP_STORE, also while a run writes to other, or
+ * where checkpoints cannot be copied: nothing is merged then; ESP_NOT_FOUND. Thread: the store's.
+ */
 int esp_store_merge(esp_merge_count *count, esp_store *store, const char *other,
                     esp_merge_conflict *tell, void *context);
 

@@ -102,6 +102,26 @@ static int look_at_file(const char *path, esp_store_mode mode, bool *empty)
     return ESP_OK;
 }
 
+/* A reader of a file that may not be written leaves a log that may not be written either. */
+static int look_at_log(const char *path)
+{
+    static const char *const parts[] = {"-wal", "-shm"};
+    int status = ESP_OK;
+    for (int i = 0; i < 2 && status == ESP_OK; i++) {
+        char *name = esp_store_beside(path, parts[i]);
+        if (name == NULL) {
+            status = esp_fail(ESP_MEMORY, "%s: no memory", path);
+        } else if (access(name, R_OK | W_OK) != 0 && errno != ENOENT) {
+            status = esp_fail(ESP_STORE,
+                              "%s: no permission to read and write it (%s): give it those of %s, "
+                              "or name another with --db",
+                              name, strerror(errno), path);
+        }
+        free(name);
+    }
+    return status;
+}
+
 static int make_folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -277,8 +297,8 @@ int esp_store_connect(esp_store **out, int *version, const char *path, esp_store
     bool empty = false;
     *out = NULL;
     ESP_TRY(look_at_file(path, mode, &empty));
-    if (mode == ESP_STORE_WRITE && empty) {
-        ESP_TRY(make_folder_of(path));
+    if (mode == ESP_STORE_WRITE) {
+        ESP_TRY(empty ? make_folder_of(path) : look_at_log(path));
     }
     int status = ESP_OK;
     esp_store *store = calloc(1, sizeof *store);

@@ -11,7 +11,8 @@ command -v sqlite3 >/dev/null || exit 77
 if [ -z "${ESPALIER_TEST_MAY_MOUNT:-}" ]; then
     # mounts of a user namespace end with it
     if unshare -rm mount -t tmpfs none /mnt 2>/dev/null; then
-        ESPALIER_TEST_MAY_MOUNT=yes exec unshare -rm bash "${BASH_SOURCE[0]}"
+        ESPALIER_TEST_MAY_MOUNT=yes unshare -rm bash "${BASH_SOURCE[0]}"
+        exit
     fi
     ESPALIER_TEST_MAY_MOUNT=no
 fi
