@@ -474,6 +474,6 @@ static int run_store(int argc, char **argv)
 }
 
 const esp_bench_subject esp_bench_store = {
-    {"store", "epochs a second, what logging takes of a trial's time, how fast verbs read",
+    {"store", "epochs a second, the share of a trial logging takes, how fast verbs read",
      run_store},
     &parser};
