@@ -47,6 +47,15 @@ static int kept(int status)
     return status == ESP_OK ? ESP_OK : esp_fail(ESP_STORE, "%s", esp_message());
 }
 
+static int kept_file(int status)
+{
+    return status == ESP_OK ? ESP_OK
+                            : esp_fail(ESP_STORE,
+                                       "%s; free some space or look at the permissions, then start "
+                                       "again: finished epochs are kept",
+                                       esp_message());
+}
+
 static int store_epoch(const worker *w, int epoch, bool selected_later)
 {
     const esp_training *t = w->training;
@@ -100,7 +109,7 @@ static int write_state(worker *w)
     free(path);
     w->last_checkpoint = esp_clock_seconds();
     w->last_kept_state = w->training->epoch;
-    return kept(status);
+    return kept_file(status);
 }
 
 /* A checkpoint is due after so long or so many epochs, whichever comes first. */
@@ -117,7 +126,7 @@ static int write_model(const worker *w, const char *name, char *digest, const es
     ESP_TRY(path_in(&path, w, name));
     int status = esp_checkpoint_write_model(path, digest, w->training, parameters);
     free(path);
-    return kept(status);
+    return kept_file(status);
 }
 
 /* ---- epochs -----------------------------------------------------------------------------------
@@ -210,7 +219,7 @@ static int prepare(worker *w, int *first_epoch)
 {
     bool resumed = false;
     *first_epoch = 0;
-    ESP_TRY(kept(esp_file_make_directories(w->folder)));
+    ESP_TRY(kept_file(esp_file_make_directories(w->folder)));
     ESP_TRY(create(w));
     ESP_TRY(resume(w, &resumed));
     if (resumed) {

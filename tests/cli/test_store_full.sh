@@ -82,7 +82,7 @@ mkdir other
 for kilobytes in 4 16 40; do
     room other/x.db.checkpoints $kilobytes
     expect 3 "$ESPALIER" run study.yaml --db other/x.db
-    says "other/x.db.checkpoints" "No space left"
+    says "other/x.db.checkpoints" "No space left" "free some space" "start again"
     expect 0 "$ESPALIER" db check --db other/x.db
 done
 room other/x.db.checkpoints 4000

@@ -97,7 +97,7 @@ resumes d/x.db
 echo "== checkpoints that may not be written"
 half && chmod 0555 d/x.db.checkpoints
 expect 3 "$ESPALIER" run study.yaml --db d/x.db
-says "d/x.db.checkpoints/" "Permission denied"
+says "d/x.db.checkpoints/" "Permission denied" "look at the permissions"
 expect 0 "$ESPALIER" db check --db d/x.db
 expect 3 "$ESPALIER" db merge whole.db --db d/x.db
 says "d/x.db.checkpoints/" "Permission denied" "merge again"
