@@ -34,10 +34,16 @@ static bool same_code(const json_t *a, const json_t *b, const esp_cell *cell)
 int esp_stale_check(bool *stale, esp_store *store, int64_t trial_key, const esp_cell *cell,
                     const char *environment)
 {
+    /* Of both only what counts here, as the rest may hold long diffs and trials are many; no
+     * row where they are the same. */
     static const char sql[] =
-        "SELECT environment.content FROM attempt JOIN environment "
-        "ON environment.id = attempt.environment WHERE attempt.trial = :trial "
-        "AND attempt.status = 'done' ORDER BY attempt.number DESC LIMIT 1";
+        "SELECT json_object('executable_sha256', content ->> '$.executable_sha256',"
+        " 'plugins', content -> '$.plugins'),"
+        " json_object('executable_sha256', :mine ->> '$.executable_sha256',"
+        " 'plugins', :mine -> '$.plugins')"
+        " FROM attempt JOIN environment ON environment.id = attempt.environment"
+        " WHERE attempt.id = (SELECT id FROM attempt WHERE trial = :trial AND status = 'done'"
+        " ORDER BY number DESC LIMIT 1) AND content <> :mine";
     esp_rows *rows = NULL;
     bool has_row = false;
     json_t *mine = NULL, *its = NULL;
@@ -45,10 +51,11 @@ int esp_stale_check(bool *stale, esp_store *store, int64_t trial_key, const esp_
     *stale = false;
     ESP_TRY_OUT(esp_rows_open(&rows, store, sql));
     ESP_TRY_OUT(esp_rows_bind_integer(rows, ":trial", trial_key));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":mine", environment));
     ESP_TRY_OUT(esp_rows_step(rows, &has_row));
-    if (has_row && esp_rows_text(rows, 0) != NULL && strcmp(esp_rows_text(rows, 0), environment)) {
-        mine = json_loads(environment, 0, NULL);
+    if (has_row) {
         its = json_loads(esp_rows_text(rows, 0), 0, NULL);
+        mine = json_loads(esp_rows_text(rows, 1), 0, NULL);
         *stale = !same_code(mine, its, cell);
     }
 out:
