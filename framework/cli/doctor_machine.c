@@ -1,0 +1,253 @@
+/* espalier doctor: the machine. */
+#include <glob.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "cli/doctor.h"
+#include "core/file.h"
+#include "core/status.h"
+#include "nn/blas.h"
+
+/* The first line of a small file of /sys or /proc; false where it cannot be read. */
+static bool first_line(char *out, size_t size, const char *path)
+{
+    FILE *file = fopen(path, "r");
+    const bool is_read = file != NULL && fgets(out, (int)size, file) != NULL;
+    if (file != NULL) {
+        fclose(file);
+    }
+    if (is_read) {
+        out[strcspn(out, "\n")] = '\0';
+    }
+    return is_read;
+}
+
+static void look_at_blas(doctor_findings *all)
+{
+    const char *better = esp_blas_better_kernel(), *coretype = getenv("OPENBLAS_CORETYPE");
+    const char *threads = getenv("OPENBLAS_NUM_THREADS");
+    if (coretype != NULL) {
+        esp_doctor_found(all, DOCTOR_WARNING, "BLAS kernel",
+                         "unset OPENBLAS_CORETYPE, unless it is meant",
+                         "%s, by OPENBLAS_CORETYPE=%s; numbers differ between kernels",
+                         esp_blas_kernel(), coretype);
+    } else if (better != NULL) {
+        esp_doctor_found(
+            all, DOCTOR_FINE, "BLAS kernel", "",
+            "OpenBLAS does not know this processor and takes %s; run, plan and eval start again "
+            "with OPENBLAS_CORETYPE=%s by themselves",
+            esp_blas_kernel(), better);
+    } else {
+        esp_doctor_found(all, DOCTOR_FINE, "BLAS kernel", "", "%s", esp_blas_kernel());
+    }
+    if (esp_blas_prepare() != ESP_OK) {
+        esp_doctor_found(all, DOCTOR_ERROR, "BLAS threads", "set OPENBLAS_NUM_THREADS=1", "%s",
+                         esp_message());
+    } else {
+        esp_doctor_found(all, DOCTOR_FINE, "BLAS threads", "", "one a trial%s%s%s",
+                         threads != NULL && strcmp(threads, "1") != 0 ? "; OPENBLAS_NUM_THREADS="
+                                                                      : "",
+                         threads != NULL && strcmp(threads, "1") != 0 ? threads : "",
+                         threads != NULL && strcmp(threads, "1") != 0 ? " is overruled" : "");
+    }
+}
+
+/* ---- cores -------------------------------------------------------------------------------------
+ */
+
+/* Cores' worth of time that a control group allows, 0 where it sets no limit. */
+static double quota_of(const char *folder)
+{
+    char path[4400], text[128];
+    double quota = 0, period = 0;
+    snprintf(path, sizeof path, "%s/cpu.max", folder);
+    if (first_line(text, sizeof text, path)) {
+        return sscanf(text, "%lf %lf", &quota, &period) == 2 && period > 0 ? quota / period : 0;
+    }
+    snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", folder);
+    const bool has_quota = first_line(text, sizeof text, path);
+    quota = has_quota ? strtod(text, NULL) : 0;
+    snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);
+    period = first_line(text, sizeof text, path) ? strtod(text, NULL) : 0;
+    return quota > 0 && period > 0 ? quota / period : 0;
+}
+
+/* The smallest quota of this process's control group and those around it, of either version. */
+static double cpu_quota(void)
+{
+    char line[4096], folder[4300];
+    double least = 0;
+    FILE *file = fopen("/proc/self/cgroup", "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        const char *names = strchr(line, ':');
+        char *path = names != NULL ? strchr(names + 1, ':') : NULL;
+        const bool is_second = strncmp(line, "0::", 3) == 0;
+        if (path == NULL ||
+            (!is_second && strncmp(names, ":cpu:", 5) != 0 && strncmp(names, ":cpu,", 5) != 0)) {
+            continue;
+        }
+        for (char *end = path + strlen(path); end != NULL; end = strrchr(path, '/')) {
+            *end = '\0';
+            snprintf(folder, sizeof folder, "/sys/fs/cgroup%s%s", is_second ? "" : "/cpu",
+                     path + 1 < end ? path + 1 : "");
+            const double quota = quota_of(folder);
+            least = quota > 0 && (least == 0 || quota < least) ? quota : least;
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return least;
+}
+
+static void look_at_cores(doctor_findings *all)
+{
+    double load = 0;
+    char smt[16];
+    cpu_set_t mask;
+    const long online = sysconf(_SC_NPROCESSORS_ONLN);
+    const int mine = sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : (int)online;
+    const double quota = cpu_quota();
+    const bool has_smt =
+        first_line(smt, sizeof smt, "/sys/devices/system/cpu/smt/active") && smt[0] == '1';
+    esp_doctor_found(all, DOCTOR_FINE, "cores", "", "%d for this process, of %ld%s", mine, online,
+                     has_smt ? "; two of them share a core: a trial each is faster than one for "
+                               "both, not twice as fast"
+                             : "");
+    if (quota > 0 && quota < mine) {
+        char advice[64];
+        snprintf(advice, sizeof advice, "run with --jobs %d, or raise the quota",
+                 quota < 1 ? 1 : (int)quota);
+        esp_doctor_found(all, DOCTOR_WARNING, "CPU quota", advice,
+                         "the control group allows the time of %.3g cores, not of the %d there "
+                         "are: more trials at once than that only wait",
+                         quota, mine);
+    } else {
+        esp_doctor_found(all, DOCTOR_FINE, "CPU quota", "", "none below the number of cores");
+    }
+    if (getloadavg(&load, 1) == 1 && load > 0.5 * mine) {
+        esp_doctor_found(
+            all, DOCTOR_WARNING, "load", "run with fewer --jobs, or when the machine is free",
+            "%.1f already on %d cores: trials slow down, numbers stay the same", load, mine);
+    } else {
+        esp_doctor_found(all, DOCTOR_FINE, "load", "", "%.1f", load);
+    }
+}
+
+/* ---- clock and power ---------------------------------------------------------------------------
+ */
+
+static void look_at_frequency(doctor_findings *all)
+{
+    static const char governors[] = "/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor";
+    char governor[64] = "", turbo[16];
+    glob_t found = {0};
+    int n_slow = 0;
+    glob(governors, 0, NULL, &found);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        n_slow += first_line(governor, sizeof governor, found.gl_pathv[i]) &&
+                  strcmp(governor, "powersave") == 0;
+    }
+    const char *words = "turbo unknown";
+    if (first_line(turbo, sizeof turbo, "/sys/devices/system/cpu/intel_pstate/no_turbo")) {
+        words = turbo[0] == '1' ? "turbo off" : "turbo on: timings vary with heat and load";
+    } else if (first_line(turbo, sizeof turbo, "/sys/devices/system/cpu/cpufreq/boost")) {
+        words = turbo[0] == '0' ? "turbo off" : "turbo on: timings vary with heat and load";
+    }
+    if (found.gl_pathc == 0) {
+        esp_doctor_found(all, DOCTOR_FINE, "CPU frequency", "",
+                         "its governor cannot be read here; %s", words);
+    } else if (n_slow > 0) {
+        esp_doctor_found(all, DOCTOR_WARNING, "CPU frequency",
+                         "sudo cpupower frequency-set -g performance",
+                         "governor powersave on %d cores: may run below full speed, and timings "
+                         "vary; %s",
+                         n_slow, words);
+    } else {
+        esp_doctor_found(all, DOCTOR_FINE, "CPU frequency", "", "governor %s; %s", governor, words);
+    }
+    globfree(&found);
+}
+
+static void look_at_power(doctor_findings *all)
+{
+    glob_t found = {0};
+    char online[16];
+    bool is_off = false, is_on = false;
+    glob("/sys/class/power_supply/*/online", 0, NULL, &found);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        if (first_line(online, sizeof online, found.gl_pathv[i])) {
+            is_on = is_on || online[0] == '1';
+            is_off = is_off || online[0] == '0';
+        }
+    }
+    globfree(&found);
+    if (is_off && !is_on) {
+        esp_doctor_found(all, DOCTOR_WARNING, "power", "plug it in",
+                         "on battery: it runs slower, and ends when that is empty");
+    }
+}
+
+/* ---- memory and limits -------------------------------------------------------------------------
+ */
+
+static void look_at_memory(doctor_findings *all)
+{
+    char *text = NULL;
+    size_t count = 0;
+    if (esp_file_read(&text, &count, "/proc/meminfo") != ESP_OK) {
+        return;
+    }
+    const char *line = strstr(text, "MemAvailable:");
+    const double gigabytes = line != NULL ? strtod(line + strlen("MemAvailable:"), NULL) / 1e6 : -1;
+    if (gigabytes >= 0) {
+        const bool is_short = gigabytes < 0.5;
+        esp_doctor_found(all, is_short ? DOCTOR_WARNING : DOCTOR_FINE, "memory",
+                         is_short ? "end what else runs, or run with fewer --jobs" : "",
+                         "%.1f GB available", gigabytes);
+    }
+    free(text);
+}
+
+static void look_at_limits(doctor_findings *all)
+{
+    static const struct {
+        int limit;
+        const char *what, *consequence, *advice;
+    } limits[] = {
+        {RLIMIT_FSIZE, "file size", "a results database that grows past it ends the run",
+         "ulimit -f unlimited"},
+        {RLIMIT_AS, "address space", "training may find no memory", "ulimit -v unlimited"},
+        {RLIMIT_CPU, "CPU time", "the system ends a run that takes longer", "ulimit -t unlimited"},
+    };
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        struct rlimit now;
+        if (getrlimit(limits[i].limit, &now) == 0 && now.rlim_cur != RLIM_INFINITY) {
+            esp_doctor_found(all, DOCTOR_WARNING, "limit", limits[i].advice, "%s: %llu %s; %s",
+                             limits[i].what, (unsigned long long)now.rlim_cur,
+                             limits[i].limit == RLIMIT_CPU ? "seconds" : "bytes",
+                             limits[i].consequence);
+        }
+    }
+    const char *preload = getenv("LD_PRELOAD");
+    if (preload != NULL && preload[0] != '\0') {
+        esp_doctor_found(all, DOCTOR_WARNING, "LD_PRELOAD", "unset LD_PRELOAD, unless it is meant",
+                         "%s is loaded first and may stand in for BLAS or memory", preload);
+    }
+}
+
+void esp_doctor_machine(doctor_findings *all)
+{
+    look_at_blas(all);
+    look_at_cores(all);
+    look_at_frequency(all);
+    look_at_power(all);
+    look_at_memory(all);
+    look_at_limits(all);
+}
