@@ -225,8 +225,6 @@ static void print_value(const json_t *value)
 {
     if (value == NULL) {
         printf("not recorded");
-    } else if (json_is_string(value)) {
-        printf("%s", json_string_length(value) > 0 ? json_string_value(value) : "not set");
     } else {
         json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_COMPACT);
     }
