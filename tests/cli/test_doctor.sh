@@ -31,8 +31,8 @@ line() {
 # ---- a machine as it is --------------------------------------------------------------------------
 expect 0 "$ESPALIER" doctor
 grep -qvE '^(ok|warning)  ' stdout && fail "a line is neither ok nor a warning"
-for what in 'BLAS kernel' 'BLAS threads' cores load 'CPU frequency' build plugins data disk \
-    'file system' database; do
+for what in 'BLAS kernel' 'BLAS threads' cores 'CPU quota' load 'CPU frequency' memory build \
+    'built from' git plugins data disk 'file system' database; do
     line "^(ok|warning) +$what "
 done
 line "^ok +cores +$(nproc) for this process"
@@ -66,6 +66,55 @@ if [ -w /sys/fs/fuse/connections ] && command -v bindfs >/dev/null; then
         line '^warning +file system +to is on FUSE.*write-ahead'
         fusermount -u to
     }
+fi
+
+# limits, and what is loaded first
+expect 0 bash -c 'ulimit -f 100000 && exec "$ESPALIER" doctor'
+line '^warning +limit +file size: 102400000 bytes; .*to do: ulimit -f unlimited'
+[ -n "${ESPALIER_SANITIZE:-}" ] || {
+    expect 0 env LD_PRELOAD=libm.so.6 "$ESPALIER" doctor
+    line '^warning +LD_PRELOAD +libm.so.6 is loaded first'
+}
+# git that is not there, and a folder that is in no repository
+expect 0 env PATH=/nonexistent "$ESPALIER" doctor
+line '^warning +git +git is not installed'
+if command -v git >/dev/null; then
+    GIT_CEILING_DIRECTORIES=$(dirname "$scratch") expect 0 "$ESPALIER" doctor
+    line '^ok +git +this folder is in no git repository'
+fi
+# control groups of both versions, as they would be in a container of 1.5 or of half a core
+mkdir -p group/cpu
+quota() {
+    # shellcheck disable=SC2016
+    expect 0 unshare --mount sh -c 'mount --bind group /sys/fs/cgroup && exec "$ESPALIER" doctor'
+}
+if [ "$(nproc)" -gt 1 ] && unshare --mount mount --bind group /sys/fs/cgroup 2>/dev/null; then
+    echo "150000 100000" >group/cpu.max
+    quota
+    line '^warning +CPU quota +the control group allows the time of 1.5 cores.*--jobs 1'
+    echo "max 100000" >group/cpu.max
+    quota
+    line '^ok +CPU quota +none'
+    rm group/cpu.max
+    echo 100000 >group/cpu/cpu.cfs_period_us
+    echo 50000 >group/cpu/cpu.cfs_quota_us
+    if grep -qE '^[0-9]+:cpu[:,]' /proc/self/cgroup; then
+        quota
+        line '^warning +CPU quota +the control group allows the time of 0.5 cores.*--jobs 1'
+    fi
+fi
+
+# a plugin in the program's folder that was not built with it
+if [ -e "$ESPALIER.source" ] && cp -r "$ESPALIER" "$ESPALIER.source" "$(dirname "$ESPALIER")/plugins" .; then
+    program=./$(basename "$ESPALIER")
+    expect 0 env ESPALIER_PLUGIN_PATH="$scratch/plugins" "$program" doctor
+    grep -q 'another build' stdout && fail "copies of the plugins are no other build"
+    printf 'x' >>plugins/loss/balance.so
+    expect 0 env ESPALIER_PLUGIN_PATH="$scratch/plugins" "$program" doctor
+    line '^warning +plugin +.*/plugins/loss/balance.so is of another build than this program'
+    sed -i '/^executable/s/[0-9a-f]$/x/' "$program.source"
+    expect 0 "$program" doctor
+    line '^warning +built from +not known, the note beside the program is about another build'
 fi
 
 # a program older than its source; a copy finds its plugins by their path
