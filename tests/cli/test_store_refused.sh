@@ -134,7 +134,7 @@ says "2 done before"
 expect 0 "$ESPALIER" db check --db x.db
 expect 0 "$ESPALIER" db check --db y.db
 for beside in wal lock checkpoints; do
-    [ ! -e x.db-$beside ] && [ ! -e x.db.$beside ] || fail "the link has a $beside of its own"
+    if [ -e x.db-$beside ] || [ -e x.db.$beside ]; then fail "the link has a $beside of its own"; fi
 done
 
 [ $failures = 0 ] || exit 1
