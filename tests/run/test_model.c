@@ -79,6 +79,7 @@ static void test_model__head_wider_than_the_file(void **state)
     expect_refused(tensors, 3, &metadata, 1,
                    "tensor 'magic_w1', dimension 1: expected 1048576, found 1");
     expect_refused(tensors, 2, &metadata, 1, "tensor 'magic_w1' is missing");
+    free(values);
 }
 
 int main(void)
