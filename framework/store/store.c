@@ -268,6 +268,13 @@ static int use_log(esp_store *store)
     return status;
 }
 
+/* Reading 256 MB takes a second or two; of a larger file `db check` finds what is damaged. */
+static bool is_soon_checked(const esp_store *store)
+{
+    struct stat information;
+    return stat(store->path, &information) == 0 && information.st_size <= 256 << 20;
+}
+
 static int prepare_for_writing(esp_store *store, int version, const esp_migration *migrations,
                                int count, bool check_all)
 {
@@ -275,7 +282,7 @@ static int prepare_for_writing(esp_store *store, int version, const esp_migratio
         return esp_fail(ESP_STORE, "%s: no permission to write it; name another with --db",
                         store->path);
     }
-    if (version > 0 && check_all) {
+    if (version > 0 && check_all && is_soon_checked(store)) {
         ESP_TRY(esp_sql_check_all(store));
     }
     if (version > 0) {

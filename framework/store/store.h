@@ -13,9 +13,9 @@ typedef enum esp_store_mode { ESP_STORE_READ, ESP_STORE_WRITE } esp_store_mode;
 
 /* Opens the results database. WRITE creates it (folders too) or migrates an older one after a
  * backup; READ opens read-only and never waits for a writer for long. Refuses, unharmed, a file
- * that is not ours (application_id), newer than this program, damaged, or without permission.
- * Errors: ESP_STORE with path, reason and what to do; ESP_NOT_FOUND (READ) where there is none.
- * Thread: one at a time. */
+ * that is not ours (application_id), newer than this program, damaged (files up to 256 MB are
+ * checked whole), or without permission. Errors: ESP_STORE with path, reason and what to do;
+ * ESP_NOT_FOUND (READ) where there is none. Thread: one at a time. */
 int esp_store_open(esp_store **out, const char *path, esp_store_mode mode);
 void esp_store_close(esp_store *store);
 const char *esp_store_path(const esp_store *store);
@@ -23,8 +23,8 @@ const char *esp_store_path(const esp_store *store);
 /* --db, else ESPALIER_DB, else results/espalier.db. */
 const char *esp_store_default_path(const char *option);
 
-/* The name of a file beside the database, "<path><suffix>", the same for all names of it: a symbolic
- * link is followed. Owned by the caller; NULL without memory. Thread: any. */
+/* The name of a file beside the database, "<path><suffix>", the same for all names of it: a
+ * symbolic link is followed. Owned by the caller; NULL without memory. Thread: any. */
 char *esp_store_beside(const char *path, const char *suffix);
 
 /* ---- studies: what is planned ---------------------------------------------------------------- */

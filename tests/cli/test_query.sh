@@ -168,14 +168,19 @@ has "$out" "interrupted (its runner is gone)       1" "show STUDY: no runner liv
 exec 9>"$ESPALIER_DB.lock"
 run 0 ls cut
 has "$out" "cut off" "a lock's file that nobody holds"
-flock --exclusive 9
+exec 9>&-
+key=$(sqlite3 "$ESPALIER_DB" "SELECT id FROM trial WHERE trial_id = '0000000000000c00'")
+coproc holder { "$ESPALIER_BUILD/tests/hold_trial" "$ESPALIER_DB" "$key"; }
+read -r said <&"${holder[0]}"
+is "$said" "held" "a trial is held"
 run 0 ls cut
 has "$out" "0000000000000c00  running  " "ls STUDY: a runner lives"
 run 0 ls --format csv
 is "$(grep '^cut,' <<<"$out" | cut -d, -f1-7)" "cut,2,0,0,1,0,1" "ls: a runner lives"
 run 0 show 0000000000000c00 --format json
 is "$(grep -c '"status": "running"' <<<"$out")" 2 "show TRIAL: a runner lives"
-exec 9>&-
+exec {holder[1]}>&-
+wait "$holder_PID"
 run 0 ls cut
 has "$out" "cut off" "its lock is gone"
 
