@@ -111,7 +111,7 @@ static void test_limits__a_long_list_as_a_value(void **state)
     text t;
     begin(&t, "train: {epochs: 1}");
     fprintf(t.file, "grid:\n  selection.phases:\n    - [a");
-    for (int i = 0; i < 5000; i++) {
+    for (int i = 0; i < 20000; i++) {
         fprintf(t.file, ", phase%d", i);
     }
     fprintf(t.file, "]\n    - [train]\n");
