@@ -1,20 +1,50 @@
-/* Forward, backward and inference. B examples, F features, O outputs, N nodes, L leaves, l leaf
- * width, P projections. */
+/* Forward, backward and inference. B examples, F features, O outputs, N scores, L leaves, H hidden
+ * units, l leaf width, P projections. */
 #include <string.h>
 
 #include "core/status.h"
 #include "nn/blas.h"
 #include "nn/network.h"
+#include "nn/node_trees.h"
+#include "nn/noise.h"
 #include "nn/tree.h"
+
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
+__attribute__((simd("notinbranch"))) float erff(float);
+__attribute__((simd("notinbranch"))) double erf(double);
+#endif
+
+/* Phi(z), exact: 0.5 (1 + erf(z / sqrt 2)). */
+static inline esp_real esp_normal_cdf(esp_real z)
+{
+    const esp_real scale = (esp_real)0.70710678118654752440;
+    return (esp_real)0.5 *
+           (1 + (sizeof(esp_real) == sizeof(float) ? (esp_real)erff((float)(scale * z))
+                                                   : (esp_real)erf((double)(scale * z))));
+}
 
 static esp_real *row(esp_real *array, int index, const esp_network *network)
 {
     return array + (ptrdiff_t)index * network->stride;
 }
 
-static const esp_real *projection_biases(const esp_network *network)
+/* Biases of the projections from first_biased on: a gate has none. */
+static int first_biased(const esp_network *network)
 {
-    return network->parameters + network->tensors[ESP_NODE_BIASES].offset;
+    return network->config.model.kind == ESP_MODEL_MOE ? network->n_router : 0;
+}
+
+static size_t biases_offset(const esp_network *network)
+{
+    const esp_model_kind kind = network->config.model.kind;
+    const bool scores_apart = kind == ESP_MODEL_FFF || kind == ESP_MODEL_FF;
+    return esp_own_tensor(network, scores_apart ? ESP_NODE_BIASES : ESP_B1)->offset;
+}
+
+/* By row, where the row has one. */
+static esp_real bias_of(const esp_network *network, int index)
+{
+    return network->parameters[biases_offset(network) + (size_t)(index - first_biased(network))];
 }
 
 /* p = sigmoid(z), z completed with its bias. exp(-z) may overflow to infinity, then p is 0. */
@@ -40,6 +70,15 @@ static void add_bias(esp_real *hidden, esp_real bias, int n_examples)
 {
     for (int b = 0; b < n_examples; b++) {
         hidden[b] += bias;
+    }
+}
+
+static void add_bias_and_gelu(esp_real *restrict z, esp_real *restrict hidden, esp_real bias,
+                              int n_examples)
+{
+    for (int b = 0; b < n_examples; b++) {
+        z[b] += bias;
+        hidden[b] = z[b] * esp_normal_cdf(z[b]);
     }
 }
 
@@ -110,38 +149,187 @@ static int apply_heads(esp_network *network, esp_real *logits, esp_mode mode, bo
     return ESP_OK;
 }
 
-/* logits (O, B) = [w2; b2]^T . [mixture * hidden; mixture]. */
-static void mix_leaves(esp_real *logits, esp_network *network)
+/* weighted (H, B): hidden units times the weight of their leaf, or, of fff_nodes, where the neuron
+ * is on the path. */
+static void weigh_hidden(esp_network *network)
 {
-    const int width = network->config.leaf_width, n = network->n_examples;
-    for (int leaf = 0; leaf < network->n_leaves; leaf++) {
-        for (int unit = leaf * width; unit < (leaf + 1) * width; unit++) {
-            multiply(row(network->weighted, unit, network), row(network->mixture, leaf, network),
-                     row(network->projections, network->n_nodes + unit, network), n);
+    const int width = network->config.model.leaf_width;
+    for (int unit = 0; unit < network->n_hidden; unit++) {
+        const esp_real *weight = network->path != NULL
+                                     ? row(network->path, unit, network)
+                                     : row(network->combine, unit / width, network);
+        multiply(row(network->weighted, unit, network), weight, row(network->hidden, unit, network),
+                 network->n_examples);
+    }
+}
+
+static void drop(esp_network *network, esp_real *rows)
+{
+    for (int unit = 0; unit < network->n_hidden; unit++) {
+        esp_real *values = row(rows, unit, network);
+        const esp_real *kept = row(network->kept, unit, network);
+        for (int b = 0; b < network->n_examples; b++) {
+            values[b] *= kept[b];
         }
     }
+}
+
+/* logits (O, B) = [w2; b2]^T . [weighted; combine]. */
+static void mix_leaves(esp_real *logits, esp_network *network)
+{
+    weigh_hidden(network);
+    if (network->drops) {
+        drop(network, network->weighted);
+    }
     const int outputs = network->config.n_outputs;
-    esp_matmul(logits, network->stride, true, network->parameters + network->tensors[ESP_W2].offset,
-               outputs, false, network->weighted, network->stride, 0, outputs, n,
-               network->n_hidden + network->n_leaves);
+    esp_matmul(logits, network->stride, true,
+               network->parameters + esp_own_tensor(network, ESP_W2)->offset, outputs, false,
+               network->weighted, network->stride, 0, outputs, network->n_examples,
+               network->n_mixed);
 }
 
 /* Biases and activations of all projections, which hold bare products. */
 static void activate(esp_network *network)
 {
-    const esp_real *biases = projection_biases(network);
-    const int n = network->n_examples, leaves_end = network->n_nodes + network->n_hidden;
-    for (int i = 0; i < network->n_nodes; i++) {
+    const int n = network->n_examples, leaves_end = network->n_router + network->n_hidden;
+    const bool tree = network->config.model.kind == ESP_MODEL_FFF;
+    const bool rectify = network->config.model.activation == ESP_RELU;
+    for (int i = 0; tree && i < network->n_nodes; i++) {
         add_bias_and_squash(row(network->projections, i, network),
-                            row(network->probabilities, i, network), biases[i], n);
+                            row(network->probabilities, i, network), bias_of(network, i), n);
     }
-    for (int i = network->n_nodes; i < leaves_end; i++) {
-        add_bias_and_rectify(row(network->projections, i, network), biases[i], n);
+    for (int i = network->n_router; i < leaves_end; i++) {
+        esp_real *z = row(network->projections, i, network);
+        esp_real *hidden = row(network->hidden, i - network->n_router, network);
+        if (!rectify) {
+            add_bias_and_gelu(z, hidden, bias_of(network, i), n);
+        } else if (hidden == z) {
+            add_bias_and_rectify(z, bias_of(network, i), n);
+        } else {
+            add_bias(z, bias_of(network, i), n);
+            memcpy(hidden, z, sizeof *z * (size_t)n);
+            add_bias_and_rectify(hidden, 0, n);
+        }
     }
     for (int i = leaves_end; i < network->n_projections; i++) {
-        add_bias(row(network->projections, i, network), biases[i], n);
+        add_bias(row(network->projections, i, network), bias_of(network, i), n);
     }
 }
+
+/* ---- routing -----------------------------------------------------------------------------------
+ */
+
+/* combine (L, B) = 1 for the one choice of each example, else 0. */
+static void choose_one(esp_network *network)
+{
+    for (int leaf = 0; leaf < network->n_leaves; leaf++) {
+        esp_real *weight = row(network->combine, leaf, network);
+        for (int b = 0; b < network->n_examples; b++) {
+            weight[b] = network->choices[b] == leaf;
+        }
+    }
+}
+
+/* Region leak: with a probability, a node's children change places for an example. Hardened
+ * training: decisions are rounded, and no gradient passes them (as published; ties go right here).
+ */
+static void change_branches(esp_network *network, bool harden)
+{
+    const ptrdiff_t stride = network->stride;
+    if (network->leaks) {
+        esp_noise_bernoulli(network->leaked, network->config.model.region_leak,
+                            network->config.noise_seed, "region_leak", network->step,
+                            network->n_nodes, network->n_examples, network->stride);
+    }
+    for (int i = 0; i < network->n_nodes; i++) {
+        for (ptrdiff_t b = i * stride; b < i * stride + network->n_examples; b++) {
+            esp_real p = network->probabilities[b];
+            p = network->leaks && network->leaked[b] > 0 ? 1 - p : p;
+            network->branch[b] = !harden ? p : p >= (esp_real)0.5 ? 1 : 0;
+        }
+    }
+}
+
+static void route_tree(esp_network *network, esp_mode mode)
+{
+    const esp_model_config *model = &network->config.model;
+    const bool harden = mode == ESP_TRAINING && model->train_hardened;
+    const esp_real *branch = network->probabilities;
+    network->leaks = mode == ESP_TRAINING && model->region_leak > 0;
+    if (network->leaks || harden) {
+        change_branches(network, harden);
+        branch = network->branch;
+    }
+    esp_tree_mix(network->mixture, network->reach, branch, model->depth, network->n_examples,
+                 network->stride);
+    esp_tree_descend(network->choices, network->scores, model->depth, network->n_examples,
+                     network->stride);
+}
+
+static void route_gate(esp_network *network, esp_mode mode)
+{
+    const esp_model_config *model = &network->config.model;
+    const bool noisy = model->noise && mode == ESP_TRAINING;
+    if (noisy) {
+        esp_noise_normal(network->normals, network->config.noise_seed, "gate", network->step,
+                         network->n_leaves, network->n_examples, network->stride);
+    }
+    network->gate = (esp_gate){
+        .n_experts = network->n_leaves,
+        .top_k = model->top_k,
+        .kind = model->gate,
+        .n_examples = network->n_examples,
+        .stride = network->stride,
+        .logits = network->scores,
+        .raw_noise = noisy ? row(network->projections, network->n_leaves, network) : NULL,
+        .normals = noisy ? network->normals : NULL,
+        .bias = esp_network_routing_bias(network),
+        .noisy = network->noisy,
+        .mixture = network->mixture,
+        .combine = network->combine,
+        .choices = network->choices,
+        .load = network->load};
+    esp_gate_forward(&network->gate);
+}
+
+/* From scores to the weight of each leaf and the hard choices. */
+static void route(esp_network *network, esp_mode mode)
+{
+    const esp_model_config *model = &network->config.model;
+    switch (model->kind) {
+    case ESP_MODEL_FFF:
+        route_tree(network, mode);
+        break;
+    case ESP_MODEL_FF:
+        memset(network->choices, 0, sizeof *network->choices * (size_t)network->n_examples);
+        choose_one(network);
+        break;
+    case ESP_MODEL_MOE:
+        route_gate(network, mode);
+        break;
+    case ESP_MODEL_FFF_NODES:
+        esp_node_trees_descend(network->path, network->choices, network->scores, model->n_trees,
+                               model->depth, network->n_examples, network->stride);
+        break;
+    }
+}
+
+/* Inverted dropout: what is kept is scaled by 1 / (1 - dropout). */
+static void draw_dropout(esp_network *network, esp_mode mode)
+{
+    const double dropout = network->config.model.dropout;
+    network->drops = mode == ESP_TRAINING && dropout > 0;
+    if (network->drops) {
+        esp_noise_bernoulli(network->kept, 1 - dropout, network->config.noise_seed, "dropout",
+                            network->step, network->n_hidden, network->n_examples, network->stride);
+        for (size_t i = 0; i < (size_t)network->n_hidden * (size_t)network->stride; i++) {
+            network->kept[i] *= (esp_real)(1 / (1 - dropout));
+        }
+    }
+}
+
+/* ---- forward ------------------------------------------------------------------------------------
+ */
 
 int esp_network_forward(esp_network *network, int n_examples, esp_mode mode)
 {
@@ -155,36 +343,38 @@ int esp_network_forward(esp_network *network, int n_examples, esp_mode mode)
     esp_matmul(network->projections, stride, false, network->parameters, features, true,
                network->input, features, 0, network->n_projections, n_examples, features);
     activate(network);
-    esp_tree_mix(network->mixture, network->reach, network->probabilities, network->config.depth,
-                 n_examples, stride);
-    esp_tree_descend(network->choices, network->projections, network->config.depth, n_examples,
-                     stride);
+    route(network, mode);
+    draw_dropout(network, mode);
     mix_leaves(network->logits, network);
     return apply_heads(network, network->logits, mode, mode == ESP_TRAINING, false);
 }
 
 int esp_network_forward_hard(esp_network *network, esp_mode mode)
 {
-    const int n = network->n_examples;
-    if (network->config.routes) {
-        for (int leaf = 0; leaf < network->n_leaves; leaf++) {
-            esp_real *weight = row(network->mixture, leaf, network);
-            for (int b = 0; b < n; b++) {
-                weight[b] = network->choices[b] == leaf;
-            }
-        }
+    if (network->config.model.kind == ESP_MODEL_FFF) {
+        choose_one(network);
     }
+    network->drops = false;
     mix_leaves(network->hard_logits, network);
     return apply_heads(network, network->hard_logits, mode, false, mode == ESP_EVALUATION);
 }
 
+static void zero_rows(esp_real *rows, int count, const esp_network *network)
+{
+    if (rows != NULL) {
+        memset(rows, 0, sizeof(esp_real) * (size_t)network->stride * (size_t)count);
+    }
+}
+
 void esp_network_zero_view_gradients(esp_network *network)
 {
-    const size_t row_bytes = sizeof(esp_real) * (size_t)network->stride;
-    memset(network->d_logits, 0, row_bytes * (size_t)network->config.n_outputs);
-    memset(network->d_scores, 0, row_bytes * (size_t)network->n_nodes);
-    memset(network->d_probabilities, 0, row_bytes * (size_t)network->n_nodes);
-    memset(network->d_mixture, 0, row_bytes * (size_t)network->n_leaves);
+    zero_rows(network->d_logits, network->config.n_outputs, network);
+    zero_rows(network->d_scores, network->n_nodes, network);
+    zero_rows(network->d_probabilities, network->n_nodes, network);
+    zero_rows(network->d_mixture, network->n_leaves, network);
+    if (network->d_load != NULL) {
+        memset(network->d_load, 0, sizeof(esp_real) * (size_t)network->n_leaves);
+    }
 }
 
 static int heads_backward(esp_network *network)
@@ -206,6 +396,20 @@ static int heads_backward(esp_network *network)
         memcpy(network->d_logits, network->between, bytes);
     }
     return ESP_OK;
+}
+
+/* dz = dg * c * gelu'(z), gelu'(z) = Phi(z) + z phi(z). */
+static void gelu_backward(esp_real *restrict dz, esp_real *restrict dc, const esp_real *restrict dg,
+                          const esp_real *restrict a, const esp_real *restrict z,
+                          const esp_real *restrict c, int n_examples)
+{
+    const esp_real scale = (esp_real)0.39894228040143267794; /* 1 / sqrt(2 pi) */
+    for (int b = 0; b < n_examples; b++) {
+        const esp_real slope =
+            esp_normal_cdf(z[b]) + z[b] * scale * esp_exp((esp_real)-0.5 * z[b] * z[b]);
+        dz[b] = dg[b] * c[b] * slope;
+        dc[b] += dg[b] * a[b];
+    }
 }
 
 /* One hidden unit: dc += dg * a, dz = dg * c where a > 0. */
@@ -234,47 +438,136 @@ static void squash_backward(esp_real *restrict dz, const esp_real *restrict d_sc
     }
 }
 
-/* Through the second layer into hidden units and the mixture. */
+/* Hidden units' activations and the weights of their leaves. */
+static void units_backward(esp_network *network)
+{
+    const int width = network->config.model.leaf_width, n = network->n_examples;
+    const bool rectified = network->config.model.activation == ESP_RELU;
+    for (int unit = 0; unit < network->n_hidden; unit++) {
+        /* a neuron of fff_nodes has its own weight, whose derivative goes nowhere: the path */
+        esp_real *dc = network->path != NULL ? network->between
+                                             : row(network->d_combine, unit / width, network);
+        const esp_real *c = network->path != NULL ? row(network->path, unit, network)
+                                                  : row(network->combine, unit / width, network);
+        esp_real *dz = row(network->d_projections, network->n_router + unit, network);
+        const esp_real *dg = row(network->d_weighted, unit, network);
+        const esp_real *a = row(network->hidden, unit, network);
+        if (rectified) {
+            hidden_backward(dz, dc, dg, a, c, n);
+        } else {
+            gelu_backward(dz, dc, dg, a,
+                          row(network->projections, network->n_router + unit, network), c, n);
+        }
+    }
+}
+
+/* Through the second layer into hidden units and the weights of leaves. */
 static void leaves_backward(esp_network *network)
 {
-    const int outputs = network->config.n_outputs, width = network->config.leaf_width;
-    const int n = network->n_examples, stride = network->stride;
-    const int mixed = network->n_hidden + network->n_leaves;
-    const size_t w2 = network->tensors[ESP_W2].offset;
+    const int outputs = network->config.n_outputs, n = network->n_examples;
+    const int stride = network->stride;
+    const size_t w2 = esp_own_tensor(network, ESP_W2)->offset;
     esp_matmul(network->gradients + w2, outputs, false, network->weighted, stride, true,
-               network->d_logits, stride, 0, mixed, outputs, n);
+               network->d_logits, stride, 0, network->n_mixed, outputs, n);
     esp_matmul(network->d_weighted, stride, false, network->parameters + w2, outputs, false,
-               network->d_logits, stride, 0, mixed, n, outputs);
-    for (int leaf = 0; leaf < network->n_leaves; leaf++) {
-        esp_real *dc = row(network->d_mixture, leaf, network);
-        add_rows(dc, row(network->d_weighted, network->n_hidden + leaf, network), n);
-        for (int unit = leaf * width; unit < (leaf + 1) * width; unit++) {
-            hidden_backward(row(network->d_projections, network->n_nodes + unit, network), dc,
-                            row(network->d_weighted, unit, network),
-                            row(network->projections, network->n_nodes + unit, network),
-                            row(network->mixture, leaf, network), n);
+               network->d_logits, stride, 0, network->n_mixed, n, outputs);
+    if (network->drops) {
+        drop(network, network->d_weighted);
+    }
+    if (network->d_combine != network->d_mixture) {
+        zero_rows(network->d_combine, network->n_leaves, network);
+    }
+    for (int leaf = 0; network->path == NULL && leaf < network->n_leaves; leaf++) {
+        add_rows(row(network->d_combine, leaf, network),
+                 row(network->d_weighted, network->n_hidden + leaf, network), n);
+    }
+    units_backward(network);
+}
+
+/* ---- routing, backward -------------------------------------------------------------------------
+ */
+
+/* Through branches that were changed: a leak turns the sign, a rounding stops the gradient. */
+static void branches_backward(esp_network *network)
+{
+    const ptrdiff_t stride = network->stride;
+    if (network->config.model.train_hardened) {
+        return;
+    }
+    zero_rows(network->d_branch, network->n_nodes, network);
+    esp_tree_mix_backward(network->d_branch, network->value, network->d_mixture, network->reach,
+                          network->branch, network->config.model.depth, network->n_examples,
+                          network->stride);
+    for (int i = 0; i < network->n_nodes; i++) {
+        for (ptrdiff_t b = i * stride; b < i * stride + network->n_examples; b++) {
+            network->d_probabilities[b] +=
+                network->leaked[b] > 0 ? -network->d_branch[b] : network->d_branch[b];
         }
+    }
+}
+
+static void tree_backward(esp_network *network)
+{
+    const int n = network->n_examples;
+    if (network->branch != network->probabilities) {
+        branches_backward(network);
+    } else {
+        esp_tree_mix_backward(network->d_probabilities, network->value, network->d_mixture,
+                              network->reach, network->probabilities, network->config.model.depth,
+                              n, network->stride);
+    }
+    for (int i = 0; i < network->n_nodes; i++) {
+        squash_backward(row(network->d_projections, i, network), row(network->d_scores, i, network),
+                        row(network->d_probabilities, i, network),
+                        row(network->probabilities, i, network), n);
+    }
+}
+
+/* The gradient at the scores, and, of a gate, at the scale of its noise. */
+static void route_backward(esp_network *network)
+{
+    const int n = network->n_examples;
+    switch (network->config.model.kind) {
+    case ESP_MODEL_FFF:
+        tree_backward(network);
+        break;
+    case ESP_MODEL_FF:
+        break;
+    case ESP_MODEL_MOE:
+        for (int i = 0; i < network->n_router; i++) {
+            memset(row(network->d_projections, i, network), 0, sizeof(esp_real) * (size_t)n);
+        }
+        for (int i = 0; i < network->n_leaves; i++) {
+            add_rows(row(network->d_projections, i, network), row(network->d_scores, i, network),
+                     n);
+        }
+        esp_gate_backward(network->d_projections,
+                          network->config.model.noise
+                              ? row(network->d_projections, network->n_leaves, network)
+                              : NULL,
+                          &network->gate, network->d_mixture, network->d_combine, network->d_load);
+        break;
+    case ESP_MODEL_FFF_NODES: /* scores are the neurons' own rows */
+        for (int i = 0; i < network->n_nodes; i++) {
+            add_rows(row(network->d_projections, i, network), row(network->d_scores, i, network),
+                     n);
+        }
+        break;
     }
 }
 
 int esp_network_backward(esp_network *network)
 {
     const int features = network->config.n_features, n = network->n_examples;
-    const size_t own = network->tensors[ESP_B2].offset + network->tensors[ESP_B2].count;
+    const esp_tensor *w2 = esp_own_tensor(network, ESP_W2), *b2 = esp_own_tensor(network, ESP_B2);
+    const size_t own = w2->offset + w2->count + b2->count;
     memset(network->gradients + own, 0, sizeof(esp_real) * (network->n_parameters - own));
     ESP_TRY(heads_backward(network));
     leaves_backward(network);
-    esp_tree_mix_backward(network->d_probabilities, network->value, network->d_mixture,
-                          network->reach, network->probabilities, network->config.depth, n,
-                          network->stride);
-    for (int i = 0; i < network->n_nodes; i++) {
-        squash_backward(row(network->d_projections, i, network), row(network->d_scores, i, network),
-                        row(network->d_probabilities, i, network),
-                        row(network->probabilities, i, network), n);
-    }
-    esp_real *d_biases = network->gradients + network->tensors[ESP_NODE_BIASES].offset;
-    for (int i = 0; i < network->n_projections; i++) {
-        d_biases[i] = sum_row(row(network->d_projections, i, network), n);
+    route_backward(network);
+    esp_real *d_biases = network->gradients + biases_offset(network);
+    for (int i = first_biased(network); i < network->n_projections; i++) {
+        d_biases[i - first_biased(network)] = sum_row(row(network->d_projections, i, network), n);
     }
     esp_matmul(network->gradients, features, false, network->d_projections, network->stride, false,
                network->input, features, 0, network->n_projections, features, n);
@@ -288,34 +581,38 @@ static esp_real project(const esp_network *network, int index)
     esp_real product = 0;
     esp_matmul(&product, 1, false, network->parameters + (size_t)index * (size_t)features, features,
                true, network->input, features, 0, 1, 1, features);
-    return product + projection_biases(network)[index];
+    return product + bias_of(network, index);
 }
 
 int esp_network_infer(esp_real *logits, int32_t *leaf, esp_network *network, const float *features)
 {
-    const int outputs = network->config.n_outputs, width = network->config.leaf_width;
+    const int outputs = network->config.n_outputs, width = network->config.model.leaf_width;
     network->n_examples = 1;
     for (int i = 0; i < network->config.n_features; i++) {
         network->input[i] = (esp_real)features[i];
     }
     int node = 0;
-    for (int level = 0; level < network->config.depth; level++) {
+    for (int level = 0; level < network->config.model.depth; level++) {
         node = 2 * node + 1 + (project(network, node) >= 0);
     }
     const int chosen = node - network->n_nodes;
-    const esp_real *w2 = network->parameters + network->tensors[ESP_W2].offset;
-    const esp_real *b2 = network->parameters + network->tensors[ESP_B2].offset + chosen * outputs;
+    const esp_real *w2 = network->parameters + esp_own_tensor(network, ESP_W2)->offset;
+    const esp_real *b2 =
+        network->parameters + esp_own_tensor(network, ESP_B2)->offset + chosen * outputs;
     esp_real *y = network->hard_logits; /* (O, 1) */
     for (int o = 0; o < outputs; o++) {
         *row(y, o, network) = b2[o];
     }
     for (int unit = chosen * width; unit < (chosen + 1) * width; unit++) {
         esp_real hidden = project(network, network->n_nodes + unit);
-        for (int o = 0; hidden > 0 && o < outputs; o++) {
+        hidden = network->config.model.activation == ESP_GELU ? hidden * esp_normal_cdf(hidden)
+                 : hidden > 0                                 ? hidden
+                                                              : 0;
+        for (int o = 0; o < outputs; o++) {
             *row(y, o, network) += hidden * w2[(size_t)unit * (size_t)outputs + (size_t)o];
         }
     }
-    for (int i = network->n_nodes + network->n_hidden; i < network->n_projections; i++) {
+    for (int i = network->n_router + network->n_hidden; i < network->n_projections; i++) {
         *row(network->projections, i, network) = project(network, i);
     }
     ESP_TRY(apply_heads(network, y, ESP_EVALUATION, false, false));

@@ -41,10 +41,14 @@ static void sgd_step(esp_real *restrict params, esp_real *restrict velocity,
     }
 }
 
-void esp_optimizer_step(esp_optimizer *optimizer, esp_real *params, esp_real *first,
-                        esp_real *second, const esp_real *gradient, size_t count)
+void esp_optimizer_begin(esp_optimizer *optimizer)
 {
     optimizer->step++;
+}
+
+void esp_optimizer_apply(const esp_optimizer *optimizer, esp_real *params, esp_real *first,
+                         esp_real *second, const esp_real *gradient, size_t count)
+{
     if (optimizer->rule == ESP_RULE_SGD) {
         sgd_step(params, first, gradient, count, optimizer);
     } else {

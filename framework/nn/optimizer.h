@@ -20,10 +20,12 @@ typedef struct esp_optimizer {
     int64_t step;     /* steps since the last reset */
 } esp_optimizer;
 
-/* One step: params, first, second [count] updated; gradient [count] read. first: Adam's first
+/* A step: begin counts it, apply takes it for a range of parameters. params, first, second [count]
+ * updated; gradient [count] read. first: Adam's first
  * moment or SGD's momentum buffer; second: Adam's second moment, unused by SGD. Zero first and
  * second and set step to 0 to reset. Source: Kingma & Ba 2015, algorithm 1. Thread: the trial's. */
-void esp_optimizer_step(esp_optimizer *optimizer, esp_real *params, esp_real *first,
-                        esp_real *second, const esp_real *gradient, size_t count);
+void esp_optimizer_begin(esp_optimizer *optimizer);
+void esp_optimizer_apply(const esp_optimizer *optimizer, esp_real *params, esp_real *first,
+                         esp_real *second, const esp_real *gradient, size_t count);
 
 #endif

@@ -68,7 +68,7 @@ int esp_checkpoint_write_model(const char *path, char *digest, const esp_trainin
     snprintf(validation, sizeof validation, "%.17g", cell->data.validation);
     snprintf(split_seed, sizeof split_seed, "%" PRIu64, cell->data.split_seed);
     const esp_safetensors_meta metadata[] = {
-        {"format", "pt"},           {"model", cell->model.kind == ESP_MODEL_FF ? "ff" : "fff"},
+        {"format", "pt"},           {"model", esp_model_kind_name(cell->model.kind)},
         {"depth", depth},           {"leaf_width", width},
         {"heads", heads},           {"data", cell->data.name},
         {"normalize_mean", mean},   {"normalize_std", std},

@@ -17,6 +17,16 @@ void esp_load_batch(esp_network *network, const esp_view_of_data *data, uint32_t
     }
 }
 
+void esp_count_choices(int64_t *counts, const esp_network *network)
+{
+    for (int k = 0; network->routes && k < network->dims.n_choices; k++) {
+        const int32_t *choices = network->choices + (ptrdiff_t)k * network->stride;
+        for (int b = 0; b < network->n_examples; b++) {
+            counts[choices[b]]++;
+        }
+    }
+}
+
 int esp_count_correct(const esp_network *network, const esp_real *logits)
 {
     const int stride = network->stride;
@@ -41,12 +51,17 @@ static void add_mixture_statistics(esp_evaluation *out, const esp_network *netwo
     const ptrdiff_t stride = network->stride;
     const int n = network->n_examples;
     double nodes = 0, entropy = 0, largest = 0;
-    for (int i = 0; i < network->n_nodes; i++) {
+    const int n_nodes = network->probabilities != NULL ? network->n_nodes : 0;
+    for (int i = 0; i < n_nodes; i++) {
         for (int b = 0; b < n; b++) {
-            esp_real z = (esp_real)fabs((double)network->projections[i * stride + b]);
+            esp_real z = (esp_real)fabs((double)network->scores[i * stride + b]);
             esp_real e = esp_exp(-z);
             nodes += (double)(esp_log(1 + e) + z * (e / (1 + e)));
         }
+    }
+    out->node_entropy += n_nodes > 0 ? nodes / n_nodes : 0;
+    if (network->mixture == NULL) {
+        return;
     }
     for (int b = 0; b < n; b++) {
         esp_real most = 0;
@@ -62,7 +77,6 @@ static void add_mixture_statistics(esp_evaluation *out, const esp_network *netwo
             entropy -= (double)(c * esp_log(c > (esp_real)1e-30 ? c : (esp_real)1e-30));
         }
     }
-    out->node_entropy += network->n_nodes > 0 ? nodes / network->n_nodes : 0;
     out->mixture_entropy += entropy;
     out->mixture_max += largest;
 }
@@ -93,11 +107,9 @@ static int add_batch(esp_evaluation *out, esp_network *network, esp_loss_sum *lo
     }
     out->metrics[ESP_SOFT_LOSS] += n * task_loss(losses, soft);
     out->metrics[ESP_SOFT_ACCURACY] += esp_count_correct(network, network->logits);
-    if (network->config.routes) {
+    if (network->routes) {
         add_mixture_statistics(out, network);
-        for (int b = 0; b < n; b++) {
-            out->leaf_counts[network->choices[b]]++;
-        }
+        esp_count_choices(out->leaf_counts, network);
     }
     ESP_TRY(esp_network_forward_hard(network, ESP_EVALUATION));
     ESP_TRY(esp_loss_sum_evaluate(losses, hard, ESP_TASK, network, network->hard_logits, position));

@@ -37,6 +37,9 @@ void esp_load_batch(esp_network *network, const esp_view_of_data *data, uint32_t
 int esp_evaluate(esp_evaluation *out, esp_network *network, esp_loss_sum *losses,
                  const esp_view_of_data *data, int batch_size, esp_position position);
 
+/* counts [L]: adds the last forward's hard choices; nothing where nothing routes. */
+void esp_count_choices(int64_t *counts, const esp_network *network);
+
 /* How many of the last forward's examples have their label's logit largest (first wins ties). */
 int esp_count_correct(const esp_network *network, const esp_real *logits);
 

@@ -9,8 +9,7 @@
 
 static bool is_usable(const esp_plugin *plugin, const esp_network *network)
 {
-    const uint32_t routing = ESP_SCORES | ESP_PROBABILITIES | ESP_MIXTURE | ESP_CHOICES | ESP_LOAD;
-    return network->config.routes || !(plugin->loss->needs & routing);
+    return !(plugin->loss->needs & ~esp_model_views(network->config.model.kind));
 }
 
 /* Bytes that no term may write stand on both sides of each array a term writes to: a write just
@@ -47,6 +46,7 @@ static int take_arrays(esp_loss_sum *sum, const esp_network *network, bool penal
         sum->d_scores = take_guarded(arena, stride * (size_t)network->n_nodes);
         sum->d_probabilities = take_guarded(arena, stride * (size_t)network->n_nodes);
         sum->d_mixture = take_guarded(arena, stride * (size_t)network->n_leaves);
+        sum->d_load = take_guarded(arena, (size_t)network->n_leaves);
         if (penalties) {
             sum->d_parameters = take_guarded(arena, network->n_parameters);
             sum->d_parameters_sum = ESP_TAKE(arena, esp_real, network->n_parameters);
@@ -138,11 +138,11 @@ static esp_batch make_batch(const esp_loss_sum *sum, const esp_plugin *plugin,
                        .dims = &network->dims,
                        .labels = network->labels,
                        .logits = needs & ESP_LOGITS ? logits : NULL,
-                       .scores = needs & ESP_SCORES ? network->projections : NULL,
+                       .scores = needs & ESP_SCORES ? network->scores : NULL,
                        .probabilities = needs & ESP_PROBABILITIES ? network->probabilities : NULL,
                        .mixture = needs & ESP_MIXTURE ? network->mixture : NULL,
                        .choices = needs & ESP_CHOICES ? network->choices : NULL,
-                       .load = NULL,
+                       .load = needs & ESP_LOAD ? network->load : NULL,
                        .n_spans = needs & ESP_PARAMETERS ? sum->n_spans : 0,
                        .spans = needs & ESP_PARAMETERS ? sum->spans : NULL};
 }
@@ -174,10 +174,18 @@ static int list_views(view *views, const esp_loss_sum *sum, const esp_network *n
     views[n++] = (view){ESP_LOGITS, "logits", sum->d_logits, network->d_logits,
                         (size_t)network->config.n_outputs * stride};
     views[n++] = (view){ESP_SCORES, "scores", sum->d_scores, network->d_scores, nodes};
-    views[n++] = (view){ESP_PROBABILITIES, "probabilities", sum->d_probabilities,
-                        network->d_probabilities, nodes};
-    views[n++] = (view){ESP_MIXTURE, "mixture", sum->d_mixture, network->d_mixture,
-                        (size_t)network->n_leaves * stride};
+    if (network->d_probabilities != NULL) {
+        views[n++] = (view){ESP_PROBABILITIES, "probabilities", sum->d_probabilities,
+                            network->d_probabilities, nodes};
+    }
+    if (network->d_mixture != NULL) {
+        views[n++] = (view){ESP_MIXTURE, "mixture", sum->d_mixture, network->d_mixture,
+                            (size_t)network->n_leaves * stride};
+    }
+    if (network->d_load != NULL) {
+        views[n++] =
+            (view){ESP_LOAD, "load", sum->d_load, network->d_load, (size_t)network->n_leaves};
+    }
     if (sum->d_parameters != NULL) {
         views[n++] = (view){ESP_PARAMETERS, "parameters", sum->d_parameters, sum->d_parameters_sum,
                             network->n_parameters};
@@ -230,7 +238,7 @@ static int check_guards(const view *views, int n_views, const char *name, esp_po
 int esp_loss_sum_differentiate(esp_loss_sum *sum, double *total, double *values,
                                esp_network *network, esp_position position)
 {
-    view views[5];
+    view views[6];
     const int n_views = list_views(views, sum, network);
     esp_network_zero_view_gradients(network);
     if (sum->d_parameters_sum != NULL) {
@@ -255,6 +263,7 @@ int esp_loss_sum_differentiate(esp_loss_sum *sum, double *total, double *values,
                            .scores = needs & ESP_SCORES ? sum->d_scores : NULL,
                            .probabilities = needs & ESP_PROBABILITIES ? sum->d_probabilities : NULL,
                            .mixture = needs & ESP_MIXTURE ? sum->d_mixture : NULL,
+                           .load = needs & ESP_LOAD ? sum->d_load : NULL,
                            .spans = needs & ESP_PARAMETERS ? sum->span_gradients : NULL};
         ESP_TRY(call_term(sum, i, &values[i], &batch, &d, position));
         ESP_TRY(check_guards(views, n_views, sum->terms[i].plugin->name, position));

@@ -19,7 +19,7 @@ typedef struct esp_loss_sum {
     bool monitored[ESP_MAX_TERMS]; /* evaluated although its weight is 0 */
     bool usable[ESP_MAX_TERMS];    /* false: a routing term where nothing routes */
     /* one term's derivatives at a time, as laid out in the network */
-    esp_real *d_logits, *d_scores, *d_probabilities, *d_mixture;
+    esp_real *d_logits, *d_scores, *d_probabilities, *d_mixture, *d_load;
     /* penalties on parameters; NULL where no term needs them */
     esp_real *d_parameters, *d_parameters_sum;
     int n_spans;

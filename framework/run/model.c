@@ -63,11 +63,11 @@ static int read_architecture(esp_network_config *config, const esp_safetensors *
     const int64_t expected[] = {leaves, w1->shape[2], w2->shape[2]};
     ESP_TRY(require_shape(&w2, file, "w2s", 3, expected, path));
     const char *kind = esp_safetensors_meta_of(file, "model");
-    config->depth = depth;
     config->n_features = (int)w1->shape[1];
-    config->leaf_width = (int)w1->shape[2];
     config->n_outputs = (int)w2->shape[2];
-    config->routes = kind == NULL || strcmp(kind, "ff") != 0;
+    config->model = kind == NULL || strcmp(kind, "ff") != 0
+                        ? esp_model_fff(depth, (int)w1->shape[2])
+                        : esp_model_ff((int)w1->shape[2]);
     return ESP_OK;
 }
 

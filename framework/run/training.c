@@ -90,9 +90,8 @@ int esp_training_create(esp_training **out, const esp_cell *cell, const esp_tria
     view_data(training, data, partition);
     esp_network_config config = {.n_features = (int)data->n_features,
                                  .n_outputs = (int)data->n_classes,
-                                 .depth = cell->model.depth,
-                                 .leaf_width = cell->model.leaf_width,
-                                 .routes = cell->model.kind == ESP_MODEL_FFF,
+                                 .model = cell->model,
+                                 .noise_seed = trial->seed_noise,
                                  .batch_size = largest_batch(cell)};
     int status = ESP_OK;
     ESP_TRY_OUT(create_heads(training, &config));
@@ -183,16 +182,21 @@ int esp_training_step(esp_training *training, uint32_t first, uint32_t count, in
     esp_view_of_data shuffled = training->splits[ESP_TRAIN];
     shuffled.indices = training->order;
     esp_load_batch(network, &shuffled, first, count);
+    network->step = (uint32_t)training->step;
     ESP_TRY(at(esp_network_forward(network, (int)count, ESP_TRAINING), position));
     *correct += esp_count_correct(network, network->logits);
-    for (uint32_t b = 0; network->config.routes && b < count; b++) {
-        training->running_leaf_counts[network->choices[b]]++;
-    }
+    esp_count_choices(training->running_leaf_counts, network);
     ESP_TRY(esp_loss_sum_differentiate(&training->losses, &total, terms, network, position));
     ESP_TRY(at(esp_network_backward(network), position));
     esp_loss_sum_add_parameter_gradients(&training->losses, network);
-    esp_optimizer_step(&training->optimizer, network->parameters, training->first_moment,
-                       training->second_moment, network->gradients, network->n_trainable);
+    esp_optimizer_begin(&training->optimizer);
+    for (int i = 0; i < network->n_ranges; i++) {
+        const esp_range *range = &network->ranges[i];
+        esp_optimizer_apply(&training->optimizer, network->parameters + range->first,
+                            training->first_moment + range->first,
+                            training->second_moment + range->first,
+                            network->gradients + range->first, range->count);
+    }
     training->step++;
     *loss_sum += total * count;
     for (int i = 0; i < training->losses.n_terms; i++) {
@@ -300,10 +304,13 @@ static void collect_evaluation(esp_training *training, esp_split split)
             add_extra(training, split, "loss", phase->terms[i].plugin->name, evaluation->terms[i]);
         }
     }
-    if (training->network->config.routes) {
-        add_extra(training, split, "", "node_entropy", evaluation->node_entropy);
-        add_extra(training, split, "", "mixture_entropy", evaluation->mixture_entropy);
-        add_extra(training, split, "", "mixture_max", evaluation->mixture_max);
+    if (training->network->routes) {
+        const bool tree = training->network->probabilities != NULL;
+        const bool mixed = training->network->mixture != NULL;
+        add_extra(training, split, "", "node_entropy", tree ? evaluation->node_entropy : NAN);
+        add_extra(training, split, "", "mixture_entropy",
+                  mixed ? evaluation->mixture_entropy : NAN);
+        add_extra(training, split, "", "mixture_max", mixed ? evaluation->mixture_max : NAN);
     }
     collect_logged(training, split);
 }

@@ -75,7 +75,7 @@ static int store_epoch(const worker *w, int epoch, bool selected_later)
                                .running_soft_accuracy = trained ? t->running_soft_accuracy : NAN,
                                .n_extra = t->n_extra,
                                .extra = t->extra,
-                               .n_leaves = t->network->config.routes ? t->network->n_leaves : 0};
+                               .n_leaves = t->network->routes ? t->network->n_leaves : 0};
     ESP_TRY(esp_training_digest(digest, t));
     record.digest = digest;
     for (int s = 0; s < ESP_N_SPLITS; s++) {

@@ -389,6 +389,8 @@ static void build_model(builder *b)
         cell->training_width = cell->model.leaf_width;
         json_object_set_new(model, "width", json_integer(cell->model.leaf_width));
     }
+    cell->model = fff ? esp_model_fff(cell->model.depth, cell->model.leaf_width)
+                      : esp_model_ff(cell->model.leaf_width);
     cell->inference_width = cell->model.leaf_width + cell->model.depth;
 }
 

@@ -46,9 +46,7 @@ void esp_cell_dims(esp_dims *out, const esp_cell *cell, int phase, uint32_t n_fe
     *out = esp_network_dims(&(esp_network_config){
         .n_features = (int)n_features,
         .n_outputs = (int)n_outputs,
-        .depth = cell->model.depth,
-        .leaf_width = cell->model.leaf_width,
-        .routes = cell->model.kind == ESP_MODEL_FFF,
+        .model = cell->model,
         .batch_size = phase < cell->n_phases ? cell->phases[phase].batch_size : 1});
 }
 
@@ -82,7 +80,8 @@ int esp_size_of_cell(esp_size *out, const esp_cell *cell)
         out->training_macs += 2 * decl.inference_macs + (double)decl.n_hidden * O;
         out->n_hidden += decl.n_hidden;
     }
-    return esp_head_names_differ(decls, cell->n_heads, esp_own_tensor_names, ESP_N_OWN_TENSORS);
+    return esp_head_names_differ(decls, cell->n_heads, esp_own_tensor_names(cell->model.kind),
+                                 ESP_N_OWN_TENSORS);
 }
 
 int esp_cell_epochs(const esp_cell *cell)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "data/dataset.h"
+#include "nn/model.h"
 #include "plugin/params.h"
 #include "plugin/registry.h"
 
@@ -14,14 +15,6 @@
 enum { ESP_TRAINER_VERSION = 1 };
 
 enum { ESP_MAX_TERMS = 8, ESP_MAX_HEADS = 4, ESP_MAX_MONITORS = 8, ESP_MAX_PHASES = 64 };
-
-typedef enum esp_model_kind { ESP_MODEL_FFF, ESP_MODEL_FF } esp_model_kind;
-
-typedef struct esp_model_config {
-    esp_model_kind kind;
-    int depth;      /* fff: d; ff: 0 */
-    int leaf_width; /* fff: l; ff: its width */
-} esp_model_config;
 
 typedef struct esp_data_config {
     char *name;

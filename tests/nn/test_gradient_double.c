@@ -32,20 +32,10 @@ static void create(model *m, const char *loss, const char *reduction, int depth,
     memset(m, 0, sizeof *m);
     esp_network_config config = {.n_features = 7,
                                  .n_outputs = 4,
-                                 .depth = depth,
-                                 .leaf_width = leaf_width,
-                                 .routes = routes,
+                                 .model = routes ? esp_model_fff(depth, leaf_width)
+                                                 : esp_model_ff(leaf_width << depth),
                                  .batch_size = 9};
-    esp_dims dims = {.struct_size = sizeof dims,
-                     .routing = routes ? ESP_ROUTING_TREE : ESP_ROUTING_NONE,
-                     .n_features = 7,
-                     .n_outputs = 4,
-                     .n_nodes = (1 << depth) - 1,
-                     .n_leaves = 1 << depth,
-                     .n_choices = 1,
-                     .depth = depth,
-                     .leaf_width = leaf_width,
-                     .batch_size = 9};
+    const esp_dims dims = esp_network_dims(&config);
     esp_params params;
     m->has_head = head;
     if (head) {
@@ -93,7 +83,7 @@ static double loss_of(model *m, bool gradients)
 {
     esp_network *n = m->network;
     assert_int_equal(esp_network_forward(n, 9, ESP_TRAINING), 0);
-    const bool routes = n->config.routes;
+    const bool routes = n->routes;
     esp_batch batch = {.struct_size = sizeof batch,
                        .mode = ESP_TRAINING,
                        .n_examples = 9,

@@ -29,7 +29,8 @@ static void test_optimizer__sgd_with_momentum_and_decay(void **state)
     double expected = 1, buffer = 0;
     for (int step = 0; step < 20; step++) {
         esp_real gradient = 3 * x;
-        esp_optimizer_step(&optimizer, &x, &velocity, NULL, &gradient, 1);
+        esp_optimizer_begin(&optimizer);
+        esp_optimizer_apply(&optimizer, &x, &velocity, NULL, &gradient, 1);
         buffer = 0.9 * buffer + 3 * expected + 0.01 * expected;
         expected -= 0.1 * buffer;
         assert_near((double)x, expected);
@@ -50,7 +51,8 @@ static void test_optimizer__adam_with_decay_in_the_gradient(void **state)
     double expected = 2, m = 0, v = 0;
     for (int step = 1; step <= 20; step++) {
         esp_real gradient = x;
-        esp_optimizer_step(&optimizer, &x, &first, &second, &gradient, 1);
+        esp_optimizer_begin(&optimizer);
+        esp_optimizer_apply(&optimizer, &x, &first, &second, &gradient, 1);
         double g = expected + 0.1 * expected;
         m = 0.8 * m + 0.2 * g;
         v = 0.9 * v + 0.1 * g * g;
@@ -72,7 +74,8 @@ static void test_optimizer__adamw_decay_is_decoupled(void **state)
                                .weight_decay = 0.5};
     esp_real x[2] = {4, -4}, first[2] = {0}, second[2] = {0}, gradient[2] = {0};
     for (int step = 0; step < 10; step++) {
-        esp_optimizer_step(&optimizer, x, first, second, gradient, 2);
+        esp_optimizer_begin(&optimizer);
+        esp_optimizer_apply(&optimizer, x, first, second, gradient, 2);
     }
     assert_near((double)x[0], 4 * pow(1 - 0.005, 10));
     assert_near((double)x[1], -4 * pow(1 - 0.005, 10));

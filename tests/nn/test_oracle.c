@@ -113,28 +113,18 @@ static void setup(oracle *o, const char *path)
     add_term(o, "balance");
     const int batch = integer(o->root, "case/batch");
     const int master = integer(o->root, "case/master_leaf_width");
-    esp_network_config config = {.n_features = integer(o->root, "case/input_width"),
-                                 .n_outputs = integer(o->root, "case/output_width"),
-                                 .depth = integer(o->root, "case/depth"),
-                                 .leaf_width = integer(o->root, "case/leaf_width"),
-                                 .routes = true,
-                                 .batch_size = batch};
+    esp_network_config config = {
+        .n_features = integer(o->root, "case/input_width"),
+        .n_outputs = integer(o->root, "case/output_width"),
+        .model = esp_model_fff(integer(o->root, "case/depth"), integer(o->root, "case/leaf_width")),
+        .batch_size = batch};
     if (master > 0) {
         const esp_plugin *plugin = esp_registry_find(o->registry, ESP_HEAD, "master_leaf");
         assert_non_null(plugin);
         esp_params params;
         esp_params_default(&params, plugin);
         params.values[esp_params_find(plugin, "width")] = master;
-        esp_dims dims = {.struct_size = sizeof dims,
-                         .routing = ESP_ROUTING_TREE,
-                         .n_features = config.n_features,
-                         .n_outputs = config.n_outputs,
-                         .leaf_width = config.leaf_width,
-                         .depth = config.depth,
-                         .n_leaves = 1 << config.depth,
-                         .n_nodes = (1 << config.depth) - 1,
-                         .n_choices = 1,
-                         .batch_size = batch};
+        const esp_dims dims = esp_network_dims(&config);
         assert_int_equal(esp_instance_create(&o->head, plugin, &params, &dims, &o->noise), 0);
         config.heads[0] = &o->head;
         config.n_heads = 1;
@@ -284,8 +274,9 @@ static void check_steps(oracle *o, const char *path, const char *key, esp_optimi
         double total = differentiate(o);
         double expected = json_real_value(json_array_get(at(o->root, name), (size_t)step));
         assert_close(path, name, &total, &expected, 1);
-        esp_optimizer_step(&optimizer, o->network->parameters, first, second, o->network->gradients,
-                           o->network->n_trainable);
+        esp_optimizer_begin(&optimizer);
+        esp_optimizer_apply(&optimizer, o->network->parameters, first, second,
+                            o->network->gradients, o->network->n_trainable);
     }
     snprintf(name, sizeof name, "%s/params", key);
     assert_tensors(o, path, name, o->network->parameters);

@@ -101,7 +101,7 @@ static int set_up(void **state)
     cell = (esp_cell){.variant = "test",
                       .label = "test",
                       .data = {.name = "toy", .validation = 0.1, .mean = 0.5, .std = 0.5},
-                      .model = {.kind = ESP_MODEL_FFF, .depth = 2, .leaf_width = 3},
+                      .model = esp_model_fff(2, 3),
                       .training_width = 12,
                       .inference_width = 5,
                       .n_heads = 1,
