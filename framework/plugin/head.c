@@ -72,7 +72,9 @@ int esp_head_names_differ(const esp_head_decl *heads, int n_heads, const char *c
     const char *names[MAX_NAMES];
     int n = 0;
     for (int i = 0; i < n_taken; i++) {
-        ESP_TRY(add_name(names, &n, taken[i]));
+        if (*taken[i] != '\0') {
+            ESP_TRY(add_name(names, &n, taken[i]));
+        }
     }
     for (int i = 0; i < n_heads; i++) {
         if (heads[i].n_hidden > 0) {
