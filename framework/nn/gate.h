@@ -13,7 +13,7 @@
 #ifndef ESP_NN_GATE_H
 #define ESP_NN_GATE_H
 
-#include "nn/model.h"
+#include "nn/architecture.h"
 
 typedef struct esp_gate {
     int n_experts, top_k;

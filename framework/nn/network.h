@@ -17,8 +17,8 @@
 #include <stdint.h>
 
 #include "core/arena.h"
+#include "nn/architecture.h"
 #include "nn/gate.h"
-#include "nn/model.h"
 #include "plugin/instance.h"
 
 enum { ESP_NETWORK_MAX_HEADS = 4, ESP_NETWORK_MAX_TENSORS = 8 + 10 * ESP_NETWORK_MAX_HEADS };

@@ -5,7 +5,7 @@
 #ifndef ESP_NN_NODE_TREES_H
 #define ESP_NN_NODE_TREES_H
 
-#include "nn/model.h"
+#include "nn/architecture.h"
 
 /* path (N, B): 1 for the nodes on the path, else 0; choices (T, B): tree * 2^d + leaf, the place of
  * the path's last node in its level. scores (N, B). Thread: the trial's. */

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "data/dataset.h"
-#include "nn/model.h"
+#include "nn/architecture.h"
 #include "plugin/params.h"
 #include "plugin/registry.h"
 

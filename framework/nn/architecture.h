@@ -1,6 +1,6 @@
 /* What a model is: its kind and shape, as a study writes it and a network is built from it. */
-#ifndef ESP_NN_MODEL_H
-#define ESP_NN_MODEL_H
+#ifndef ESP_NN_ARCHITECTURE_H
+#define ESP_NN_ARCHITECTURE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "nn/model.h"
+#include "nn/architecture.h"
 
 esp_model_config esp_model_fff(int depth, int leaf_width)
 {
