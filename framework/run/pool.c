@@ -23,7 +23,7 @@ typedef struct pool {
     int n_todo, jobs;
     pthread_mutex_t mutex; /* guards places */
     place *places;         /* by index of todo */
-    atomic_int n_failed, halted, finished, told;
+    atomic_int halted, finished, told;
     const esp_halt *halt;
     atomic_int stop;                  /* finish the epoch, then stop */
     atomic_int abandon;               /* stop within the epoch */
@@ -44,12 +44,12 @@ static long long now_milliseconds(void)
     return (long long)(1000 * esp_clock_seconds());
 }
 
-/* One failed trial more; whether that is enough is --halt's to say. */
-static void count_failure(pool *p)
+/* Whether so many failed trials are enough is --halt's to say. */
+static void halt_after(pool *p, int n_failed)
 {
-    const int n = atomic_fetch_add(&p->n_failed, 1) + 1;
-    const int most = p->halt->percent ? (p->n_todo * p->halt->count + 99) / 100 : p->halt->count;
-    if (p->halt->when != ESP_HALT_NEVER && n >= most) {
+    const int n_todo = p->shared->n_todo;
+    const int most = p->halt->percent ? (n_todo * p->halt->count + 99) / 100 : p->halt->count;
+    if (p->halt->when != ESP_HALT_NEVER && n_failed > 0 && n_failed >= most) {
         if (atomic_exchange(&p->halted, 1) == 0) {
             esp_progress_note(p->context->progress,
                               "--halt: so many trials failed, no other is begun");
@@ -59,6 +59,11 @@ static void count_failure(pool *p)
             atomic_store(&p->abandon, 1);
         }
     }
+}
+
+static void count_failure(pool *p)
+{
+    halt_after(p, atomic_fetch_add(&p->shared->n_failed, 1) + 1);
 }
 
 /* ---- the list of trials ------------------------------------------------------------------------
@@ -316,6 +321,7 @@ int esp_pool_run(const esp_trial_context *context, esp_claims *claims, esp_share
         status = esp_fail(ESP_MEMORY, "no memory for worker threads");
         goto out;
     }
+    halt_after(&p, atomic_load(&shared->n_failed)); /* those that brought earlier children down */
     for (; started < jobs; started++) {
         threads[started] = (worker_thread){.pool = &p, .slot = started};
         if (pthread_create(&threads[started].thread, NULL, work_loop, &threads[started]) != 0) {

@@ -200,6 +200,7 @@ static void list_todo(runner *r)
             r->todo[r->n_todo++] = i;
         }
     }
+    r->shared->n_todo = r->shared->n_todo > 0 ? r->shared->n_todo : r->n_todo;
     tell(r, &counts);
 }
 
@@ -233,24 +234,23 @@ out:
 static int record_crashes(runner *r)
 {
     for (; r->shared->n_recorded < r->shared->n_crashes; r->shared->n_recorded++) {
-        const esp_crash *crash = &r->shared->crashes[r->shared->n_recorded];
+        const esp_crash *crash = &r->shared->crashes[r->shared->n_recorded % ESP_MAX_CRASHES];
         char message[256];
+        bool is_over = false;
+        esp_end_record end = {
+            .status = ESP_TRIAL_FAILED, .message = message, .checkpoint_digest = ""};
         esp_crash_describe(message, crash);
-        for (int i = 0; i < r->study->n_trials; i++) {
-            esp_store_trial *stored = &r->record.trials[i];
-            if (strcmp(r->study->trials[i].id, crash->trial) != 0) {
-                continue;
+        for (int i = 0; i < r->study->n_trials; i++) { /* a twin is the same trial */
+            if (strcmp(r->study->trials[i].id, crash->trial) == 0) {
+                const int retries = r->study->cells[r->study->trials[i].cell].retries;
+                end.trial_key = r->record.trials[i].key;
+                r->record.trials[i].status = ESP_TRIAL_FAILED;
+                is_over = atomic_fetch_add(&r->shared->failures[i], 1) + 1 > retries;
             }
-            const esp_end_record end = {.trial_key = stored->key,
-                                        .status = ESP_TRIAL_FAILED,
-                                        .message = message,
-                                        .checkpoint_digest = ""};
-            ESP_TRY(esp_writer_end(r->context.writer, &end));
-            stored->status = ESP_TRIAL_FAILED;
-            atomic_fetch_add(&r->shared->failures[i], 1);
-            break; /* a twin is the same trial */
         }
+        ESP_TRY(esp_writer_end(r->context.writer, &end));
         ESP_TRY(esp_writer_flush(r->context.writer));
+        atomic_fetch_add(&r->shared->n_failed, is_over);
     }
     esp_unlock_trials(r->lock);
     return ESP_OK;
@@ -290,16 +290,19 @@ out:
     return status;
 }
 
-/* Which of the trials asked for failed, whoever trained them, and why. */
-static int tell_failures(int *n_failed, runner *r)
+/* Which of the trials asked for failed, whoever trained them, and why; how many are neither done
+ * nor failed. */
+static int tell_failures(int *n_failed, int *n_left, runner *r)
 {
     enum { SHOWN = 10 };
-    *n_failed = 0;
+    *n_failed = *n_left = 0;
     for (int i = 0; i < r->study->n_trials; i++) {
         if (r->study->trials[i].asked_for) {
             ESP_TRY(esp_claim_look(&r->claims, i));
-            *n_failed += r->record.trials[i].status == ESP_TRIAL_FAILED;
-            if (r->record.trials[i].status == ESP_TRIAL_FAILED && *n_failed <= SHOWN) {
+            const esp_trial_status now = r->record.trials[i].status;
+            *n_left += now != ESP_TRIAL_DONE && now != ESP_TRIAL_FAILED;
+            *n_failed += now == ESP_TRIAL_FAILED;
+            if (now == ESP_TRIAL_FAILED && *n_failed <= SHOWN) {
                 ESP_TRY(tell_failure(r, i));
             }
         }
@@ -313,14 +316,20 @@ static int tell_failures(int *n_failed, runner *r)
 /* What the run has come to. */
 static int conclude(runner *r)
 {
-    int n_failed = 0;
+    int n_failed = 0, n_left = 0;
     if (atomic_load(&esp_supervisor_stop) != 0) {
         return esp_fail(ESP_INTERRUPTED,
                         "interrupted; finished epochs are kept, the same command goes on");
     }
-    ESP_TRY(tell_failures(&n_failed, r));
-    return n_failed == 0
-               ? ESP_OK
+    ESP_TRY(tell_failures(&n_failed, &n_left, r));
+    if (n_left > 0) { /* --halt, or another run tries again what had failed */
+        esp_log_note("%d trial%s not done: the same command goes on, `espalier status` shows what "
+                     "other runs train",
+                     n_left, n_left == 1 ? " is" : "s are");
+    }
+    return n_failed == 0 && n_left == 0 ? ESP_OK
+           : n_failed == 0
+               ? esp_fail(ESP_FAILED, "not all trials are done")
                : esp_fail(ESP_FAILED,
                           "%d trial%s failed: `espalier show TRIAL` tells all of one, `espalier "
                           "query failed` lists them; --retry-failed tries them again",

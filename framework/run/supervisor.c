@@ -70,6 +70,17 @@ static void handle(int number, void (*handler)(int), int flags)
     sigaction(number, &action, NULL);
 }
 
+/* Held while a child starts: what arrives then is neither lost nor counted twice. */
+static void hold_stops(int how)
+{
+    sigset_t stops;
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGINT);
+    sigaddset(&stops, SIGTERM);
+    sigaddset(&stops, SIGHUP);
+    sigprocmask(how, &stops, NULL);
+}
+
 static void run_child(int (*work)(void *, esp_shared *), void *context, esp_shared *shared,
                       pid_t parent)
 {
@@ -80,6 +91,7 @@ static void run_child(int (*work)(void *, esp_shared *), void *context, esp_shar
     handle(SIGINT, SIG_IGN, 0);
     handle(SIGHUP, SIG_IGN, 0);
     handle(SIGTERM, count_stop, SA_RESTART);
+    hold_stops(SIG_UNBLOCK);
     handle(SIGPIPE, SIG_IGN, 0); /* nobody reads the progress: the work goes on */
     handle(SIGXFSZ, SIG_IGN, 0); /* a full disk is an error of write, not a death */
     for (int i = 0; i < N_FAULTS; i++) {
@@ -102,8 +114,9 @@ static bool take_crash(esp_shared *shared)
     for (int i = 0; i < ESP_MAX_JOBS; i++) {
         esp_shared_slot *slot = &shared->slots[i];
         int number = atomic_load(&slot->signal);
-        if (number != 0 && *slot->trial && shared->n_crashes < ESP_MAX_CRASHES) {
-            esp_crash *crash = &shared->crashes[shared->n_crashes++];
+        if (number != 0 && *slot->trial &&
+            shared->n_crashes - shared->n_recorded < ESP_MAX_CRASHES) {
+            esp_crash *crash = &shared->crashes[shared->n_crashes++ % ESP_MAX_CRASHES];
             memcpy(crash->trial, slot->trial, sizeof crash->trial);
             memcpy(crash->plugin, slot->plugin, sizeof crash->plugin);
             crash->hung = atomic_load(&slot->hung);
@@ -161,17 +174,20 @@ static int run_once(bool *again, int *deaths, int (*work)(void *, esp_shared *),
     int result = 0;
     fflush(NULL);
     memset(shared->slots, 0, sizeof shared->slots);
+    hold_stops(SIG_BLOCK);
     const pid_t child = fork();
     if (child == 0) {
         run_child(work, context, shared, parent);
     }
     if (child < 0) {
+        hold_stops(SIG_UNBLOCK);
         return esp_fail(ESP_FAILED, "cannot start the worker process: %s", strerror(errno));
     }
     child_process = child;
     if (asked_to_stop) { /* between two children */
         kill(child, SIGTERM);
     }
+    hold_stops(SIG_UNBLOCK);
     while (waitpid(child, &result, 0) < 0 && errno == EINTR) {
     }
     child_process = 0;
@@ -179,7 +195,7 @@ static int run_once(bool *again, int *deaths, int (*work)(void *, esp_shared *),
         return esp_fail(status_of_exit(WEXITSTATUS(result)), "%s", ""); /* the child has said it */
     }
     if (take_crash(shared)) {
-        const esp_crash *crash = &shared->crashes[shared->n_crashes - 1];
+        const esp_crash *crash = &shared->crashes[(shared->n_crashes - 1) % ESP_MAX_CRASHES];
         char words[256];
         esp_crash_describe(words, crash);
         esp_log_warning("trial %s %s; the other trials go on", crash->trial, words);

@@ -28,10 +28,12 @@ typedef struct esp_crash {
 
 typedef struct esp_shared {
     esp_shared_slot slots[ESP_MAX_JOBS];
-    int n_crashes;  /* of earlier children, written by the parent */
-    int n_recorded; /* of these, in the database; written by the child */
-    esp_crash crashes[ESP_MAX_CRASHES];
-    atomic_int failures[]; /* by trial: how often it failed in this run */
+    int n_crashes;                      /* of earlier children, written by the parent */
+    int n_recorded;                     /* of these, in the database; written by the child */
+    esp_crash crashes[ESP_MAX_CRASHES]; /* the latest, a ring */
+    int n_todo;                         /* trials to train, as the first child listed them */
+    atomic_int n_failed;                /* of these, for good */
+    atomic_int failures[];              /* by trial: how often it failed in this run */
 } esp_shared;
 
 /* Forks and runs work(context, shared) in the child, whose result (an esp_status) it returns. Must

@@ -1,5 +1,6 @@
 #include "run/trial.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -185,10 +186,15 @@ static int resume(worker *w, bool *resumed)
     char *path = NULL;
     const ptrdiff_t trial = w->trial - w->context->study->trials;
     *resumed = false;
-    if (w->context->anew[trial]) {
-        return ESP_OK;
-    }
     ESP_TRY(path_in(&path, w, "state.safetensors"));
+    if (w->context->anew[trial]) { /* nor is a later run to go on with it, should this be cut off */
+        const bool gone = remove(path) == 0 || errno == ENOENT;
+        const int status =
+            gone ? ESP_OK
+                 : kept_file(esp_fail(ESP_IO, "%s: cannot be removed: %s", path, strerror(errno)));
+        free(path);
+        return status;
+    }
     int status = esp_checkpoint_read_state(w->training, path);
     const int stored = w->context->stored[trial].epochs_done;
     if (status == ESP_OK && stored < w->training->epoch) {

@@ -70,6 +70,24 @@ if [ -z "$ESPALIER_SANITIZE" ]; then # sanitizers catch these themselves
     fails_with writes_far "crashed in plugin writes_far at epoch 2, batch 3: signal 11"
     limit=1
     fails_with hangs "hung in plugin hangs in the evaluation of epoch 0" "limits.epoch_seconds"
+
+    # ---- crashes count: for --halt, for retries of a trial of two variants, and without end -----
+    sed 's/{cross_entropy: {weight: 1}}/{cross_entropy: {weight: 1}, crashes: {weight: 1}}/' \
+        sound.yaml >crashing.yaml
+    expect 1 "$ESPALIER" run crashing.yaml --seeds 0..4 --only sibling --db halted.db --jobs 1 --halt soon,fail=1
+    says "--halt: so many trials failed" "4 trials are not done" "1 trial failed"
+    [ "$(value halted.db "SELECT count(*) FROM attempt")" = 1 ] || fail "--halt after a crash begins others"
+    expect 1 "$ESPALIER" run crashing.yaml --seeds 0..4 --only sibling --db share.db --jobs 1 --halt now,fail=50%
+    [ "$(value share.db "SELECT count(*) FROM attempt")" = 3 ] || fail "half of five trials are not three"
+    for only in 'culprit' 'sibling'; do # by either name
+        expect 1 "$ESPALIER" run crashing.yaml --seeds 0 --only $only --db $only.db --set limits.retries=2
+        says "1 trial failed"
+        [ "$(value $only.db "SELECT count(*) FROM attempt")" = 3 ] || fail "$only: not three attempts"
+    done
+    expect 1 "$ESPALIER" run crashing.yaml --seeds 0..66 --only sibling --db endless.db
+    says "67 trials failed"
+    [ "$(value endless.db "SELECT count(*) FROM trial WHERE status = 'failed'")" = 67 ] ||
+        fail "crashes past the 64th are not recorded"
 fi
 unset ESPALIER_PLUGIN_PATH
 
