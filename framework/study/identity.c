@@ -82,7 +82,51 @@ char *esp_json_text(const json_t *value)
 
 /* ---- identity ------------------------------------------------------------------------------- */
 
-/* A copy of what lies at path with identity keys alone. Parameters of plugins always count. */
+/* Parameters as old as the identity itself. Later ones enter only where they differ from their
+ * default, so that a plugin may gain parameters and keep its trials; these always have. */
+static bool is_first_param(const char *path)
+{
+    static const char first[] = "losses.balance.configured_batch losses.hardening.reduction "
+                                "heads.master_leaf.width heads.master_leaf.k "
+                                "heads.master_leaf.k_trainable";
+    return esp_word_in(first, path);
+}
+
+/* Whether a value is the one its key has where nothing is written. */
+static bool is_built_in(const esp_key_ref *ref, const char *path, const json_t *value)
+{
+    json_t *fallback = NULL;
+    if (json_is_null(value) || (json_is_object(value) && json_object_size(value) == 0)) {
+        return true;
+    }
+    esp_schema_value(&fallback, NULL, ref, path, NULL);
+    bool same = fallback != NULL && json_equal((json_t *)value, fallback);
+    json_decref(fallback);
+    return same;
+}
+
+static json_t *identity_of(const esp_registry *registry, const json_t *value, const char *path);
+
+/* Adds the identity of what lies at path, if it has one. */
+static void add_identity(json_t *object, const char *key, const esp_registry *registry,
+                         const json_t *value, const char *path)
+{
+    esp_key_ref ref;
+    if (!esp_schema_find(&ref, registry, path) ||
+        (ref.param == NULL && !(ref.key->flags & ESP_KEY_IDENTITY))) {
+        return;
+    }
+    json_t *identity = identity_of(registry, value, path);
+    bool where_changed =
+        ref.param != NULL ? !is_first_param(path) : ref.key->flags & ESP_KEY_WHERE_CHANGED;
+    if (where_changed && is_built_in(&ref, path, identity)) {
+        json_decref(identity);
+    } else {
+        json_object_set_new(object, key, identity);
+    }
+}
+
+/* A copy of what lies at path with identity keys alone. */
 static json_t *identity_of(const esp_registry *registry, const json_t *value, const char *path)
 {
     if (!json_is_object(value)) {
@@ -94,10 +138,8 @@ static json_t *identity_of(const esp_registry *registry, const json_t *value, co
     json_object_foreach((json_t *)value, key, child)
     {
         char *below = esp_text_format("%s.%s", path, key);
-        esp_key_ref ref;
-        if (below != NULL && esp_schema_find(&ref, registry, below) &&
-            (ref.param != NULL || ref.key->flags & ESP_KEY_IDENTITY)) {
-            json_object_set_new(object, key, identity_of(registry, child, below));
+        if (below != NULL) {
+            add_identity(object, key, registry, child, below);
         }
         free(below);
     }
@@ -115,7 +157,7 @@ static json_t *identity_of_phase(const esp_registry *registry, const json_t *pha
         char *own = esp_text_format("phases.%s.%s", name, key);
         esp_key_ref ref;
         bool of_phase = own != NULL && esp_schema_find(&ref, registry, own);
-        json_object_set_new(object, key, identity_of(registry, child, of_phase ? own : key));
+        add_identity(object, key, registry, child, of_phase ? own : key);
         free(own);
     }
     json_object_del(object, "set");

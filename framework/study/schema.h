@@ -31,7 +31,10 @@ enum {
     ESP_KEY_NULLABLE = 1 << 4,  /* null means: without it */
     ESP_KEY_OF_STUDY = 1 << 5,  /* at the top of the file; else below defaults */
     ESP_KEY_EXCLUSIVE = 1 << 6, /* minimum itself is excluded */
-    ESP_KEY_NO_VALUE = 1 << 7   /* belongs to something that is not available yet */
+    ESP_KEY_NO_VALUE = 1 << 7,  /* belongs to something that is not available yet */
+    /* enters the identity only where it differs from its built-in: every key added since there are
+     * trials, so that they stay the same trials */
+    ESP_KEY_WHERE_CHANGED = 1 << 8
 };
 
 typedef struct esp_key {
@@ -66,7 +69,8 @@ void esp_schema_unknown(esp_problems *problems, const esp_registry *registry, es
                         const char *path, bool of_study);
 
 /* Reads one value: *out is new (or NULL after a problem was added). node NULL: the built-in.
- * Maps give NULL without a problem, and so do keys without built-in. */
+ * Maps give NULL without a problem, and so do keys without built-in. problems: may be NULL
+ * where node is. */
 void esp_schema_value(json_t **out, esp_problems *problems, const esp_key_ref *ref,
                       const char *path, const esp_node *node);
 

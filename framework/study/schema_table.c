@@ -2,6 +2,7 @@
 #include "study/schema.h"
 
 #define ID    ESP_KEY_IDENTITY
+#define SINCE (ESP_KEY_IDENTITY | ESP_KEY_WHERE_CHANGED)
 #define PHASE ESP_KEY_IN_PHASE
 #define TOP   ESP_KEY_OF_STUDY
 #define NEEDS ESP_KEY_REQUIRED

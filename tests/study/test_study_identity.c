@@ -133,6 +133,47 @@ static void test_identity__canonical_json(void **state)
         "\"start_from\":\"last\"}],\"selection\":{\"monitor\":[],\"phases\":[]}}");
 }
 
+/* Ids as they were stored when these studies were first run: a key or parameter added since must
+ * not make other trials of them. Their data sets are published ones, known by digest. */
+static void test_id__of_published_studies_stays(void **state)
+{
+    static const struct {
+        const char *study, *label, *seed, *id;
+    } known[] = {
+        {"quickstart", "baseline", "2", "c444e60fc4b4545e"},
+        {"quickstart", "balanced", "2", "a845987bd2d18252"},
+        {"quickstart", "balanced_master", "2", "0e157fe7105ff6bc"},
+        {"table1", "ff data.name=mnist", "9", "fce2b6d33798ee9b"},
+        {"table1", "ff data.name=fashion-mnist", "0", "f68c7cd682fd2f25"},
+        {"table1", "baseline data.name=mnist model.leaf_width=8", "9", "b7159fc6bd2381fe"},
+        {"table1", "baseline data.name=fashion-mnist model.leaf_width=1", "9", "9407f424297d42b5"},
+        {"table1", "balanced data.name=mnist model.leaf_width=4", "9", "9769aa15b624350a"},
+        {"table1", "balanced data.name=fashion-mnist model.leaf_width=2", "9", "c59b142bbb3a7203"},
+    };
+    fixture *f = *state;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        char path[4096], found[17] = "(none)";
+        snprintf(path, sizeof path, "%s/experiments/%s.yaml", ESPALIER_SOURCE_DIR, known[i].study);
+        fixture_forget(f);
+        FILE *quiet = fopen("/dev/null", "w");
+        const esp_study_options none = {0};
+        int status = esp_study_load(&f->study, path, &none, f->registry, quiet);
+        fclose(quiet);
+        assert_int_equal(status, ESP_OK);
+        for (int t = 0; t < f->study->n_trials; t++) {
+            const esp_trial *trial = &f->study->trials[t];
+            const char *label = f->study->cells[trial->cell].label;
+            if (strcmp(label, known[i].label) == 0 && strcmp(trial->seed, known[i].seed) == 0) {
+                memcpy(found, trial->id, sizeof found);
+            }
+        }
+        if (strcmp(found, known[i].id) != 0) {
+            fail_msg("%s: %s, seed %s: id %s, not %s", known[i].study, known[i].label,
+                     known[i].seed, found, known[i].id);
+        }
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_open, fixture_close)
 
 int main(void)
@@ -143,6 +184,7 @@ int main(void)
         TEST(test_id__a_mapped_seed_is_the_plain_one),
         TEST(test_id__shared_across_variants_is_noted),
         TEST(test_identity__canonical_json),
+        TEST(test_id__of_published_studies_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
