@@ -22,6 +22,27 @@ void *esp_arena_take(esp_arena *arena, size_t bytes)
     return arena->base + start;
 }
 
+enum { GUARD = ESP_ALIGNMENT, GUARD_BYTE = 0xA5 };
+
+void *esp_arena_take_guarded(esp_arena *arena, size_t bytes)
+{
+    unsigned char *whole = esp_arena_take(arena, bytes + 2 * GUARD);
+    if (whole == NULL) {
+        return NULL;
+    }
+    memset(whole, GUARD_BYTE, GUARD);
+    memset(whole + GUARD + bytes, GUARD_BYTE, GUARD);
+    return whole + GUARD;
+}
+
+bool esp_is_guarded(const void *values, size_t bytes)
+{
+    unsigned char whole[GUARD];
+    memset(whole, GUARD_BYTE, GUARD);
+    return memcmp((const unsigned char *)values - GUARD, whole, GUARD) == 0 &&
+           memcmp((const unsigned char *)values + bytes, whole, GUARD) == 0;
+}
+
 int esp_arena_create(esp_arena *out, size_t capacity)
 {
     capacity = round_up(capacity ? capacity : 1);

@@ -95,6 +95,23 @@ int esp_model_choices(const esp_model_config *model)
     return 0;
 }
 
+double esp_model_inference_macs(const esp_model_config *model, int n_features, int n_outputs)
+{
+    const double unit = (double)n_features + n_outputs; /* of one hidden unit */
+    const double leaf = model->leaf_width * unit;
+    switch (model->kind) {
+    case ESP_MODEL_FFF:
+        return (double)model->depth * n_features + leaf;
+    case ESP_MODEL_MOE:
+        return (double)model->n_leaves * n_features + model->top_k * (leaf + n_outputs);
+    case ESP_MODEL_FFF_NODES:
+        return model->n_trees * (model->depth + 1) * unit;
+    case ESP_MODEL_FF:
+        break;
+    }
+    return leaf;
+}
+
 uint32_t esp_model_views(esp_model_kind kind)
 {
     const uint32_t all = ESP_LOGITS | ESP_PARAMETERS, routed = all | ESP_SCORES | ESP_CHOICES;

@@ -54,6 +54,11 @@ int esp_model_scores(const esp_model_config *model);
 int esp_model_router_rows(const esp_model_config *model);
 int esp_model_hidden(const esp_model_config *model);
 int esp_model_choices(const esp_model_config *model); /* K */
+
+/* Multiply-adds of one example at inference, biases and activations not counted: what its one path
+ * evaluates; of moe the gate, its experts, and the weighing of their outputs. F features, O
+ * outputs. */
+double esp_model_inference_macs(const esp_model_config *model, int n_features, int n_outputs);
 bool esp_model_routes(const esp_model_config *model);
 
 /* The views of espalier_plugin.h that a model has: ESP_LOGITS | ... */

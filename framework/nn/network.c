@@ -17,11 +17,15 @@ static int declare_heads(esp_network *network)
 {
     esp_head_decl decls[ESP_NETWORK_MAX_HEADS];
     int row = network->n_router + network->n_hidden;
+    double macs = esp_model_inference_macs(&network->config.model, network->config.n_features,
+                                           network->config.n_outputs);
     for (int i = 0; i < network->config.n_heads; i++) {
         esp_head_layout *head = &network->heads[i];
         ESP_TRY(esp_head_declare(&head->decl, network->config.heads[i], &network->dims));
         decls[i] = head->decl;
         head->first_row = row;
+        head->input_macs = macs;
+        macs += head->decl.inference_macs;
         row += head->decl.n_hidden;
     }
     network->n_projections = row;
@@ -71,6 +75,24 @@ static void take_views(esp_network *network, esp_arena *arena)
         ESP_TAKE(arena, int32_t, stride * (size_t)(network->routes ? esp_model_choices(model) : 1));
 }
 
+static void take_heads(esp_network *network, esp_arena *arena)
+{
+    const size_t stride = (size_t)network->stride, outputs = (size_t)network->config.n_outputs;
+    for (int i = 0, t = network->n_own; i < network->config.n_heads; i++) {
+        esp_head_layout *head = &network->heads[i];
+        const int n_hidden = head->decl.n_hidden;
+        head->input = ESP_TAKE(arena, esp_real, outputs * stride);
+        head->d_hidden = ESP_TAKE_GUARDED(arena, esp_real, (size_t)n_hidden * stride);
+        t += n_hidden > 0 ? 2 : 0;
+        for (int k = 0; k < head->decl.n_tensors; k++, t++) {
+            if (arena->base != NULL) {
+                head->tensors[k] = network->parameters + network->tensors[t].offset;
+            }
+            head->d_tensors[k] = ESP_TAKE_GUARDED(arena, esp_real, network->tensors[t].count);
+        }
+    }
+}
+
 /* Takes all arrays out of the arena: once to measure it, once for real. */
 static void take_arrays(esp_network *network, esp_arena *arena)
 {
@@ -92,9 +114,9 @@ static void take_arrays(esp_network *network, esp_arena *arena)
     network->weighted = ESP_TAKE(arena, esp_real, (size_t)network->n_mixed * stride);
     network->d_projections = ESP_TAKE(arena, esp_real, rows * stride);
     network->d_weighted = ESP_TAKE(arena, esp_real, (size_t)network->n_mixed * stride);
-    network->logits = ESP_TAKE(arena, esp_real, outputs * stride);
-    network->hard_logits = ESP_TAKE(arena, esp_real, outputs * stride);
-    network->between = ESP_TAKE(arena, esp_real, outputs * stride);
+    network->logits = ESP_TAKE_GUARDED(arena, esp_real, outputs * stride);
+    network->hard_logits = ESP_TAKE_GUARDED(arena, esp_real, outputs * stride);
+    network->between = ESP_TAKE_GUARDED(arena, esp_real, outputs * stride);
     network->d_logits = ESP_TAKE(arena, esp_real, outputs * stride);
     network->hidden = ESP_TAKE(arena, esp_real, in_place ? 0 : hidden);
     if (arena->base != NULL) {
@@ -104,21 +126,7 @@ static void take_arrays(esp_network *network, esp_arena *arena)
     }
     take_views(network, arena);
     take_drawn(network, arena);
-    for (int i = 0; i < network->config.n_heads; i++) {
-        network->heads[i].input = ESP_TAKE(arena, esp_real, outputs * stride);
-    }
-}
-
-static void point_heads(esp_network *network)
-{
-    for (int i = 0, t = network->n_own; i < network->config.n_heads; i++) {
-        esp_head_layout *head = &network->heads[i];
-        t += head->decl.n_hidden > 0 ? 2 : 0;
-        for (int k = 0; k < head->decl.n_tensors; k++, t++) {
-            head->tensors[k] = network->parameters + network->tensors[t].offset;
-            head->tensor_gradients[k] = network->gradients + network->tensors[t].offset;
-        }
-    }
+    take_heads(network, arena);
 }
 
 esp_dims esp_network_dims(const esp_network_config *config)
@@ -168,7 +176,6 @@ int esp_network_create(esp_network **out, const esp_network_config *config)
         return status;
     }
     take_arrays(network, &network->arena);
-    point_heads(network);
     *out = network;
     return ESP_OK;
 }

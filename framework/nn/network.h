@@ -61,10 +61,17 @@ typedef struct esp_tensor {
 typedef struct esp_head_layout {
     esp_head_decl decl;
     int first_row;                      /* of its projections */
+    double input_macs;                  /* see esp_head_batch */
     esp_real *tensors[ESP_MAX_TENSORS]; /* values */
-    esp_real *tensor_gradients[ESP_MAX_TENSORS];
-    esp_real *input; /* (O, B) what it was given, in training */
+    esp_real *input;                    /* (O, B) what it was given, in training */
+    /* what it writes in backward, guarded; copied to gradients and d_projections when it is done */
+    esp_real *d_hidden; /* (H, B) */
+    esp_real *d_tensors[ESP_MAX_TENSORS];
 } esp_head_layout;
+
+/* Parts left out of a forward pass, to see what each is worth: 1u << i is head i, whose input
+ * becomes its output; the model's logits become 0. */
+#define ESP_ABLATED_MODEL (1u << 31)
 
 /* Parameters that training changes: all but the tail, without what is frozen. */
 typedef struct esp_range {
@@ -79,7 +86,8 @@ typedef struct esp_network {
     int n_router;                                   /* rows before the hidden units */
     int n_mixed; /* rows of the second layer: H, with biases + L */
     int stride;
-    uint32_t step; /* of training: set by the caller before a forward, keys what is drawn */
+    uint32_t step;    /* of training: set by the caller before a forward, keys what is drawn */
+    uint32_t ablated; /* in evaluation, set by the caller */
 
     size_t n_parameters, n_trainable; /* those that no tensor trains come last */
     int n_ranges;
@@ -110,7 +118,7 @@ typedef struct esp_network {
     esp_real *load;          /* [L] of a gate, else NULL */
     esp_real *normals;       /* (E, B) a gate's noise */
     esp_real *noisy;         /* (E, B) */
-    esp_real *logits;        /* (O, B) soft */
+    esp_real *logits;        /* (O, B) soft; guarded, as the two below: heads write them */
     esp_real *hard_logits;   /* (O, B) after esp_network_forward_hard */
     esp_real *between;       /* (O, B) */
     int32_t *choices;        /* (K, B) hard choices */

@@ -4,7 +4,7 @@
 
 #include "core/status.h"
 #include "nn/blas.h"
-#include "nn/network.h"
+#include "nn/head_pass.h"
 #include "nn/node_trees.h"
 #include "nn/noise.h"
 #include "nn/tree.h"
@@ -108,45 +108,6 @@ static esp_real sum_row(const esp_real *values, int n_examples)
         sum += values[b];
     }
     return sum;
-}
-
-static esp_head_batch head_batch(const esp_network *network, int index, esp_mode mode,
-                                 const esp_real *input)
-{
-    const esp_head_layout *head = &network->heads[index];
-    return (esp_head_batch){.struct_size = sizeof(esp_head_batch),
-                            .mode = mode,
-                            .n_examples = network->n_examples,
-                            .stride = network->stride,
-                            .dims = &network->dims,
-                            .labels = network->labels,
-                            .hidden =
-                                network->projections + (ptrdiff_t)head->first_row * network->stride,
-                            .input = input,
-                            .tensors = (const esp_real *const *)head->tensors};
-}
-
-/* logits (O, B) through all heads in order. keep_inputs: for backward. */
-static int apply_heads(esp_network *network, esp_real *logits, esp_mode mode, bool keep_inputs,
-                       bool evaluate)
-{
-    const size_t bytes =
-        sizeof(esp_real) * (size_t)network->config.n_outputs * (size_t)network->stride;
-    for (int i = 0; i < network->config.n_heads; i++) {
-        esp_instance *head = network->config.heads[i];
-        const esp_head_ops *ops = head->plugin->head;
-        esp_real *input = keep_inputs ? network->heads[i].input : network->between;
-        memcpy(input, logits, bytes);
-        esp_head_batch batch = head_batch(network, i, mode, input);
-        esp_instance_begin(head, mode);
-        ESP_TRY(esp_instance_end(head, ops->forward(head->state, &head->host, &batch, logits)));
-        if (evaluate && ops->evaluate != NULL) {
-            esp_instance_begin(head, mode);
-            ESP_TRY(
-                esp_instance_end(head, ops->evaluate(head->state, &head->host, &batch, logits)));
-        }
-    }
-    return ESP_OK;
 }
 
 /* weighted (H, B): hidden units times the weight of their leaf, or, of fff_nodes, where the neuron
@@ -346,7 +307,7 @@ int esp_network_forward(esp_network *network, int n_examples, esp_mode mode)
     route(network, mode);
     draw_dropout(network, mode);
     mix_leaves(network->logits, network);
-    return apply_heads(network, network->logits, mode, mode == ESP_TRAINING, false);
+    return esp_heads_forward(network, network->logits, mode, mode == ESP_TRAINING, false);
 }
 
 int esp_network_forward_hard(esp_network *network, esp_mode mode)
@@ -356,7 +317,7 @@ int esp_network_forward_hard(esp_network *network, esp_mode mode)
     }
     network->drops = false;
     mix_leaves(network->hard_logits, network);
-    return apply_heads(network, network->hard_logits, mode, false, mode == ESP_EVALUATION);
+    return esp_heads_forward(network, network->hard_logits, mode, false, mode == ESP_EVALUATION);
 }
 
 static void zero_rows(esp_real *rows, int count, const esp_network *network)
@@ -375,27 +336,6 @@ void esp_network_zero_view_gradients(esp_network *network)
     if (network->d_load != NULL) {
         memset(network->d_load, 0, sizeof(esp_real) * (size_t)network->n_leaves);
     }
-}
-
-static int heads_backward(esp_network *network)
-{
-    const size_t bytes =
-        sizeof(esp_real) * (size_t)network->config.n_outputs * (size_t)network->stride;
-    for (int i = network->config.n_heads - 1; i >= 0; i--) {
-        esp_instance *instance = network->config.heads[i];
-        esp_head_layout *head = &network->heads[i];
-        esp_head_batch batch = head_batch(network, i, ESP_TRAINING, head->input);
-        esp_head_gradients d = {.struct_size = sizeof d,
-                                .output = network->d_logits,
-                                .input = network->between,
-                                .hidden = row(network->d_projections, head->first_row, network),
-                                .tensors = head->tensor_gradients};
-        esp_instance_begin(instance, ESP_TRAINING);
-        ESP_TRY(esp_instance_end(instance, instance->plugin->head->backward(
-                                               instance->state, &instance->host, &batch, &d)));
-        memcpy(network->d_logits, network->between, bytes);
-    }
-    return ESP_OK;
 }
 
 /* dz = dg * c * gelu'(z), gelu'(z) = Phi(z) + z phi(z). */
@@ -562,7 +502,7 @@ int esp_network_backward(esp_network *network)
     const esp_tensor *w2 = esp_own_tensor(network, ESP_W2), *b2 = esp_own_tensor(network, ESP_B2);
     const size_t own = w2->offset + w2->count + b2->count;
     memset(network->gradients + own, 0, sizeof(esp_real) * (network->n_parameters - own));
-    ESP_TRY(heads_backward(network));
+    ESP_TRY(esp_heads_backward(network));
     leaves_backward(network);
     route_backward(network);
     esp_real *d_biases = network->gradients + biases_offset(network);
@@ -615,7 +555,7 @@ int esp_network_infer(esp_real *logits, int32_t *leaf, esp_network *network, con
     for (int i = network->n_router + network->n_hidden; i < network->n_projections; i++) {
         *row(network->projections, i, network) = project(network, i);
     }
-    ESP_TRY(apply_heads(network, y, ESP_EVALUATION, false, false));
+    ESP_TRY(esp_heads_forward(network, y, ESP_EVALUATION, false, false));
     for (int o = 0; o < outputs; o++) {
         logits[o] = *row(y, o, network);
     }

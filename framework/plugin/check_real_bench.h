@@ -12,7 +12,7 @@
 #include "espalier_plugin.h"
 #include "plugin/check_real.h"
 
-enum { GUARD = 256, GUARD_BYTE = 0xA5, MAX_VARIABLES = 16, MAX_SETTINGS = 128, MAX_KEYS = 16 };
+enum { GUARD = 256, GUARD_BYTE = 0xA5, MAX_VARIABLES = 16, MAX_SETTINGS = 128, MAX_KEYS = 48 };
 
 /* A model a plugin is tried on. */
 typedef struct model {

@@ -5,7 +5,7 @@
 #include "core/rng.h"
 #include "plugin/params.h"
 
-enum { ESP_MAX_LOGGED = 16 };
+enum { ESP_MAX_LOGGED = 48 };
 
 typedef struct esp_logged {
     char key[48];

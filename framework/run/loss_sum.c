@@ -12,43 +12,20 @@ static bool is_usable(const esp_plugin *plugin, const esp_network *network)
     return !(plugin->loss->needs & ~esp_model_views(network->config.model.kind));
 }
 
-/* Bytes that no term may write stand on both sides of each array a term writes to: a write just
- * past one ends the trial and names the plugin, where it would change another term's derivatives.
- */
-enum { GUARD = ESP_ALIGNMENT / sizeof(esp_real), GUARD_BYTE = 0xA5 };
-
-static esp_real *take_guarded(esp_arena *arena, size_t count)
-{
-    esp_real *values = ESP_TAKE(arena, esp_real, count + 2 * GUARD);
-    if (values == NULL) {
-        return NULL;
-    }
-    memset(values, GUARD_BYTE, sizeof(esp_real) * GUARD);
-    memset(values + GUARD + count, GUARD_BYTE, sizeof(esp_real) * GUARD);
-    return values + GUARD;
-}
-
-static bool is_guarded(const esp_real *values, size_t count)
-{
-    unsigned char whole[sizeof(esp_real) * GUARD];
-    memset(whole, GUARD_BYTE, sizeof whole);
-    return memcmp(values - GUARD, whole, sizeof whole) == 0 &&
-           memcmp(values + count, whole, sizeof whole) == 0;
-}
-
 static int take_arrays(esp_loss_sum *sum, const esp_network *network, bool penalties)
 {
     const size_t stride = (size_t)network->stride;
     for (int real = 0; real < 2; real++) {
         esp_arena measure = {0};
         esp_arena *arena = real ? &sum->arena : &measure;
-        sum->d_logits = take_guarded(arena, stride * (size_t)network->config.n_outputs);
-        sum->d_scores = take_guarded(arena, stride * (size_t)network->n_nodes);
-        sum->d_probabilities = take_guarded(arena, stride * (size_t)network->n_nodes);
-        sum->d_mixture = take_guarded(arena, stride * (size_t)network->n_leaves);
-        sum->d_load = take_guarded(arena, (size_t)network->n_leaves);
+        sum->d_logits =
+            ESP_TAKE_GUARDED(arena, esp_real, stride * (size_t)network->config.n_outputs);
+        sum->d_scores = ESP_TAKE_GUARDED(arena, esp_real, stride * (size_t)network->n_nodes);
+        sum->d_probabilities = ESP_TAKE_GUARDED(arena, esp_real, stride * (size_t)network->n_nodes);
+        sum->d_mixture = ESP_TAKE_GUARDED(arena, esp_real, stride * (size_t)network->n_leaves);
+        sum->d_load = ESP_TAKE_GUARDED(arena, esp_real, (size_t)network->n_leaves);
         if (penalties) {
-            sum->d_parameters = take_guarded(arena, network->n_parameters);
+            sum->d_parameters = ESP_TAKE_GUARDED(arena, esp_real, network->n_parameters);
             sum->d_parameters_sum = ESP_TAKE(arena, esp_real, network->n_parameters);
         }
         if (!real) {
@@ -225,7 +202,7 @@ static int call_term(esp_loss_sum *sum, int index, double *value, const esp_batc
 static int check_guards(const view *views, int n_views, const char *name, esp_position position)
 {
     for (int v = 0; v < n_views; v++) {
-        if (!is_guarded(views[v].part, views[v].count)) {
+        if (!esp_is_guarded(views[v].part, sizeof(esp_real) * views[v].count)) {
             return esp_fail(ESP_FAILED,
                             "plugin '%s' wrote outside its derivatives by %s at epoch %d, batch "
                             "%d; `espalier plugins check` says more",

@@ -107,7 +107,7 @@ typedef struct esp_host esp_host;
 struct esp_host {
     uint32_t struct_size;
     /* Adds to this epoch's metric <plugin>.<key>; the report divides sum by weight once, at the
-     * epoch's end. key: lower case, a-z 0-9 _. */
+     * epoch's end. key: lower case, a-z 0-9 _; at most 48 keys. */
     void (*log)(const esp_host *host, const char *key, double sum, double weight);
     /* Ends the trial as failed with a message; returns non-zero, so: return host->fail(...). */
     int (*fail)(const esp_host *host, const char *format, ...);
@@ -231,6 +231,9 @@ typedef struct esp_head_batch {
     const esp_real *hidden;         /* (H, B) projections of the input, bias added, no activation */
     const esp_real *input;          /* (O, B) logits of the model or of the head before */
     const esp_real *const *tensors; /* as declared */
+    /* What `input` costs at inference, in multiply-adds an example: one path through the model, and
+     * the heads before. Newer than the first release: read it where struct_size covers it. */
+    double input_macs;
 } esp_head_batch;
 
 typedef struct esp_head_gradients {

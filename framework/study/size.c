@@ -10,11 +10,11 @@
 
 esp_size esp_size_of_model(const esp_model_config *model, uint32_t n_features, uint32_t n_outputs)
 {
-    double F = n_features, O = n_outputs, l = model->leaf_width, d = model->depth;
+    double F = n_features, O = n_outputs, l = model->leaf_width;
     double L = ldexp(1, model->depth), N = L - 1;
     return (esp_size){
         .parameters = N * (F + 1) + L * (l * (F + 1) + O * (l + 1)),
-        .inference_macs = d * F + l * (F + O),
+        .inference_macs = esp_model_inference_macs(model, (int)n_features, (int)n_outputs),
         /* forward, and the same again for the gradient of the weights; hidden to output also back
          * to the hidden units */
         .training_macs = 2 * F * (N + L * l) + 3 * L * l * O + 2 * L * O,

@@ -46,6 +46,30 @@ static void test_arena__measure_then_take(void **state)
     assert_null(arena.base);
 }
 
+static void test_arena__guards(void **state)
+{
+    (void)state;
+    esp_arena arena, measured = {0};
+    assert_null(ESP_TAKE_GUARDED(&measured, float, 3));
+    assert_int_equal(esp_arena_create(&arena, measured.used), ESP_OK);
+    float *values = ESP_TAKE_GUARDED(&arena, float, 3);
+    unsigned char *bytes = (unsigned char *)values;
+    assert_int_equal(arena.used, measured.used);
+    assert_int_equal((uintptr_t)values % ESP_ALIGNMENT, 0);
+    assert_true(values[0] == 0 && values[2] == 0);
+    values[0] = values[2] = 7;
+    assert_true(esp_is_guarded(values, 3 * sizeof *values));
+    static const int outside[] = {-64, -1, 12, 75}; /* the last bytes guarded and the nearest */
+    for (int i = 0; i < 4; i++) {
+        const unsigned char held = bytes[outside[i]];
+        bytes[outside[i]] = 0;
+        assert_false(esp_is_guarded(values, 3 * sizeof *values));
+        bytes[outside[i]] = held;
+    }
+    assert_true(esp_is_guarded(values, 3 * sizeof *values));
+    esp_arena_destroy(&arena);
+}
+
 static void test_arena__zeroed_and_aligned(void **state)
 {
     (void)state;
@@ -78,6 +102,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_arena__measure_then_take),
+        cmocka_unit_test(test_arena__guards),
         cmocka_unit_test(test_arena__zeroed_and_aligned),
         cmocka_unit_test(test_arena__empty_and_too_large),
     };

@@ -124,7 +124,7 @@ static void test_instance__log_refuses(void **unused)
         host->log(host, key, 1, 1);
     }
     assert_int_equal(instance.n_logged, ESP_MAX_LOGGED);
-    assert_non_null(strstr(instance.failure, "key_16"));
+    assert_non_null(strstr(instance.failure, "key_48"));
     esp_instance_destroy(&instance);
 }
 
