@@ -31,7 +31,8 @@ static const char *kind_text(const esp_plugin *plugin)
 
 static const char *role_text(const esp_plugin *plugin)
 {
-    return plugin->kind == ESP_HEAD ? "-" : plugin->role == ESP_TASK ? "task" : "routing";
+    static const char *const roles[] = {"?", "task", "routing", "penalty"};
+    return plugin->kind == ESP_HEAD ? "-" : roles[plugin->role];
 }
 
 static const char *type_text(const esp_param *param)
@@ -49,10 +50,11 @@ static json_t *entry_to_json(const esp_plugin_entry *entry)
         return json_pack("{s:s, s:s, s:s}", "state", entry->is_hidden ? "hidden" : "refused",
                          "path", entry->path, "reason", entry->refusal);
     }
-    return json_pack("{s:s, s:s, s:s, s:s, s:s?, s:s, s:s, s:s}", "state", "ready", "kind",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s?, s:s, s:s, s:s, s:s}", "state", "ready", "kind",
                      kind_text(plugin), "name", plugin->name, "version", plugin->version, "role",
                      plugin->kind == ESP_HEAD ? NULL : role_text(plugin), "summary",
-                     plugin->summary, "path", entry->path, "sha256", entry->sha256);
+                     plugin->summary, "source", plugin->source, "path", entry->path, "sha256",
+                     entry->sha256);
 }
 
 static int print_json(json_t *value)
@@ -88,9 +90,10 @@ static void list_text(const esp_registry *registry)
         const esp_plugin_entry *entry = esp_registry_entry(registry, i);
         const esp_plugin *plugin = entry->plugin;
         if (plugin) {
-            printf("%-4s  %-*s  %-7s  %-7s  %s\n%*s%s\n", kind_text(plugin), width, plugin->name,
-                   plugin->version, role_text(plugin), plugin->summary, width + 26, "",
-                   entry->path);
+            const int indent = width + 26;
+            printf("%-4s  %-*s  %-7s  %-7s  %s\n%*s%s\n%*s%s\n", kind_text(plugin), width,
+                   plugin->name, plugin->version, role_text(plugin), plugin->summary, indent, "",
+                   plugin->source, indent, "", entry->path);
         }
     }
     for (int i = 0; i < esp_registry_count(registry); i++) {

@@ -73,7 +73,7 @@ typedef struct bench {
     esp_real *span_gradients[4];
     int32_t *labels, *choices;
     esp_real *probabilities, *mixture, *d_probabilities, *d_mixture;
-    variable *scores; /* NULL where nothing routes */
+    variable *scores, *load; /* NULL where nothing routes; where there is none */
     int64_t *counts;
     esp_real *routing_bias;
     /* of a head */

@@ -55,6 +55,7 @@ static void make_routing(bench *b)
     b->choices = take_constant(b, "choices", sizeof(int32_t), dims->n_choices, n_examples, stride);
     if (dims->routing == ESP_ROUTING_GATE && needs(b, ESP_LOAD)) {
         variable *load = add_variable(b, "load", 1, dims->n_leaves, dims->n_leaves);
+        b->load = load;
         load->view = take_constant(b, "load", sizeof(esp_real), 1, load->columns, load->columns);
         load->gradient =
             take_rows(b, "the gradient of load", sizeof(esp_real), 1, load->columns, load->columns);
@@ -285,6 +286,11 @@ static void fill_loss_inputs(bench *b, uint64_t seed)
     }
     for (int e = 0; e < b->model->n_examples; e++) {
         b->labels[e] = (int32_t)(draw(&random) * b->model->dims.n_outputs);
+    }
+    if (b->load) { /* a number of examples */
+        for (int leaf = 0; leaf < b->load->columns; leaf++) {
+            b->load->values[leaf] = b->model->n_examples * (0.05 + draw(&random));
+        }
     }
     if (b->choices) {
         choose(b);

@@ -94,8 +94,8 @@ static bool inspect_loss(char *reason, size_t count, const esp_plugin *plugin)
         return refuse(reason, count, "held_fixed 0x%x names views that needs 0x%x does not",
                       ops->held_fixed, ops->needs);
     }
-    if (plugin->role != ESP_TASK && plugin->role != ESP_ROUTING) {
-        return refuse(reason, count, "role %d is neither ESP_TASK nor ESP_ROUTING",
+    if (plugin->role != ESP_TASK && plugin->role != ESP_ROUTING && plugin->role != ESP_PENALTY) {
+        return refuse(reason, count, "role %d is none of ESP_TASK, ESP_ROUTING and ESP_PENALTY",
                       (int)plugin->role);
     }
     return true;

@@ -102,6 +102,7 @@ static int add_batch(esp_evaluation *out, esp_network *network, esp_loss_sum *lo
     double soft[ESP_MAX_TERMS], hard[ESP_MAX_TERMS];
     ESP_TRY(esp_loss_sum_evaluate(losses, soft, ESP_TASK, network, network->logits, position));
     ESP_TRY(esp_loss_sum_evaluate(losses, soft, ESP_ROUTING, network, network->logits, position));
+    ESP_TRY(esp_loss_sum_evaluate(losses, soft, ESP_PENALTY, network, network->logits, position));
     for (int i = 0; i < losses->n_terms; i++) {
         out->terms[i] += esp_loss_sum_evaluates(losses, i) ? n * soft[i] : NAN;
     }

@@ -68,8 +68,8 @@ static inline esp_real esp_log(esp_real x)
 typedef enum esp_kind { ESP_LOSS = 1, ESP_HEAD = 2 } esp_kind;
 
 /* What a loss term is for. Task terms make up soft_loss and hard_loss; routing terms only shape how
- * examples are sent to leaves. */
-typedef enum esp_role { ESP_TASK = 1, ESP_ROUTING = 2 } esp_role;
+ * examples are sent to leaves; penalties only keep parameters in bounds. */
+typedef enum esp_role { ESP_TASK = 1, ESP_ROUTING = 2, ESP_PENALTY = 3 } esp_role;
 
 typedef enum esp_mode { ESP_TRAINING = 1, ESP_EVALUATION = 2 } esp_mode;
 

@@ -19,28 +19,28 @@ block() { # LANGUAGE: the first block of that language in the README
 
 mkdir "$folder/tree"
 cp -r "$source"/{framework,plugins,scripts,CMakeLists.txt} "$folder/tree/"
-block c >"$folder/tree/plugins/loss/importance.c"
-block yaml >"$folder/importance.yaml"
-grep -q espalier_plugin "$folder/tree/plugins/loss/importance.c" || fail "no C in plugins/README.md"
-grep -q importance "$folder/importance.yaml" || fail "no study in plugins/README.md"
+block c >"$folder/tree/plugins/loss/crowding.c"
+block yaml >"$folder/crowding.yaml"
+grep -q espalier_plugin "$folder/tree/plugins/loss/crowding.c" || fail "no C in plugins/README.md"
+grep -q crowding "$folder/crowding.yaml" || fail "no study in plugins/README.md"
 
 generator=(-G "Unix Makefiles")
 if command -v ninja >/dev/null; then generator=(-G Ninja); fi
 cmake -S "$folder/tree" -B "$folder/build" "${generator[@]}" -DESPALIER_TESTS=OFF -DESPALIER_MARCH= \
     -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS=-O1 >"$folder/log" 2>&1 || { cat "$folder/log"; fail "configure"; }
 cmake --build "$folder/build" --target espalier -j 2 >"$folder/log" 2>&1 || { tail -40 "$folder/log"; fail "build"; }
-if grep -n "importance.c.*warning" "$folder/log"; then fail "the example has warnings"; fi
+if grep -n "crowding.c.*warning" "$folder/log"; then fail "the example has warnings"; fi
 
 espalier=$folder/build/espalier
 "$espalier" plugins ls >"$folder/list"
-grep -q "^loss  importance .*routing" "$folder/list" || { cat "$folder/list"; fail "not listed"; }
-"$espalier" plugins show importance | grep -q "margin (real; 0..inf; default 0)" || fail "no card"
-"$espalier" plugins check importance || fail "not passed"
+grep -q "^loss  crowding .*routing" "$folder/list" || { cat "$folder/list"; fail "not listed"; }
+"$espalier" plugins show crowding | grep -q "margin (real; 0..inf; default 0)" || fail "no card"
+"$espalier" plugins check crowding || fail "not passed"
 if "$espalier" data info fashion-mnist >/dev/null 2>&1; then
-    "$espalier" check "$folder/importance.yaml" || fail "not usable in a study"
+    "$espalier" check "$folder/crowding.yaml" || fail "not usable in a study"
 
     # A misspelled parameter of the new term is found by its own table.
-    sed 's/margin: 0.05/margn: 0.05/' "$folder/importance.yaml" >"$folder/wrong.yaml"
+    sed 's/margin: 0.05/margn: 0.05/' "$folder/crowding.yaml" >"$folder/wrong.yaml"
     if "$espalier" check "$folder/wrong.yaml" 2>"$folder/said"; then fail "margn was taken"; fi
     grep -q "margn.*margin" "$folder/said" || { cat "$folder/said"; fail "margin is not suggested"; }
 else
@@ -49,8 +49,8 @@ fi
 
 # Outside the tree, by the README's own command, for the program of this build.
 (cd "$folder" && mkdir -p own/framework && cp -r "$source/framework/sdk" own/framework/ &&
-    cp tree/plugins/loss/importance.c own/ && cd own && bash -e <(block sh))
-ESPALIER_PLUGIN_PATH=$folder/own "${ESPALIER:?}" plugins ls | grep -q "^loss  importance" ||
+    cp tree/plugins/loss/crowding.c own/ && cd own && bash -e <(block sh))
+ESPALIER_PLUGIN_PATH=$folder/own "${ESPALIER:?}" plugins ls | grep -q "^loss  crowding" ||
     fail "not found in ESPALIER_PLUGIN_PATH"
-"$ESPALIER" plugins check "$folder/own/importance.so" || fail "not passed outside the tree"
+"$ESPALIER" plugins check "$folder/own/crowding.so" || fail "not passed outside the tree"
 echo "a new loss is one file"

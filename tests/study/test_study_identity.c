@@ -117,6 +117,20 @@ static void test_id__shared_across_variants_is_noted(void **state)
                    "trials\n");
 }
 
+/* cross_entropy has had label_smoothing since after its version 1 was first used: left at its
+ * default it must not show, or every trial done before would be another. */
+static void test_id__added_parameters_count_where_they_differ(void **state)
+{
+    char plain[17], written[17], other[17];
+    id_with(plain, *state, "seeds: 0..1", "seeds: 0");
+    id_with(written, *state, "cross_entropy: {weight: 1",
+            "cross_entropy: {label_smoothing: 0, weight: 1");
+    id_with(other, *state, "cross_entropy: {weight: 1",
+            "cross_entropy: {label_smoothing: 0.1, weight: 1");
+    assert_string_equal(plain, written);
+    assert_true(strcmp(plain, other) != 0);
+}
+
 static void test_identity__canonical_json(void **state)
 {
     const esp_cell *cell = &load_sound(*state, base, NULL)->cells[0];
@@ -183,6 +197,7 @@ int main(void)
         TEST(test_id__differs_for_what_training_depends_on),
         TEST(test_id__a_mapped_seed_is_the_plain_one),
         TEST(test_id__shared_across_variants_is_noted),
+        TEST(test_id__added_parameters_count_where_they_differ),
         TEST(test_identity__canonical_json),
         TEST(test_id__of_published_studies_stays),
     };
