@@ -88,8 +88,8 @@ out:
 /* ---- training states ------------------------------------------------------------------------- */
 
 enum {
-    MAX_STATE_TENSORS = 4 + ESP_MAX_MONITORS + ESP_MAX_TERMS + ESP_MAX_HEADS,
-    MAX_META = 12 + 6 * ESP_MAX_MONITORS
+    MAX_STATE_TENSORS = 8 + ESP_MAX_MONITORS + ESP_MAX_TERMS + ESP_MAX_HEADS,
+    MAX_META = 20 + 6 * ESP_MAX_MONITORS
 };
 
 /* What is collected for one file, names and values kept until it is written. */
@@ -168,6 +168,22 @@ static int put_plugins(state_file *file, const esp_training *training)
     return ESP_OK;
 }
 
+/* What a localized optimizer gathers, where any phase has one. */
+static void put_localized(state_file *file, const esp_training *training)
+{
+    const esp_localized *localized = &training->localized;
+    const esp_network *network = training->network;
+    if (!esp_training_is_localized(training)) {
+        return;
+    }
+    const size_t blocks = (size_t)esp_localized_blocks(&network->config.model);
+    put_reals(file, "pending_gradients", localized->pending, network->n_trainable);
+    snprintf(file->names[file->n_tensors], sizeof file->names[0], "block_usage");
+    put(file, "F64", localized->usage, sizeof *localized->usage, blocks);
+    snprintf(file->names[file->n_tensors], sizeof file->names[0], "block_steps");
+    put(file, "I64", localized->steps, sizeof *localized->steps, blocks);
+}
+
 int esp_checkpoint_write_state(const char *path, const esp_training *training)
 {
     const esp_network *network = training->network;
@@ -179,15 +195,21 @@ int esp_checkpoint_write_state(const char *path, const esp_training *training)
     put_reals(file, "parameters", network->parameters, network->n_parameters);
     put_reals(file, "first_moment", training->first_moment, network->n_trainable);
     put_reals(file, "second_moment", training->second_moment, network->n_trainable);
+    put_localized(file, training);
     ESP_TRY_OUT(put_plugins(file, training));
     put_integer(file, "phase", training->phase);
     put_integer(file, "epoch", training->epoch);
     put_integer(file, "phase_epoch", training->phase_epoch);
+    put_integer(file, "phase_steps", training->phase_steps);
     put_integer(file, "step", training->step);
+    put_integer(file, "batches", training->batches);
     put_integer(file, "optimizer_step", training->optimizer.step);
     put_integer(file, "noise_position", (int64_t)training->noise.position);
     put_double(file, "stopping_best", training->stopping_best);
     put_integer(file, "stopping_waited", training->stopping_waited);
+    put_double(file, "plateau_rate", training->plateau.rate);
+    put_double(file, "plateau_best", training->plateau.best);
+    put_integer(file, "plateau_waited", training->plateau.waited);
     for (int i = 0; i < training->n_best; i++) {
         char key[48];
         snprintf(key, sizeof key, "best_%d", i);
@@ -198,7 +220,8 @@ int esp_checkpoint_write_state(const char *path, const esp_training *training)
         put_integer(file, key, training->best[i].phase);
         snprintf(key, sizeof key, "best_%d_phase_epoch", i);
         put_integer(file, key, training->best[i].phase_epoch);
-
+        snprintf(key, sizeof key, "best_%d_phase_steps", i);
+        put_integer(file, key, training->best[i].phase_steps);
         snprintf(key, sizeof key, "best_%d_value", i);
         put_double(file, key, training->best[i].value);
     }
@@ -214,17 +237,22 @@ out:
     return status;
 }
 
-static int get_reals(esp_real *values, size_t count, const esp_safetensors *file, const char *name,
-                     const char *path)
+static int get_bytes(void *values, const char *dtype, size_t size, size_t count,
+                     const esp_safetensors *file, const char *name, const char *path)
 {
     const esp_safetensor *tensor = esp_safetensors_find(file, name);
-    if (tensor == NULL || strcmp(tensor->dtype, real_dtype()) != 0 ||
-        tensor->count != sizeof(esp_real) * count) {
+    if (tensor == NULL || strcmp(tensor->dtype, dtype) != 0 || tensor->count != size * count) {
         return esp_fail(ESP_DATA, "%s: tensor '%s': expected %zu values of %s, found %zu bytes",
-                        path, name, count, real_dtype(), tensor ? tensor->count : 0);
+                        path, name, count, dtype, tensor ? tensor->count : 0);
     }
     memcpy(values, tensor->bytes, tensor->count);
     return ESP_OK;
+}
+
+static int get_reals(esp_real *values, size_t count, const esp_safetensors *file, const char *name,
+                     const char *path)
+{
+    return get_bytes(values, real_dtype(), sizeof(esp_real), count, file, name, path);
 }
 
 static int get_integer(int64_t *value, const esp_safetensors *file, const char *key,
@@ -262,13 +290,40 @@ static int get_plugin(esp_instance *instance, const esp_safetensors *file, const
     return esp_instance_load(instance, tensor->bytes, tensor->count);
 }
 
+static int get_localized(esp_training *training, const esp_safetensors *file, const char *path)
+{
+    const esp_localized *localized = &training->localized;
+    const esp_network *network = training->network;
+    if (!esp_training_is_localized(training)) {
+        return ESP_OK;
+    }
+    const size_t blocks = (size_t)esp_localized_blocks(&network->config.model);
+    ESP_TRY(get_reals(localized->pending, network->n_trainable, file, "pending_gradients", path));
+    ESP_TRY(get_bytes(localized->usage, "F64", sizeof *localized->usage, blocks, file,
+                      "block_usage", path));
+    return get_bytes(localized->steps, "I64", sizeof *localized->steps, blocks, file, "block_steps",
+                     path);
+}
+
+static int get_plateau(esp_plateau *plateau, const esp_safetensors *file, const char *path)
+{
+    int64_t waited;
+    ESP_TRY(get_double(&plateau->rate, file, "plateau_rate", path));
+    ESP_TRY(get_double(&plateau->best, file, "plateau_best", path));
+    ESP_TRY(get_integer(&waited, file, "plateau_waited", path));
+    plateau->waited = (int)waited;
+    return ESP_OK;
+}
+
 static int get_position(esp_training *training, const esp_safetensors *file, const char *path)
 {
     int64_t phase, epoch, phase_epoch, waited, noise;
     ESP_TRY(get_integer(&phase, file, "phase", path));
     ESP_TRY(get_integer(&epoch, file, "epoch", path));
     ESP_TRY(get_integer(&phase_epoch, file, "phase_epoch", path));
+    ESP_TRY(get_integer(&training->phase_steps, file, "phase_steps", path));
     ESP_TRY(get_integer(&training->step, file, "step", path));
+    ESP_TRY(get_integer(&training->batches, file, "batches", path));
     ESP_TRY(get_integer(&noise, file, "noise_position", path));
     ESP_TRY(get_integer(&waited, file, "stopping_waited", path));
     ESP_TRY(get_double(&training->stopping_best, file, "stopping_best", path));
@@ -278,6 +333,7 @@ static int get_position(esp_training *training, const esp_safetensors *file, con
     }
     esp_training_continue_phase(training, (int)phase);
     ESP_TRY(get_integer(&training->optimizer.step, file, "optimizer_step", path));
+    ESP_TRY(get_plateau(&training->plateau, file, path));
     training->epoch = (int)epoch;
     training->phase_epoch = (int)phase_epoch;
     training->stopping_waited = (int)waited;
@@ -301,7 +357,8 @@ static int get_best(esp_training *training, int index, const esp_safetensors *fi
     ESP_TRY(get_integer(&phase, file, key, path));
     snprintf(key, sizeof key, "best_%d_phase_epoch", index);
     ESP_TRY(get_integer(&phase_epoch, file, key, path));
-
+    snprintf(key, sizeof key, "best_%d_phase_steps", index);
+    ESP_TRY(get_integer(&best->phase_steps, file, key, path));
     best->epoch = (int)epoch;
     best->phase = (int)phase;
     best->phase_epoch = (int)phase_epoch;
@@ -326,6 +383,7 @@ int esp_checkpoint_read_state(esp_training *training, const char *path)
     ESP_TRY_OUT(
         get_reals(training->second_moment, network->n_trainable, file, "second_moment", path));
     ESP_TRY_OUT(get_position(training, file, path));
+    ESP_TRY_OUT(get_localized(training, file, path));
     for (int i = 0; i < training->n_best; i++) {
         ESP_TRY_OUT(get_best(training, i, file, path));
     }

@@ -92,12 +92,26 @@ void esp_loss_sum_destroy(esp_loss_sum *sum)
 void esp_loss_sum_set_phase(esp_loss_sum *sum, const esp_phase_config *phase)
 {
     for (int i = 0; i < sum->n_terms; i++) {
-        sum->weights[i] = phase->terms[i].weight;
+        sum->scheduled[i] = phase->terms[i].ramp.kind != ESP_SCHEDULE_CONSTANT;
         sum->monitored[i] = phase->terms[i].monitor;
         if (sum->usable[i]) {
             esp_instance_set_params(&sum->terms[i], &phase->terms[i].params);
         }
     }
+    esp_loss_sum_set_time(sum, phase, (esp_phase_time){0});
+}
+
+void esp_loss_sum_set_time(esp_loss_sum *sum, const esp_phase_config *phase, esp_phase_time time)
+{
+    for (int i = 0; i < sum->n_terms; i++) {
+        const esp_term_config *term = &phase->terms[i];
+        sum->weights[i] = sum->scheduled[i] ? esp_ramp_at(&term->ramp, time) : term->weight;
+    }
+}
+
+bool esp_loss_sum_trains(const esp_loss_sum *sum, int term)
+{
+    return sum->usable[term] && (sum->weights[term] != 0 || sum->scheduled[term]);
 }
 
 /* A term is given what it declares to need and nothing else. */
@@ -224,7 +238,7 @@ int esp_loss_sum_differentiate(esp_loss_sum *sum, double *total, double *values,
     *total = 0;
     for (int i = 0; i < sum->n_terms; i++) {
         values[i] = NAN;
-        if (!sum->usable[i] || sum->weights[i] == 0) {
+        if (!esp_loss_sum_trains(sum, i)) {
             continue;
         }
         const uint32_t needs = sum->terms[i].plugin->loss->needs;
@@ -267,7 +281,7 @@ void esp_loss_sum_add_parameter_gradients(esp_loss_sum *sum, esp_network *networ
 
 bool esp_loss_sum_evaluates(const esp_loss_sum *sum, int term)
 {
-    return sum->usable[term] && (sum->weights[term] != 0 || sum->monitored[term]);
+    return esp_loss_sum_trains(sum, term) || (sum->usable[term] && sum->monitored[term]);
 }
 
 int esp_loss_sum_evaluate(esp_loss_sum *sum, double *values, esp_role role,

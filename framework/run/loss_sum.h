@@ -16,6 +16,7 @@ typedef struct esp_loss_sum {
     int n_terms;
     esp_instance terms[ESP_MAX_TERMS];
     double weights[ESP_MAX_TERMS];
+    bool scheduled[ESP_MAX_TERMS]; /* its weight changes within the phase: called at 0 too */
     bool monitored[ESP_MAX_TERMS]; /* evaluated although its weight is 0 */
     bool usable[ESP_MAX_TERMS];    /* false: a routing term where nothing routes */
     /* one term's derivatives at a time, as laid out in the network */
@@ -41,8 +42,14 @@ int esp_loss_sum_create(esp_loss_sum *out, const esp_phase_config *phase,
                         const esp_network *network, esp_rng *noise);
 void esp_loss_sum_destroy(esp_loss_sum *sum);
 
-/* Takes over another phase's weights and parameters; states are kept. */
+/* Takes over another phase's weights, as at its beginning, and parameters; states are kept. */
 void esp_loss_sum_set_phase(esp_loss_sum *sum, const esp_phase_config *phase);
+
+/* The weights at a time within the phase. */
+void esp_loss_sum_set_time(esp_loss_sum *sum, const esp_phase_config *phase, esp_phase_time time);
+
+/* Whether training calls a term. */
+bool esp_loss_sum_trains(const esp_loss_sum *sum, int term);
 
 /* After a forward in training: total and values [n_terms] (NaN where not called) of this batch, and
  * the network's d_* views overwritten with the derivatives of the total. Terms of weight 0 are not

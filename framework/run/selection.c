@@ -21,6 +21,8 @@ bool esp_selection_needs_train(const esp_training *training)
         needed = needed || is_exact_train(&cell->monitors[i]);
     }
     const esp_early_stopping *stopping = stopping_of(training);
+    const esp_monitor *plateau = &cell->phases[training->phase].optimizer.monitor;
+    needed = needed || (plateau->name != NULL && is_exact_train(plateau));
     return needed || (stopping->enabled && is_exact_train(&stopping->monitor));
 }
 
@@ -70,6 +72,7 @@ void esp_selection_update(esp_training *training)
             best->value = value;
             best->phase = training->phase;
             best->phase_epoch = training->phase_epoch;
+            best->phase_steps = training->phase_steps;
             memcpy(best->parameters, training->network->parameters,
                    sizeof(esp_real) * training->network->n_parameters);
         }
@@ -93,10 +96,31 @@ void esp_stopping_update(esp_training *training)
     }
 }
 
+void esp_rate_update(esp_training *training)
+{
+    const esp_optimizer_config *optimizer = &training->cell->phases[training->phase].optimizer;
+    if (optimizer->schedule.kind != ESP_SCHEDULE_PLATEAU) {
+        return;
+    }
+    const double value = esp_selection_metric(training, &optimizer->monitor);
+    const bool changed = esp_plateau_update(&training->plateau, &optimizer->schedule,
+                                            optimizer->learning_rate, value);
+    if (changed && optimizer->restart) {
+        esp_training_restart_optimizer(training);
+    }
+}
+
+static bool is_spent(const esp_training *training)
+{
+    const esp_phase_config *phase = &training->cell->phases[training->phase];
+    return phase->steps > 0 ? training->phase_steps >= phase->steps
+                            : training->phase_epoch >= phase->epochs;
+}
+
 bool esp_phase_is_over(const esp_training *training)
 {
     const esp_early_stopping *stopping = stopping_of(training);
-    return training->phase_epoch >= training->cell->phases[training->phase].epochs ||
+    return is_spent(training) ||
            (stopping->enabled && training->stopping_waited >= stopping->patience);
 }
 

@@ -20,8 +20,12 @@ void esp_selection_update(esp_training *training);
 /* Takes the last epoch into early stopping's memory. */
 void esp_stopping_update(esp_training *training);
 
-/* Whether the phase is over: all its epochs are done, or none of the last `patience` ones improved
- * on the best by more than min_delta. */
+/* The same for a learning rate that waits for a plateau: may change the rate and restart the
+ * optimizer. */
+void esp_rate_update(esp_training *training);
+
+/* Whether the phase is over: all its epochs or steps are done, or none of the last `patience` ones
+ * improved on the best by more than min_delta. */
 bool esp_phase_is_over(const esp_training *training);
 
 /* Enters the next phase where the current one is over. False where the last one is: the trial has

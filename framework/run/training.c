@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/digest.h"
 #include "core/status.h"
+#include "nn/clip.h"
 #include "run/supervisor.h"
 
 static int largest_batch(const esp_cell *cell)
@@ -18,6 +19,27 @@ static int largest_batch(const esp_cell *cell)
         largest = cell->phases[i].batch_size > largest ? cell->phases[i].batch_size : largest;
     }
     return largest;
+}
+
+static bool gathers(const esp_cell *cell)
+{
+    for (int i = 0; i < cell->n_phases; i++) {
+        if (cell->phases[i].accumulate > 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool esp_training_is_localized(const esp_training *training)
+{
+    const esp_cell *cell = training->cell;
+    for (int i = 0; i < cell->n_phases; i++) {
+        if (cell->phases[i].optimizer.local_batch_size > 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static int create_heads(esp_training *training, esp_network_config *config)
@@ -38,11 +60,19 @@ static int create_heads(esp_training *training, esp_network_config *config)
 static int take_arrays(esp_training *training)
 {
     const esp_network *network = training->network;
+    const bool local = esp_training_is_localized(training);
+    const size_t gathered = gathers(training->cell) ? network->n_trainable : 0;
+    const size_t pending = local ? network->n_trainable : 0;
+    const size_t blocks = local ? (size_t)esp_localized_blocks(&network->config.model) : 0;
     for (int real = 0; real < 2; real++) {
         esp_arena measure = {0};
         esp_arena *arena = real ? &training->arena : &measure;
         training->first_moment = ESP_TAKE(arena, esp_real, network->n_trainable);
         training->second_moment = ESP_TAKE(arena, esp_real, network->n_trainable);
+        training->gathered = ESP_TAKE(arena, esp_real, gathered);
+        training->localized.pending = ESP_TAKE(arena, esp_real, pending);
+        training->localized.usage = ESP_TAKE(arena, double, blocks);
+        training->localized.steps = ESP_TAKE(arena, int64_t, blocks);
         training->order = ESP_TAKE(arena, uint32_t, training->splits[ESP_TRAIN].count);
         training->running_leaf_counts = ESP_TAKE(arena, int64_t, network->n_leaves);
         for (int s = 0; s < ESP_N_SPLITS; s++) {
@@ -87,6 +117,7 @@ int esp_training_create(esp_training **out, const esp_cell *cell, const esp_tria
     training->noise = esp_rng_make(trial->seed_noise, "noise", 0);
     training->n_best = cell->n_monitors;
     training->stopping_best = NAN;
+    training->plateau = esp_plateau_begin(cell->phases[0].optimizer.learning_rate);
     view_data(training, data, partition);
     esp_network_config config = {.n_features = (int)data->n_features,
                                  .n_outputs = (int)data->n_classes,
@@ -124,8 +155,11 @@ void esp_training_destroy(esp_training *training)
 
 void esp_training_continue_phase(esp_training *training, int phase)
 {
-    static const esp_optimizer_rule rules[] = {
-        [ESP_SGD] = ESP_RULE_SGD, [ESP_ADAM] = ESP_RULE_ADAM, [ESP_ADAMW] = ESP_RULE_ADAMW};
+    static const esp_optimizer_rule rules[] = {[ESP_SGD] = ESP_RULE_SGD,
+                                               [ESP_ADAM] = ESP_RULE_ADAM,
+                                               [ESP_ADAMW] = ESP_RULE_ADAMW,
+                                               [ESP_LOCAL_SGD] = ESP_RULE_SGD,
+                                               [ESP_LOCAL_ADAM] = ESP_RULE_ADAM};
     const esp_phase_config *config = &training->cell->phases[phase];
     const esp_optimizer_config *optimizer = &config->optimizer;
     training->phase = phase;
@@ -138,7 +172,32 @@ void esp_training_continue_phase(esp_training *training, int phase)
                                           .epsilon = optimizer->epsilon,
                                           .weight_decay = optimizer->weight_decay,
                                           .momentum = optimizer->momentum,
+                                          .nesterov = optimizer->nesterov,
                                           .step = training->optimizer.step};
+}
+
+void esp_training_stand_at(esp_training *training, int phase, int epoch, int phase_epoch,
+                           int64_t phase_steps)
+{
+    esp_training_continue_phase(training, phase);
+    training->epoch = epoch;
+    training->phase_epoch = phase_epoch;
+    training->phase_steps = phase_steps;
+    if (phase_epoch > 0) {
+        esp_loss_sum_set_time(&training->losses, &training->cell->phases[phase],
+                              (esp_phase_time){phase_epoch - 1, phase_steps - 1});
+    }
+}
+
+void esp_training_restart_optimizer(esp_training *training)
+{
+    const size_t bytes = sizeof(esp_real) * training->network->n_trainable;
+    memset(training->first_moment, 0, bytes);
+    memset(training->second_moment, 0, bytes);
+    training->optimizer.step = 0;
+    if (esp_training_is_localized(training)) {
+        esp_localized_reset(&training->localized, training->network);
+    }
 }
 
 void esp_training_enter_phase(esp_training *training, int phase)
@@ -149,12 +208,12 @@ void esp_training_enter_phase(esp_training *training, int phase)
         phase > 0 && config->optimizer.kind != training->cell->phases[phase - 1].optimizer.kind;
     esp_training_continue_phase(training, phase);
     training->phase_epoch = 0;
+    training->phase_steps = 0;
+    training->plateau = esp_plateau_begin(config->optimizer.learning_rate);
     training->stopping_best = NAN;
     training->stopping_waited = 0;
     if (config->reset_optimizer || other_rule) {
-        memset(training->first_moment, 0, sizeof(esp_real) * network->n_trainable);
-        memset(training->second_moment, 0, sizeof(esp_real) * network->n_trainable);
-        training->optimizer.step = 0;
+        esp_training_restart_optimizer(training);
     }
     if (config->start_from == ESP_START_BEST && training->n_best > 0 &&
         training->best[0].epoch > 0) {
@@ -171,10 +230,12 @@ static int at(int status, esp_position position)
                                        position.epoch, position.batch);
 }
 
-int esp_training_step(esp_training *training, uint32_t first, uint32_t count, int batch,
-                      double *loss_sum, int64_t *correct)
+/* Forward and backward of one batch. */
+static int train_batch(esp_training *training, uint32_t first, uint32_t count, int batch,
+                       double *loss_sum, int64_t *correct)
 {
     esp_network *network = training->network;
+    const esp_phase_config *phase = &training->cell->phases[training->phase];
     const esp_position position = {
         .epoch = training->epoch + 1, .batch = batch, .step = training->step};
     double total = 0, terms[ESP_MAX_TERMS];
@@ -182,26 +243,80 @@ int esp_training_step(esp_training *training, uint32_t first, uint32_t count, in
     esp_view_of_data shuffled = training->splits[ESP_TRAIN];
     shuffled.indices = training->order;
     esp_load_batch(network, &shuffled, first, count);
-    network->step = (uint32_t)training->step;
+    network->step = (uint32_t)training->batches++;
     ESP_TRY(at(esp_network_forward(network, (int)count, ESP_TRAINING), position));
     *correct += esp_count_correct(network, network->logits);
     esp_count_choices(training->running_leaf_counts, network);
+    if (phase->optimizer.local_batch_size > 0) {
+        esp_localized_count(&training->localized, network, phase->optimizer.soft_usage);
+    }
     ESP_TRY(esp_loss_sum_differentiate(&training->losses, &total, terms, network, position));
     ESP_TRY(at(esp_network_backward(network), position));
     esp_loss_sum_add_parameter_gradients(&training->losses, network);
+    *loss_sum += total * count;
+    for (int i = 0; i < training->losses.n_terms; i++) {
+        training->running_terms[i] += terms[i] * count;
+    }
+    return ESP_OK;
+}
+
+/* gathered += share * gradients, overwritten by the first; the last leaves the sum in gradients. */
+static void gather(esp_training *training, double share, bool is_first, bool is_last)
+{
+    esp_real *restrict sum = training->gathered, *restrict g = training->network->gradients;
+    const esp_real factor = (esp_real)share;
+    for (size_t i = 0; i < training->network->n_trainable; i++) {
+        const esp_real value = (is_first ? 0 : sum[i]) + factor * g[i];
+        *(is_last ? &g[i] : &sum[i]) = value;
+    }
+}
+
+/* The optimizer's step with network->gradients. */
+static void update(esp_training *training, esp_phase_time time)
+{
+    esp_network *network = training->network;
+    const esp_optimizer_config *config = &training->cell->phases[training->phase].optimizer;
+    if (config->clip_value > 0) {
+        esp_clip_value(network->gradients, network->ranges, network->n_ranges, config->clip_value);
+    }
+    if (config->clip_norm > 0) {
+        esp_clip_norm(network->gradients, network->ranges, network->n_ranges, config->clip_norm);
+    }
+    training->optimizer.learning_rate =
+        esp_rate_at(&config->schedule, config->learning_rate, &training->plateau, time);
     esp_optimizer_begin(&training->optimizer);
-    for (int i = 0; i < network->n_ranges; i++) {
+    if (config->local_batch_size > 0) {
+        esp_localized_step(&training->localized, network, &training->optimizer,
+                           training->first_moment, training->second_moment,
+                           config->local_batch_size);
+    }
+    for (int i = 0; config->local_batch_size == 0 && i < network->n_ranges; i++) {
         const esp_range *range = &network->ranges[i];
         esp_optimizer_apply(&training->optimizer, network->parameters + range->first,
                             training->first_moment + range->first,
                             training->second_moment + range->first,
                             network->gradients + range->first, range->count);
     }
-    training->step++;
-    *loss_sum += total * count;
-    for (int i = 0; i < training->losses.n_terms; i++) {
-        training->running_terms[i] += terms[i] * count;
+}
+
+int esp_training_step(esp_training *training, uint32_t first, uint32_t count, int batch,
+                      double *loss_sum, int64_t *correct)
+{
+    const esp_phase_config *phase = &training->cell->phases[training->phase];
+    const esp_phase_time time = {training->phase_epoch, training->phase_steps};
+    const uint32_t size = (uint32_t)phase->batch_size;
+    esp_loss_sum_set_time(&training->losses, phase, time);
+    for (uint32_t done = 0; done < count; batch++) {
+        const uint32_t n = count - done < size ? count - done : size;
+        ESP_TRY(train_batch(training, first + done, n, batch, loss_sum, correct));
+        if (n < count) {
+            gather(training, (double)n / count, done == 0, done + n == count);
+        }
+        done += n;
     }
+    update(training, time);
+    training->step++;
+    training->phase_steps++;
     return ESP_OK;
 }
 
@@ -255,6 +370,8 @@ int esp_training_epoch(esp_training *training, const atomic_int *stop)
     const esp_phase_config *phase = &training->cell->phases[training->phase];
     const uint32_t examples = training->splits[ESP_TRAIN].count;
     const uint32_t size = (uint32_t)phase->batch_size;
+    const uint32_t left_out = phase->drop_last && examples > size ? examples % size : 0;
+    const uint32_t a_step = size * (uint32_t)(phase->accumulate > 1 ? phase->accumulate : 1);
     const double start = esp_clock_seconds();
     esp_rng rng = esp_rng_make(training->trial->seed_order, "order", (uint32_t)training->epoch + 1);
     memcpy(training->order, training->splits[ESP_TRAIN].indices, sizeof(uint32_t) * examples);
@@ -267,15 +384,13 @@ int esp_training_epoch(esp_training *training, const atomic_int *stop)
     double loss = 0;
     int64_t correct = 0;
     uint32_t seen = 0;
-    for (int batch = 1; seen < examples; batch++) {
-        uint32_t count = examples - seen < size ? examples - seen : size;
-        if (count < size && phase->drop_last && seen > 0) {
-            break;
-        }
+    while (seen < examples - left_out &&
+           (phase->steps == 0 || training->phase_steps < phase->steps)) {
+        const uint32_t left = examples - left_out - seen, count = left < a_step ? left : a_step;
         if (stop != NULL && atomic_load_explicit(stop, memory_order_relaxed) != 0) {
             return ESP_INTERRUPTED;
         }
-        ESP_TRY(esp_training_step(training, seen, count, batch, &loss, &correct));
+        ESP_TRY(esp_training_step(training, seen, count, (int)(seen / size) + 1, &loss, &correct));
         seen += count;
     }
     training->epoch++;
@@ -298,8 +413,8 @@ static void collect_evaluation(esp_training *training, esp_split split)
     const esp_phase_config *phase = &training->cell->phases[training->phase];
     for (int i = 0; i < training->losses.n_terms; i++) {
         /* on train, what was measured while training stands */
-        const bool measured = split == ESP_TRAIN && training->epoch > 0 &&
-                              training->losses.usable[i] && training->losses.weights[i] != 0;
+        const bool measured =
+            split == ESP_TRAIN && training->epoch > 0 && esp_loss_sum_trains(&training->losses, i);
         if (!measured) {
             add_extra(training, split, "loss", phase->terms[i].plugin->name, evaluation->terms[i]);
         }

@@ -8,6 +8,7 @@
 #include "core/arena.h"
 #include "core/rng.h"
 #include "data/dataset.h"
+#include "nn/localized.h"
 #include "nn/network.h"
 #include "nn/optimizer.h"
 #include "run/evaluate.h"
@@ -19,7 +20,8 @@ typedef struct esp_best {
     int epoch; /* 0: none yet */
     double value;
     int phase, phase_epoch; /* where that epoch stands */
-    esp_real *parameters;   /* [n_parameters] */
+    int64_t phase_steps;
+    esp_real *parameters; /* [n_parameters] */
 } esp_best;
 
 /* Each split's terms, mixture statistics, and all that plugins may log; train's twice. */
@@ -38,13 +40,18 @@ typedef struct esp_training {
     esp_rng noise;
     esp_optimizer optimizer;
     esp_real *first_moment, *second_moment; /* [n_trainable] */
+    esp_real *gathered;      /* [n_trainable] of a step's earlier batches; NULL: no phase has any */
+    esp_localized localized; /* no memory where no phase has a localized optimizer */
+    esp_plateau plateau;     /* of the phase's learning rate */
     esp_view_of_data splits[ESP_N_SPLITS];
     uint32_t *order; /* this epoch's order of the training examples */
 
-    int phase;       /* index of the current one */
-    int epoch;       /* last finished, through all phases */
-    int phase_epoch; /* last finished within the phase */
+    int phase;           /* index of the current one */
+    int epoch;           /* last finished, through all phases */
+    int phase_epoch;     /* last finished within the phase */
+    int64_t phase_steps; /* optimizer steps within the phase, step: within the trial */
     int64_t step;
+    int64_t batches; /* within the trial; keys what is drawn */
     int n_best;
     esp_best best[ESP_MAX_MONITORS];
     double stopping_best; /* early stopping: NaN before the phase's first epoch */
@@ -75,13 +82,26 @@ void esp_training_enter_phase(esp_training *training, int phase);
 /* The same for a phase that is continued from a checkpoint: only what the study says of it. */
 void esp_training_continue_phase(esp_training *training, int phase);
 
-/* One step on the next batch of training->order. *correct and *loss_sum are added to.
- * Allocates nothing. Errors: ESP_FAILED naming the culprit. Thread: the trial's. */
+/* The same where a finished epoch stood, to evaluate it again: weights of terms are as at its last
+ * step. */
+void esp_training_stand_at(esp_training *training, int phase, int epoch, int phase_epoch,
+                           int64_t phase_steps);
+
+/* Whether any phase has a localized optimizer. */
+bool esp_training_is_localized(const esp_training *training);
+
+/* Forgets the optimizer's moments, steps and what it gathered. */
+void esp_training_restart_optimizer(esp_training *training);
+
+/* One step on the next examples of training->order, in batches of the phase's size, their gradients
+ * averaged over examples; batch: number of the first within the epoch. *correct and *loss_sum are
+ * added to. Allocates nothing. Errors: ESP_FAILED naming the culprit. Thread: the trial's. */
 int esp_training_step(esp_training *training, uint32_t first, uint32_t count, int batch,
                       double *loss_sum, int64_t *correct);
 
-/* Trains one epoch and counts it. stop: given up early with ESP_INTERRUPTED, and then the network
- * is of no further use, once it is not 0. Errors: as above. Thread: the trial's. */
+/* Trains one epoch, or what of it the phase's steps leave, and counts it. stop: given up early with
+ * ESP_INTERRUPTED, and then the network is of no further use, once it is not 0. Errors: as above.
+ * Thread: the trial's. */
 int esp_training_epoch(esp_training *training, const atomic_int *stop);
 
 /* Evaluates the splits asked for (evaluations[split].done tells) and collects `extra`.

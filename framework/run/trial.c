@@ -68,7 +68,7 @@ static int store_epoch(const worker *w, int epoch, bool selected_later)
                                .epoch = epoch,
                                .phase = epoch > 0 ? phase->name : "",
                                .phase_epoch = epoch > 0 ? t->phase_epoch : 0,
-                               .learning_rate = phase->optimizer.learning_rate,
+                               .learning_rate = selected_later ? NAN : t->optimizer.learning_rate,
                                .seconds = epoch == 0 ? 0
                                           : trained  ? t->seconds
                                                      : NAN,
@@ -142,6 +142,7 @@ static int finish_epoch(worker *w)
     ESP_TRY(esp_training_evaluate(t, splits));
     esp_selection_update(t);
     esp_stopping_update(t);
+    esp_rate_update(t);
     const bool last = esp_phase_is_over(t) && t->phase + 1 == w->cell->n_phases;
     if (last && !splits[ESP_TRAIN]) {
         const esp_evaluation held[ESP_N_SPLITS] = {t->evaluations[0], t->evaluations[1],
@@ -249,7 +250,7 @@ static int finish_selected(worker *w)
     esp_training *t = w->training;
     const size_t bytes = sizeof(esp_real) * t->network->n_parameters;
     const int last_epoch = t->epoch, last_phase = t->phase, last_phase_epoch = t->phase_epoch;
-
+    const int64_t last_phase_steps = t->phase_steps;
     esp_real *last = malloc(bytes);
     int status = ESP_OK;
     if (last == NULL) {
@@ -263,10 +264,7 @@ static int finish_selected(worker *w)
             continue;
         }
         memcpy(t->network->parameters, best->parameters, bytes);
-        esp_training_continue_phase(t, best->phase);
-        t->epoch = best->epoch;
-        t->phase_epoch = best->phase_epoch;
-
+        esp_training_stand_at(t, best->phase, best->epoch, best->phase_epoch, best->phase_steps);
         t->n_extra = 0;
         ESP_TRY_OUT(esp_training_evaluate(t, (bool[ESP_N_SPLITS]){true, true, true}));
 
@@ -277,10 +275,7 @@ static int finish_selected(worker *w)
     }
 out:
     memcpy(t->network->parameters, last, bytes);
-    esp_training_continue_phase(t, last_phase);
-    t->epoch = last_epoch;
-    t->phase_epoch = last_phase_epoch;
-
+    esp_training_stand_at(t, last_phase, last_epoch, last_phase_epoch, last_phase_steps);
     free(last);
     return status;
 }

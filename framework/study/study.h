@@ -8,6 +8,7 @@
 
 #include "data/dataset.h"
 #include "nn/architecture.h"
+#include "nn/schedule.h"
 #include "plugin/params.h"
 #include "plugin/registry.h"
 
@@ -25,8 +26,9 @@ typedef struct esp_data_config {
 
 typedef struct esp_term_config {
     const esp_plugin *plugin;
-    double weight;
-    bool monitor; /* value logged once an epoch also where weight is 0 */
+    double weight; /* scaled for the phase; of one that changes, the larger of its ends */
+    esp_ramp ramp; /* how it changes; constant: weight alone counts */
+    bool monitor;  /* value logged once an epoch also where weight is 0 */
     esp_params params;
 } esp_term_config;
 
@@ -35,15 +37,13 @@ typedef struct esp_head_config {
     esp_params params;
 } esp_head_config;
 
-typedef enum esp_optimizer_kind { ESP_SGD, ESP_ADAM, ESP_ADAMW } esp_optimizer_kind;
-
-typedef struct esp_optimizer_config {
-    esp_optimizer_kind kind;
-    double learning_rate;
-    double beta1, beta2, epsilon; /* adam, adamw: 0.9 0.999 1e-8 */
-    double weight_decay; /* adamw: decoupled, default 0.01; sgd, adam: added to the gradient, 0 */
-    double momentum;     /* sgd: 0 */
-} esp_optimizer_config;
+typedef enum esp_optimizer_kind {
+    ESP_SGD,
+    ESP_ADAM,
+    ESP_ADAMW,
+    ESP_LOCAL_SGD,
+    ESP_LOCAL_ADAM
+} esp_optimizer_kind;
 
 /* A metric of a split to watch, such as test.hard_accuracy. */
 typedef struct esp_monitor {
@@ -52,6 +52,21 @@ typedef struct esp_monitor {
     const char *metric; /* "hard_accuracy"; points into name */
     bool maximize;
 } esp_monitor;
+
+typedef struct esp_optimizer_config {
+    esp_optimizer_kind kind;
+    double learning_rate;
+    double beta1, beta2, epsilon; /* adam, adamw, local_adam: 0.9 0.999 1e-8 */
+    double weight_decay;  /* adamw: decoupled, default 0.01; else added to the gradient, 0 */
+    double momentum;      /* sgd, local_sgd: 0 */
+    bool nesterov;        /* sgd, local_sgd */
+    int local_batch_size; /* local_*: examples a block waits for; else 0 */
+    bool soft_usage;      /* local_*: examples counted by the mixture, not by hard choices */
+    double clip_norm, clip_value; /* of the gradient; 0: none */
+    esp_rate_schedule schedule;
+    esp_monitor monitor; /* plateau: what it watches; else no name */
+    bool restart;        /* plateau: a change of the rate forgets the moments */
+} esp_optimizer_config;
 
 typedef struct esp_early_stopping {
     bool enabled;
@@ -65,10 +80,12 @@ typedef enum esp_start_from { ESP_START_LAST, ESP_START_BEST } esp_start_from;
 /* Everything that holds while a phase lasts, fully resolved. */
 typedef struct esp_phase_config {
     char *name;
-    int epochs;
+    int epochs;    /* of a phase of so many steps: about as many as they make */
+    int64_t steps; /* optimizer steps that end it; 0: epochs do */
     esp_start_from start_from;
     bool reset_optimizer;
     int batch_size;
+    int accumulate; /* batches a step; 0 is 1 too */
     bool drop_last;
     esp_optimizer_config optimizer;
     int n_terms;
