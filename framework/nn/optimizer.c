@@ -41,6 +41,20 @@ static void sgd_step(esp_real *restrict params, esp_real *restrict velocity,
     }
 }
 
+/* As torch.optim.SGD: along gradient + momentum * velocity, the velocity already moved on. */
+static void nesterov_step(esp_real *restrict params, esp_real *restrict velocity,
+                          const esp_real *restrict gradient, size_t count, const esp_optimizer *o)
+{
+    const esp_real momentum = (esp_real)o->momentum, penalty = (esp_real)o->weight_decay;
+    const esp_real rate = (esp_real)o->learning_rate;
+    for (size_t i = 0; i < count; i++) {
+        esp_real g = gradient[i] + penalty * params[i];
+        esp_real v = momentum * velocity[i] + g;
+        velocity[i] = v;
+        params[i] -= rate * (g + momentum * v);
+    }
+}
+
 void esp_optimizer_begin(esp_optimizer *optimizer)
 {
     optimizer->step++;
@@ -49,7 +63,9 @@ void esp_optimizer_begin(esp_optimizer *optimizer)
 void esp_optimizer_apply(const esp_optimizer *optimizer, esp_real *params, esp_real *first,
                          esp_real *second, const esp_real *gradient, size_t count)
 {
-    if (optimizer->rule == ESP_RULE_SGD) {
+    if (optimizer->rule == ESP_RULE_SGD && optimizer->nesterov) {
+        nesterov_step(params, first, gradient, count, optimizer);
+    } else if (optimizer->rule == ESP_RULE_SGD) {
         sgd_step(params, first, gradient, count, optimizer);
     } else {
         adam_step(params, first, second, gradient, count, optimizer);

@@ -19,10 +19,30 @@ const esp_migration *esp_store_migrations(int *count)
     return migrations_of_this_program;
 }
 
+typedef struct head {
+    int64_t objects, application, version;
+} head;
+
+/* In one statement, so as of one moment: another program may be making the database. */
+static int read_head(head *out, esp_store *store)
+{
+    sqlite3_stmt *read = NULL;
+    bool has_row = false;
+    ESP_TRY(esp_sql_prepare(&read, store,
+                            "SELECT (SELECT count(*) FROM sqlite_master),"
+                            " (SELECT application_id FROM pragma_application_id),"
+                            " (SELECT user_version FROM pragma_user_version)"));
+    int status = esp_sql_step(store, read, &has_row);
+    *out = (head){sqlite3_column_int64(read, 0), sqlite3_column_int64(read, 1),
+                  sqlite3_column_int64(read, 2)};
+    sqlite3_finalize(read);
+    return status;
+}
+
 int esp_store_check(int *version, esp_store *store, const esp_migration *migrations, int count)
 {
-    int64_t application = 0, stored = 0, objects = 0;
-    int status = esp_sql_integer(&objects, store, "SELECT count(*) FROM sqlite_master", 0);
+    head found = {0};
+    int status = read_head(&found, store);
     if (status != ESP_OK) {
         if (sqlite3_errcode(store->db) == SQLITE_NOTADB) {
             return esp_fail(ESP_STORE,
@@ -32,25 +52,23 @@ int esp_store_check(int *version, esp_store *store, const esp_migration *migrati
         }
         return status;
     }
-    ESP_TRY(esp_sql_integer(&application, store, "PRAGMA application_id", 0));
-    ESP_TRY(esp_sql_integer(&stored, store, "PRAGMA user_version", 0));
-    *version = (int)stored;
-    if (application == 0 && stored == 0 && objects == 0) {
+    *version = (int)found.version;
+    if (found.application == 0 && found.version == 0 && found.objects == 0) {
         return ESP_OK;
     }
-    if (application != ESP_STORE_APPLICATION_ID) {
+    if (found.application != ESP_STORE_APPLICATION_ID) {
         return esp_fail(ESP_STORE,
                         "%s: not an espalier database (application_id %lld, ours is %d): it is "
                         "left as it is; name another with --db",
-                        store->path, (long long)application, ESP_STORE_APPLICATION_ID);
+                        store->path, (long long)found.application, ESP_STORE_APPLICATION_ID);
     }
     int newest = migrations[count - 1].version;
-    if (stored > newest || stored < 1) {
+    if (found.version > newest || found.version < 1) {
         return esp_fail(ESP_STORE,
                         "%s: written by a newer espalier (schema version %lld, this program knows "
                         "up to %d): it is left as it is; update espalier, or name another with "
                         "--db",
-                        store->path, (long long)stored, newest);
+                        store->path, (long long)found.version, newest);
     }
     return ESP_OK;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/file.h"
@@ -74,7 +75,7 @@ static int look_at_file(const char *path, esp_store_mode mode, bool *empty)
         if (errno != ENOENT) {
             return esp_fail(ESP_STORE, "%s: %s; name another with --db", path, strerror(errno));
         }
-        if (lstat(path, &information) == 0) {
+        if (lstat(path, &information) == 0 && S_ISLNK(information.st_mode)) {
             return esp_fail(ESP_STORE,
                             "%s: a symbolic link to a file that is not there; make that, empty, or "
                             "name another with --db",
@@ -258,6 +259,13 @@ static int use_log(esp_store *store)
     bool has_row = false;
     ESP_TRY(esp_sql_prepare(&statement, store, "PRAGMA journal_mode = WAL"));
     int status = esp_sql_step(store, statement, &has_row);
+    /* Of two that switch to the log at once SQLite turns one away, without waiting. */
+    for (int waited = 0; status != ESP_OK && waited < WRITE_TIMEOUT &&
+                         (sqlite3_errcode(store->db) & 0xff) == SQLITE_BUSY;
+         waited += 10) {
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        status = esp_sql_step(store, statement, &has_row);
+    }
     if (status == ESP_OK && strcmp((const char *)sqlite3_column_text(statement, 0), "wal") != 0) {
         status = esp_fail(ESP_STORE,
                           "%s: its file system gives no shared memory, which SQLite's write-ahead "

@@ -10,6 +10,7 @@
 
 #include <math.h>
 
+#include "nn/clip.h"
 #include "nn/optimizer.h"
 
 static void assert_near(double found, double expected)
@@ -36,6 +37,57 @@ static void test_optimizer__sgd_with_momentum_and_decay(void **state)
         assert_near((double)x, expected);
     }
     assert_int_equal(optimizer.step, 20);
+}
+
+/* torch.optim.SGD with nesterov=True, written out: step along g + momentum * (the new buffer). */
+static void test_optimizer__nesterov(void **state)
+{
+    (void)state;
+    esp_optimizer optimizer = {.rule = ESP_RULE_SGD,
+                               .learning_rate = 0.05,
+                               .momentum = 0.8,
+                               .weight_decay = 0.02,
+                               .nesterov = true};
+    esp_real x = 1, velocity = 0;
+    double expected = 1, buffer = 0;
+    for (int step = 0; step < 20; step++) {
+        esp_real gradient = 3 * x;
+        esp_optimizer_begin(&optimizer);
+        esp_optimizer_apply(&optimizer, &x, &velocity, NULL, &gradient, 1);
+        double g = 3 * expected + 0.02 * expected;
+        buffer = 0.8 * buffer + g;
+        expected -= 0.05 * (g + 0.8 * buffer);
+        assert_near((double)x, expected);
+    }
+}
+
+/* The norm of the ranges alone counts, and they alone are scaled: 3-4-5 and 6-8-10. */
+static void test_clip__norm_is_global_and_of_the_ranges(void **state)
+{
+    (void)state;
+    const esp_range ranges[] = {{0, 2}, {3, 2}};
+    esp_real g[5] = {3, 4, 100, 6, 8};
+    assert_near(esp_clip_norm(g, ranges, 2, 20), sqrt(125)); /* below the limit: nothing happens */
+    assert_near((double)g[0], 3);
+    assert_near(esp_clip_norm(g, ranges, 2, 1), sqrt(125));
+    assert_near((double)g[0], 3 / sqrt(125));
+    assert_near((double)g[4], 8 / sqrt(125));
+    assert_near((double)g[2], 100);
+    esp_real wild[2] = {1, (esp_real)INFINITY};
+    assert_true(isinf(esp_clip_norm(wild, ranges, 1, 1)));
+    assert_near((double)wild[0], 1); /* for the check of divergence to find */
+}
+
+static void test_clip__value(void **state)
+{
+    (void)state;
+    const esp_range ranges[] = {{1, 3}};
+    esp_real g[4] = {9, 9, -9, (esp_real)0.25};
+    esp_clip_value(g, ranges, 1, 0.5);
+    const double expected[] = {9, 0.5, -0.5, 0.25};
+    for (int i = 0; i < 4; i++) {
+        assert_near((double)g[i], expected[i]);
+    }
 }
 
 static void test_optimizer__adam_with_decay_in_the_gradient(void **state)
@@ -85,6 +137,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_optimizer__sgd_with_momentum_and_decay),
+        cmocka_unit_test(test_optimizer__nesterov),
+        cmocka_unit_test(test_clip__norm_is_global_and_of_the_ranges),
+        cmocka_unit_test(test_clip__value),
         cmocka_unit_test(test_optimizer__adam_with_decay_in_the_gradient),
         cmocka_unit_test(test_optimizer__adamw_decay_is_decoupled),
     };
