@@ -29,7 +29,8 @@ static const char studies_sql[] =
     " JOIN revision r ON r.id = s.current_revision"
     " WHERE t.latest = 1 GROUP BY t.study ORDER BY r.last_run_at DESC";
 
-/* A trial of several studies shows once, by the one run last. The rate is that of the last 20
+/* A trial of several studies shows once, by the one run last. Epochs past the attempt's own are of
+ * an earlier one that was cut off. The rate is the attempt's so far, with all it does between
  * epochs; early stopping may end a trial before the time left. */
 #define RUNNING                                                                                    \
     "WITH running AS (SELECT CASE WHEN trial_is_held(b.id) THEN 'running' ELSE 'cut off' END AS "  \
@@ -39,26 +40,27 @@ static const char studies_sql[] =
     "  CROSS JOIN cell c ON c.id = ct.cell CROSS JOIN revision r ON r.id = c.revision"             \
     "  CROSS JOIN study_trial t ON t.trial_key = b.id AND t.cell_key = c.id"                       \
     "  WHERE b.status = 'running' GROUP BY b.id),"                                                 \
-    " timed AS (SELECT x.*, a.host, a.process, a.started_at,"                                      \
-    "  (SELECT nullif(e.phase, '') FROM epoch e WHERE e.trial = x.trial_key"                       \
-    "   ORDER BY e.epoch DESC LIMIT 1) AS phase,"                                                  \
-    "  coalesce((SELECT max(e.epoch) FROM epoch e WHERE e.trial = x.trial_key), 0) AS epoch,"      \
+    " attempted AS (SELECT x.*, a.host, a.process, a.started_at, a.first_epoch,"                   \
+    "  coalesce((SELECT e.epoch FROM epoch e WHERE e.trial = x.trial_key AND e.attempt = a.id"     \
+    "   ORDER BY e.epoch DESC LIMIT 1), max(a.first_epoch - 1, 0)) AS epoch,"                      \
     "  (SELECT sum(json_extract(p.value, '$.epochs')) FROM cell c,"                                \
-    "   json_each(c.config, '$.phases') p WHERE c.id = x.cell_key) AS epochs,"                     \
-    "  (SELECT count(*) / nullif(sum(seconds), 0) FROM (SELECT e.seconds FROM epoch e"             \
-    "   WHERE e.trial = x.trial_key AND e.epoch > 0 AND e.seconds IS NOT NULL"                     \
-    "   ORDER BY e.epoch DESC LIMIT 20)) AS rate"                                                  \
+    "   json_each(c.config, '$.phases') p WHERE c.id = x.cell_key) AS epochs"                      \
     "  FROM running x JOIN attempt a ON a.id ="                                                    \
     "  (SELECT max(b.id) FROM attempt b WHERE b.trial = x.trial_key)),"                            \
-    " left_over AS (SELECT *, CASE WHEN state = 'running' AND epoch <= epochs"                     \
-    "  THEN (epochs - epoch) / rate END AS seconds_left FROM timed) "
+    " timed AS (SELECT *, (SELECT nullif(e.phase, '') FROM epoch e"                                \
+    "   WHERE e.trial = trial_key AND e.epoch = attempted.epoch) AS phase,"                        \
+    "  CASE WHEN state = 'running' THEN nullif(epoch + 1 - max(first_epoch, 1), 0)"                \
+    "   / nullif(86400 * (julianday('now') - julianday(started_at)), 0) END AS rate"               \
+    "  FROM attempted),"                                                                           \
+    " left_over AS (SELECT *, CASE WHEN epoch <= epochs THEN (epochs - epoch) / rate END"          \
+    "  AS seconds_left FROM timed) "
 
 static const char running_text_sql[] =
     RUNNING "SELECT state, study, cell, seed, trial_id, host, process, phase,"
             " epoch || '/' || coalesce(epochs, '?') AS epoch,"
-            " printf('%.3g', rate) AS epochs_per_s,"
-            " printf('%d:%02d:%02d', seconds_left / 3600, seconds_left / 60 % 60,"
-            " seconds_left % 60) AS time_left"
+            " iif(rate IS NULL, NULL, printf('%.3g', rate)) AS epochs_per_s,"
+            " iif(seconds_left IS NULL, NULL, printf('%d:%02d:%02d', seconds_left / 3600,"
+            " seconds_left / 60 % 60, seconds_left % 60)) AS time_left"
             " FROM left_over ORDER BY state DESC, started_at, trial_id";
 
 static const char running_json_sql[] =
@@ -220,7 +222,7 @@ static int run(int argc, char **argv)
         .children = shared,
         .doc = "Shows the studies of the results database with their trials by state, and for each "
                "running trial where it runs, how far it is, its rate and the time left.\v"
-               "Formats: text and json. The rate is that of the last 20 epochs; early stopping may "
+               "Formats: text and json. The rate is the attempt's so far; early stopping may "
                "end a trial sooner. A trial whose runner was killed is cut off and counts as "
                "interrupted. It only reads, and holds no run up.\n\n"
                "examples:\n"

@@ -98,9 +98,18 @@ done
 before=$(sha256sum live.db*  2>/dev/null | grep -v shm)
 expect 0 "$ESPALIER" status --db live.db
 says "cut off" "1 cut off: the same" "nothing runs"
+grep -q "0:00:00" stdout && fail "what is cut off has time left"
 [ "$before" = "$(sha256sum live.db* 2>/dev/null | grep -v shm)" ] || fail "status changed the database"
 expect 0 "$ESPALIER" status --db live.db --format json
-says '"state": "cut off"' '"interrupted": 1' '"running": 0' '"seconds_left": null'
+says '"state": "cut off"' '"interrupted": 1' '"running": 0' '"seconds_left": null' '"epochs_per_second": null'
+
+# ---- what an attempt has done, not what an earlier one had that was cut off --------------------
+if command -v sqlite3 >/dev/null; then
+    sqlite3 live.db "INSERT INTO epoch (trial, epoch, phase, phase_epoch, attempt)
+        SELECT trial, 900000, 'second', 1, min(id) FROM attempt GROUP BY trial"
+    expect 0 "$ESPALIER" status --db live.db --format json
+    grep -q '"epoch": 900000' stdout && fail "an earlier attempt's epoch counts"
+fi
 
 [ $failures = 0 ] || exit 1
 echo "all as it should be"
