@@ -11,18 +11,27 @@
 #include "run/checkpoint.h"
 #include "run/evaluate.h"
 
-enum { KEY_DATA = 'D', KEY_SPLIT = 'p', KEY_ROUTING = 'R', KEY_FORMAT = 'f', BATCH = 500 };
+enum {
+    KEY_DATA = 'D',
+    KEY_SPLIT = 'p',
+    KEY_ROUTING = 'R',
+    KEY_ABLATE = 'A',
+    KEY_FORMAT = 'f',
+    BATCH = 500
+};
 
 static const struct argp_option argument_options[] = {
     {"data", KEY_DATA, "NAME", 0, "data set (default: the one the model was trained on)", 0},
     {"split", KEY_SPLIT, "SPLIT", 0, "train, validation or test (default: test)", 0},
     {"routing", KEY_ROUTING, "HOW", 0,
      "hard: one leaf by descent; soft: all leaves mixed (default: hard)", 0},
+    {"ablate", KEY_ABLATE, "PART", 0,
+     "leave a part out: a head by its name, or tree, the model below its heads", 0},
     {"format", KEY_FORMAT, "FORMAT", 0, "text or json (default: text)", 0},
     {0}};
 
 typedef struct arguments {
-    const char *checkpoint, *data;
+    const char *checkpoint, *data, *ablate;
     esp_split split;
     bool soft, json;
 } arguments;
@@ -61,6 +70,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
     case KEY_ROUTING:
         a->soft = choose(state, "routing", value, routings) == 1;
         return 0;
+    case KEY_ABLATE:
+        a->ablate = value;
+        return 0;
     case KEY_FORMAT:
         a->json = choose(state, "format", value, formats) == 1;
         return 0;
@@ -88,7 +100,11 @@ static const char documentation[] =
     "\n"
     "Prints accuracy (a fraction), loss (cross entropy in nats), the number of examples, and how "
     "many of them each leaf is chosen for. Models that do not say how they were normalized are "
-    "taken to be the published ones: (x/255 - 0.5) / 0.5.";
+    "taken to be the published ones: (x/255 - 0.5) / 0.5.\n"
+    "\n"
+    "Heads add what they log, always of hard routing: master_leaf the accuracy of tree and master "
+    "leaf alone and the norms of what each adds. --ablate tells what a part is worth: without a "
+    "head, its input is its output; without the tree, heads are given logits of 0.";
 
 static int check_fit(const esp_model *model, const esp_dataset *data, const char *path)
 {
@@ -101,6 +117,32 @@ static int check_fit(const esp_model *model, const esp_dataset *data, const char
                         data->n_classes);
     }
     return ESP_OK;
+}
+
+/* Leaves the part out of all that follows. */
+static int ablate(esp_network *network, const char *part)
+{
+    const char *names[ESP_NETWORK_MAX_HEADS + 1] = {"tree"};
+    const int n_heads = network->config.n_heads;
+    char known[256] = "tree";
+    for (int i = 0; i < n_heads; i++) {
+        names[i + 1] = network->config.heads[i]->plugin->name;
+        const size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, ", %s", names[i + 1]);
+    }
+    for (int i = 0; i <= n_heads; i++) {
+        if (strcmp(part, names[i]) == 0 && n_heads == 0) {
+            return esp_fail(ESP_USAGE, "--ablate: nothing is left without the tree; the model has "
+                                       "no head");
+        }
+        if (strcmp(part, names[i]) == 0) {
+            network->ablated = i == 0 ? ESP_ABLATED_MODEL : 1u << (i - 1);
+            return ESP_OK;
+        }
+    }
+    const char *meant = esp_text_suggest(part, names, (size_t)n_heads + 1);
+    return esp_fail(ESP_USAGE, "--ablate: the model has no part '%s'%s%s%s; there are %s", part,
+                    meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "", known);
 }
 
 static int view_split(esp_view_of_data *view, const esp_model *model, const esp_dataset *data,
@@ -120,8 +162,10 @@ static int view_split(esp_view_of_data *view, const esp_model *model, const esp_
     return ESP_OK;
 }
 
-static void print_json(const arguments *a, const esp_evaluation *evaluation, uint32_t n, int leaves)
+static void print_json(const arguments *a, const esp_evaluation *evaluation, uint32_t n,
+                       const esp_model *model)
 {
+    const int leaves = model->network->n_leaves;
     json_t *load = json_array();
     for (int i = 0; i < leaves; i++) {
         json_array_append_new(load, json_integer(evaluation->leaf_counts[i]));
@@ -131,23 +175,43 @@ static void print_json(const arguments *a, const esp_evaluation *evaluation, uin
                              "loss", evaluation->metrics[a->soft ? ESP_SOFT_LOSS : ESP_HARD_LOSS],
                              "n", (int)n, "leaf_load", load, "routing", a->soft ? "soft" : "hard",
                              "data", a->data, "split", esp_split_name(a->split));
+    if (a->ablate != NULL) {
+        json_object_set_new(root, "ablated", json_string(a->ablate));
+    }
+    for (int i = 0; i < model->n_heads; i++) {
+        const esp_instance *head = &model->heads[i];
+        for (int k = 0; k < head->n_logged; k++) {
+            char name[96];
+            snprintf(name, sizeof name, "%s.%s", head->plugin->name, head->logged[k].key);
+            json_object_set_new(root, name,
+                                json_real(head->logged[k].sum / head->logged[k].weight));
+        }
+    }
     json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     putchar('\n');
     json_decref(root);
 }
 
-static void print_text(const arguments *a, const esp_evaluation *evaluation, uint32_t n, int leaves)
+static void print_text(const arguments *a, const esp_evaluation *evaluation, uint32_t n,
+                       const esp_model *model)
 {
-    printf("%s %s, %s routing, %" PRIu32 " examples\n", a->data, esp_split_name(a->split),
-           a->soft ? "soft" : "hard", n);
+    printf("%s %s, %s routing, %" PRIu32 " examples%s%s\n", a->data, esp_split_name(a->split),
+           a->soft ? "soft" : "hard", n, a->ablate ? ", without " : "", a->ablate ? a->ablate : "");
     printf("accuracy   %.2f%%\n",
            100 * evaluation->metrics[a->soft ? ESP_SOFT_ACCURACY : ESP_HARD_ACCURACY]);
     printf("loss       %.4f nats\n", evaluation->metrics[a->soft ? ESP_SOFT_LOSS : ESP_HARD_LOSS]);
     printf("leaf load ");
-    for (int i = 0; i < leaves; i++) {
+    for (int i = 0; i < model->network->n_leaves; i++) {
         printf(" %" PRId64, evaluation->leaf_counts[i]);
     }
     putchar('\n');
+    for (int i = 0; i < model->n_heads; i++) {
+        const esp_instance *head = &model->heads[i];
+        for (int k = 0; k < head->n_logged; k++) {
+            printf("%s.%s %.6g\n", head->plugin->name, head->logged[k].key,
+                   head->logged[k].sum / head->logged[k].weight);
+        }
+    }
 }
 
 static int evaluate(arguments *a, esp_model *model, const esp_registry *registry)
@@ -183,7 +247,7 @@ static int evaluate(arguments *a, esp_model *model, const esp_registry *registry
     }
     ESP_TRY_OUT(esp_evaluate(&evaluation, model->network, &losses, &view, BATCH,
                              (esp_position){.epoch = 0}));
-    (a->json ? print_json : print_text)(a, &evaluation, view.count, leaves);
+    (a->json ? print_json : print_text)(a, &evaluation, view.count, model);
 out:
     free(evaluation.leaf_counts);
     esp_loss_sum_destroy(&losses);
@@ -206,6 +270,9 @@ static int run(int argc, char **argv)
     ESP_TRY_OUT(esp_blas_prepare());
     ESP_TRY_OUT(esp_registry_create(&registry));
     ESP_TRY_OUT(esp_model_open(&model, a.checkpoint, BATCH, registry));
+    if (a.ablate != NULL) {
+        ESP_TRY_OUT(ablate(model->network, a.ablate));
+    }
     ESP_TRY_OUT(evaluate(&a, model, registry));
 out:
     esp_model_close(model);
