@@ -10,7 +10,7 @@
 
 /* ---- sections as JSON ----------------------------------------------------------------------- */
 
-static void require(builder *b, const esp_node *tree, const char *path, const char *what)
+void esp_build_require(builder *b, const esp_node *tree, const char *path, const char *what)
 {
     const char *section = esp_tree_pool_format(b->r->pool, "%.*s", (int)strcspn(path, "."), path);
     const esp_node *above = esp_node_get(tree, section);
@@ -23,10 +23,20 @@ static void require(builder *b, const esp_node *tree, const char *path, const ch
     b->sound = false;
 }
 
-/* Fills a new object with all keys below prefix that have no names in them. kind: only keys of this
- * kind; others that are written are problems. */
-static json_t *complete(builder *b, const esp_node *tree, const char *prefix, const char *pattern,
-                        const char *kind)
+/* "moe has it", "fff, ff have it". */
+static const char *kinds_having(esp_tree_pool *pool, const char *kinds)
+{
+    const char *words = "", *rest = kinds;
+    for (; *rest != '\0'; rest += strspn(rest, " ")) {
+        const int length = (int)strcspn(rest, " ");
+        words = esp_tree_pool_format(pool, "%s%s%.*s", words, *words ? ", " : "", length, rest);
+        rest += length;
+    }
+    return esp_tree_pool_format(pool, "%s %s it", words, strchr(kinds, ' ') ? "have" : "has");
+}
+
+json_t *esp_build_complete(builder *b, const esp_node *tree, const char *prefix,
+                           const char *pattern, const char *kind)
 {
     json_t *object = json_object();
     size_t length = strlen(pattern);
@@ -41,22 +51,22 @@ static json_t *complete(builder *b, const esp_node *tree, const char *prefix, co
         if (key->kinds != NULL && kind != NULL && !esp_word_in(key->kinds, kind)) {
             if (node != NULL && strchr(rest, '.') == NULL) {
                 esp_problem(b->r->problems, ESP_ERROR, esp_node_key_mark(tree, path),
-                            "%s is not a key of %s kind '%s'; to change the kind replace the whole "
-                            "map, %s: {kind: %s, ..}",
-                            path, prefix, kind, prefix, kind);
+                            "%s is not a key of %s kind '%s' (%s); to change the kind replace the "
+                            "whole map, %s: {kind: %s, ..}",
+                            path, prefix, kind, kinds_having(b->r->pool, key->kinds), prefix, kind);
                 b->sound = false;
             }
             continue;
         }
+        /* Widths, and what is within their {match: .., of: {..}}, are read with the model. */
         if (key->type == ESP_KEY_MAP || key->type == ESP_KEY_WIDTH ||
-            strncmp(rest, "width.", 6) == 0 || key->flags & ESP_KEY_NO_VALUE ||
-            strcmp(rest, "set") == 0) {
+            strstr(rest, "width.") != NULL || strcmp(rest, "set") == 0) {
             continue;
         }
         json_t *value = NULL;
         esp_schema_value(&value, b->r->problems, &(esp_key_ref){.key = key}, path, node);
         if (value == NULL && node == NULL && key->flags & ESP_KEY_REQUIRED) {
-            require(b, tree, path, "");
+            esp_build_require(b, tree, path, "");
         }
         if (value == NULL) {
             b->sound = b->sound && node == NULL;
@@ -90,7 +100,7 @@ static json_t *complete_plugins(builder *b, const esp_node *tree, const char *se
             b->sound = b->plugins_known = false;
             continue;
         }
-        json_t *one = losses ? complete(b, tree, path, "losses.*", NULL) : json_object();
+        json_t *one = losses ? esp_build_complete(b, tree, path, "losses.*", NULL) : json_object();
         for (uint32_t k = 0; k < ref.plugin->n_params; k++) {
             const esp_key_ref param = {.plugin = ref.plugin, .param = &ref.plugin->params[k]};
             const char *below = esp_tree_pool_format(b->r->pool, "%s.%s", path, param.param->name);
@@ -109,7 +119,7 @@ static json_t *complete_optimizer(builder *b, const esp_node *tree)
     const esp_node *kind = esp_node_find(tree, "optimizer.kind");
     const char *name = kind != NULL ? kind->text : "adam";
     bool known = esp_word_in("adam adamw sgd", name);
-    json_t *object = complete(b, tree, "optimizer", "optimizer", known ? name : NULL);
+    json_t *object = esp_build_complete(b, tree, "optimizer", "optimizer", known ? name : NULL);
     if (strcmp(name, "adamw") == 0 && esp_node_find(tree, "optimizer.weight_decay") == NULL) {
         json_object_set_new(object, "weight_decay", json_real(0.01));
     }
@@ -135,8 +145,9 @@ static json_t *complete_stage(builder *b, const esp_node *tree)
     const esp_node *stopping = esp_node_get(tree, "early_stopping");
     bool enabled = stopping != NULL && stopping->type == ESP_NODE_MAP;
     json_object_set_new(stage, "early_stopping",
-                        enabled ? complete(b, tree, "early_stopping", "early_stopping", NULL)
-                                : json_null());
+                        enabled
+                            ? esp_build_complete(b, tree, "early_stopping", "early_stopping", NULL)
+                            : json_null());
     return stage;
 }
 
@@ -207,7 +218,7 @@ static json_t *complete_phase(builder *b, const char *name)
             esp_node_assign(r->pool, tree, set->keys[i], set->key_marks[i], set->items[i]);
         }
     }
-    json_t *phase = complete(b, b->draft->tree, path, "phases.*", NULL);
+    json_t *phase = esp_build_complete(b, b->draft->tree, path, "phases.*", NULL);
     json_t *stage = complete_stage(b, tree);
     json_object_update(phase, stage);
     json_decref(stage);
@@ -242,7 +253,7 @@ static void complete_phases(builder *b)
     json_t *object = json_object();
     json_object_set_new(b->config, "phases", object);
     if (phases == NULL || phases->type != ESP_NODE_MAP || phases->n == 0) {
-        require(b, tree, "phases", ", such as phases: {train: {epochs: 100}}");
+        esp_build_require(b, tree, "phases", ", such as phases: {train: {epochs: 100}}");
         return;
     }
     if (phases->n > ESP_MAX_PHASES) {
@@ -260,145 +271,11 @@ static void complete_phases(builder *b)
     share_terms(stages, phases->n + 1);
 }
 
-/* ---- model ---------------------------------------------------------------------------------- */
-
-/* depth and leaf_width from {training_width | depth, leaf_width} at prefix. */
-static bool read_tree(builder *b, esp_model_config *out, const char *prefix, const json_t *model)
-{
-    esp_reading *r = b->r;
-    const esp_node *tree = b->draft->tree;
-    const char *paths[3];
-    static const char *const names[] = {"training_width", "depth", "leaf_width"};
-    json_int_t values[3];
-    bool given[3];
-    for (int i = 0; i < 3; i++) {
-        paths[i] = esp_tree_pool_format(r->pool, "%s.%s", prefix, names[i]);
-        given[i] = esp_node_find(tree, paths[i]) != NULL;
-        values[i] = json_integer_value(json_object_get(model, names[i]));
-        if (given[i] && json_object_get(model, names[i]) == NULL) {
-            return b->sound = false;
-        }
-    }
-    if (given[0] && given[1]) {
-        esp_problem(r->problems, ESP_ERROR, esp_node_key_mark(tree, paths[1]),
-                    "%s and %s are both given; one follows from the other", paths[1], paths[0]);
-        return b->sound = false;
-    }
-    if (!given[0] && !given[1]) {
-        require(b, tree, paths[0], " (or depth)");
-    }
-    if (!given[2]) {
-        require(b, tree, paths[2], "");
-    }
-    if (!given[2] || (!given[0] && !given[1])) {
-        return false;
-    }
-    out->leaf_width = (int)values[2];
-    out->depth = (int)values[1];
-    if (given[0]) {
-        json_int_t low = values[2], high = 0;
-        for (out->depth = 0; low * 2 <= values[0]; low *= 2) {
-            out->depth++;
-        }
-        high = low < values[0] ? 2 * low : low;
-        if (low != values[0]) {
-            esp_problem(r->problems, ESP_ERROR, esp_node_mark(tree, paths[2]),
-                        "training_width %lld is not leaf_width %lld times a power of two; nearest: "
-                        "training_width %lld or %lld",
-                        (long long)values[0], (long long)values[2], (long long)low,
-                        (long long)high);
-            return b->sound = false;
-        }
-    }
-    if (ldexp(out->leaf_width, out->depth) > 1 << 20 || out->depth > 20) {
-        esp_problem(r->problems, ESP_ERROR, esp_node_mark(tree, paths[2]),
-                    "a training width of %.0f is more than %d", ldexp(out->leaf_width, out->depth),
-                    1 << 20);
-        return b->sound = false;
-    }
-    return true;
-}
-
-static void build_width(builder *b, json_t *model)
-{
-    const esp_node *node = esp_node_find(b->draft->tree, "model.width");
-    const esp_node *tree = b->draft->tree;
-    if (node == NULL) {
-        require(b, tree, "model.width", " for model kind 'ff'");
-        return;
-    }
-    esp_key_ref ref;
-    json_t *value = NULL;
-    if (node->type != ESP_NODE_MAP) {
-        esp_schema_find(&ref, b->r->registry, "model.width");
-        esp_schema_value(&value, b->r->problems, &ref, "model.width", node);
-        b->sound = b->sound && value != NULL;
-        b->cell->model.leaf_width = (int)json_integer_value(value);
-        json_decref(value);
-        return;
-    }
-    json_t *of = json_object(), *from = json_object();
-    static const char *const names[] = {"training_width", "depth", "leaf_width"};
-    for (int i = 0; i < 3; i++) {
-        const char *path = esp_tree_pool_format(b->r->pool, "model.width.of.%s", names[i]);
-        const esp_node *at = esp_node_find(tree, path);
-        if (at != NULL && esp_schema_find(&ref, b->r->registry, path)) {
-            value = NULL;
-            esp_schema_value(&value, b->r->problems, &ref, path, at);
-            json_object_set_new(of, names[i], value);
-        }
-    }
-    const esp_node *match = esp_node_find(tree, "model.width.match");
-    esp_model_config fff = {0};
-    if (match == NULL) {
-        require(b, tree, "model.width.match", "");
-    } else if (read_tree(b, &fff, "model.width.of", of) && b->data_known) {
-        b->cell->model.leaf_width = esp_size_match(match->text, &fff, b->n_features, b->n_classes);
-        json_object_set_new(from, "match", json_string(match->text));
-        json_object_set(from, "of", of);
-        json_object_set_new(model, "width_from", json_incref(from));
-    }
-    json_decref(of);
-    json_decref(from);
-}
-
-static void build_model(builder *b)
-{
-    const esp_node *tree = b->draft->tree;
-    const esp_node *kind = esp_node_find(tree, "model.kind");
-    const char *name = kind != NULL ? kind->text : "";
-    bool fff = strcmp(name, "fff") == 0, ff = strcmp(name, "ff") == 0;
-    if (!fff && !ff) {
-        b->sound = false;
-        if (kind == NULL) {
-            require(b, tree, "model.kind", ": fff or ff");
-        }
-        return;
-    }
-    json_t *model = complete(b, tree, "model", "model", name);
-    json_object_set_new(b->config, "model", model);
-    esp_cell *cell = b->cell;
-    cell->model.kind = fff ? ESP_MODEL_FFF : ESP_MODEL_FF;
-    if (fff) {
-        read_tree(b, &cell->model, "model", model);
-        cell->training_width = (int)ldexp(cell->model.leaf_width, cell->model.depth);
-        json_object_set_new(model, "training_width", json_integer(cell->training_width));
-        json_object_set_new(model, "depth", json_integer(cell->model.depth));
-    } else {
-        build_width(b, model);
-        cell->training_width = cell->model.leaf_width;
-        json_object_set_new(model, "width", json_integer(cell->model.leaf_width));
-    }
-    cell->model = fff ? esp_model_fff(cell->model.depth, cell->model.leaf_width)
-                      : esp_model_ff(cell->model.leaf_width);
-    cell->inference_width = cell->model.leaf_width + cell->model.depth;
-}
-
 /* ---- all ------------------------------------------------------------------------------------ */
 
 static void build_data(builder *b)
 {
-    json_t *data = complete(b, b->draft->tree, "data", "data", NULL);
+    json_t *data = esp_build_complete(b, b->draft->tree, "data", "data", NULL);
     json_object_set_new(b->config, "data", data);
     const char *name = json_string_value(json_object_get(data, "name"));
     if (name == NULL) {
@@ -418,7 +295,7 @@ static void build_selection(builder *b)
 {
     esp_reading *r = b->r;
     const esp_node *tree = b->draft->tree;
-    json_t *selection = complete(b, tree, "selection", "selection", NULL);
+    json_t *selection = esp_build_complete(b, tree, "selection", "selection", NULL);
     json_object_set_new(b->config, "selection", selection);
     if (esp_node_find(tree, "selection.monitor") != NULL) {
         return;
@@ -443,11 +320,12 @@ bool esp_cell_build(esp_cell *out, esp_reading *r, const esp_draft *draft)
     const esp_tree_pool_mark here = esp_tree_pool_here(r->pool);
     b.config = json_object();
     build_data(&b);
-    build_model(&b);
+    esp_build_model(&b);
     json_object_set_new(b.config, "heads", complete_plugins(&b, draft->tree, "heads"));
     const esp_node *losses = esp_node_get(draft->tree, "losses");
     if (losses == NULL || losses->type != ESP_NODE_MAP || losses->n == 0) {
-        require(&b, draft->tree, "losses", ", such as losses: {cross_entropy: {weight: 1}}");
+        esp_build_require(&b, draft->tree, "losses",
+                          ", such as losses: {cross_entropy: {weight: 1}}");
         b.plugins_known = false;
     }
     json_t *stage = complete_stage(&b, draft->tree);
@@ -456,10 +334,11 @@ bool esp_cell_build(esp_cell *out, esp_reading *r, const esp_draft *draft)
     complete_phases(&b);
     build_selection(&b);
     json_object_set_new(b.config, "evaluation",
-                        complete(&b, draft->tree, "evaluation", "evaluation", NULL));
+                        esp_build_complete(&b, draft->tree, "evaluation", "evaluation", NULL));
     json_object_set_new(b.config, "checkpoint",
-                        complete(&b, draft->tree, "checkpoint", "checkpoint", NULL));
-    json_object_set_new(b.config, "limits", complete(&b, draft->tree, "limits", "limits", NULL));
+                        esp_build_complete(&b, draft->tree, "checkpoint", "checkpoint", NULL));
+    json_object_set_new(b.config, "limits",
+                        esp_build_complete(&b, draft->tree, "limits", "limits", NULL));
     esp_cell_fill(&b);
     if (b.sound) {
         esp_cell_describe(&b);

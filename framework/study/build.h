@@ -1,5 +1,5 @@
-/* The two halves of making a cell: build.c resolves the tree to JSON, fill.c reads that into the
- * structs, checks them together and describes them. */
+/* The two halves of making a cell: build.c resolves the tree to JSON (build_model.c its model),
+ * fill.c reads that into the structs, checks them together and describes them. */
 #ifndef ESP_STUDY_BUILD_H
 #define ESP_STUDY_BUILD_H
 
@@ -16,6 +16,17 @@ typedef struct builder {
     int n_phases;
     const char **phase_names;
 } builder;
+
+/* Adds "<path> is required<what>" unless a problem before explains it. */
+void esp_build_require(builder *b, const esp_node *tree, const char *path, const char *what);
+
+/* A new object with all keys below prefix that have no names in them. kind: only keys of this kind;
+ * others that are written are problems. */
+json_t *esp_build_complete(builder *b, const esp_node *tree, const char *prefix,
+                           const char *pattern, const char *kind);
+
+/* The model: its section of the configuration, and the cell's struct with its widths. */
+void esp_build_model(builder *b);
 
 /* Fills the cell's structs from the configuration, adding problems. */
 void esp_cell_fill(builder *b);

@@ -217,30 +217,70 @@ static bool selects_in(const esp_cell *cell, int first, int last)
     return cell->n_selection_phases == 0;
 }
 
-/* A term that a phase watches but never measures would be watched in vain. */
+/* Views that the cell's model lacks of those needed; none where the model is not known. */
+static uint32_t missing_views(const builder *b, uint32_t needs)
+{
+    return json_object_get(b->config, "model") == NULL
+               ? 0
+               : needs & ~esp_model_views(b->cell->model.kind);
+}
+
+/* What a phase watches but never measures would be watched in vain. */
 static void check_measured(builder *b, const esp_phase_config *phase, const esp_monitor *monitor,
                            esp_mark mark)
 {
-    const uint32_t routing = ESP_SCORES | ESP_PROBABILITIES | ESP_MIXTURE | ESP_CHOICES | ESP_LOAD;
     const char *name = strncmp(monitor->metric, "loss.", 5) == 0 ? monitor->metric + 5 : "";
+    uint32_t missing = missing_views(b, esp_metric_views(monitor->metric));
+    bool silent = false;
     for (int i = 0; i < phase->n_terms; i++) {
         const esp_term_config *term = &phase->terms[i];
-        if (term->plugin == NULL || strcmp(term->plugin->name, name) != 0) {
-            continue;
+        if (term->plugin != NULL && strcmp(term->plugin->name, name) == 0) {
+            missing = missing_views(b, term->plugin->loss->needs);
+            silent = term->weight == 0 && !term->monitor;
         }
-        if (b->cell->model.kind == ESP_MODEL_FF && term->plugin->loss->needs & routing) {
-            esp_problem(b->r->problems, ESP_ERROR, mark,
-                        "'%s' is never measured: %s looks at routing, and model kind 'ff' has none",
-                        monitor->name, name);
-        } else if (term->weight == 0 && !term->monitor) {
-            esp_problem(b->r->problems, ESP_ERROR, mark,
-                        "'%s' is not measured in phase '%s', where %s has weight 0 and monitor: "
-                        "false; set losses.%s.monitor: true",
-                        monitor->name, phase->name, name, name);
-        } else {
-            continue;
-        }
-        b->sound = false;
+    }
+    if (missing != 0) {
+        esp_problem(b->r->problems, ESP_ERROR, mark,
+                    "'%s' is never measured: it needs %s, and model kind '%s' has none",
+                    monitor->name, esp_view_names(b->r->pool, missing),
+                    esp_model_kind_name(b->cell->model.kind));
+    } else if (silent) {
+        esp_problem(b->r->problems, ESP_ERROR, mark,
+                    "'%s' is not measured in phase '%s', where %s has weight 0 and monitor: "
+                    "false; set losses.%s.monitor: true",
+                    monitor->name, phase->name, name, name);
+    }
+    b->sound = b->sound && missing == 0 && !silent;
+}
+
+/* A term that is called must find what it looks at. */
+static void check_views(builder *b, const esp_phase_config *phase, const esp_term_config *term)
+{
+    const esp_loss_ops *ops = term->plugin->loss;
+    const esp_model_config *model = &b->cell->model;
+    const char *kind = esp_model_kind_name(model->kind), *name = term->plugin->name;
+    const uint32_t missing = missing_views(b, ops->needs);
+    const char *text = NULL;
+    if (missing != 0) {
+        text = esp_tree_pool_format(b->r->pool,
+                                    "%s needs %s, and model kind '%s' has none; give it weight 0 "
+                                    "or leave it out",
+                                    name, esp_view_names(b->r->pool, missing), kind);
+    } else if (ops->after_step != NULL && model->kind != ESP_MODEL_MOE) {
+        text = esp_tree_pool_format(b->r->pool,
+                                    "%s moves a routing bias, and model kind '%s' has none (moe "
+                                    "has one); give it weight 0 or leave it out",
+                                    name, kind);
+    }
+    const char *path =
+        written_at(b, phase->name, esp_tree_pool_format(b->r->pool, "losses.%s.weight", name));
+    if (text != NULL) {
+        complain(b, path, text);
+    } else if (ops->needs & ESP_LOAD && !model->noise && json_object_get(b->config, "model")) {
+        esp_problem(b->r->problems, ESP_WARNING, esp_node_mark(b->draft->tree, path),
+                    "%s looks at the gate's load, which without noise is a count that no gradient "
+                    "passes; see model.noise",
+                    name);
     }
 }
 
@@ -250,16 +290,8 @@ static void check_phase(builder *b, const esp_phase_config *phase, int index)
     for (int i = 0; i < phase->n_terms; i++) {
         const esp_term_config *term = &phase->terms[i];
         task = task || (term->plugin->role == ESP_TASK && term->weight > 0);
-        if (term->plugin->role == ESP_ROUTING && term->weight != 0 &&
-            b->cell->model.kind == ESP_MODEL_FF && json_object_get(b->config, "model") != NULL) {
-            const char *path =
-                esp_tree_pool_format(b->r->pool, "losses.%s.weight", term->plugin->name);
-            complain(
-                b, written_at(b, phase->name, path),
-                esp_tree_pool_format(b->r->pool,
-                                     "%s shapes routing, and model kind 'ff' has none; give it "
-                                     "weight 0 or leave it out",
-                                     term->plugin->name));
+        if (term->weight != 0) {
+            check_views(b, phase, term);
         }
     }
     if (!task && b->plugins_known) {
@@ -342,14 +374,6 @@ static void check_creation(builder *b)
             esp_rng noise = esp_rng_make(0, "noise", 0);
             esp_instance instance;
             if (term->weight == 0) {
-                continue;
-            }
-            if ((term->plugin->loss->needs & ESP_LOAD) || term->plugin->loss->after_step != NULL) {
-                const char *place =
-                    esp_tree_pool_format(b->r->pool, "losses.%s", term->plugin->name);
-                complain(b, written_at(b, phase->name, place),
-                         "needs a gate's load or moves a routing bias; no model of this version "
-                         "has a gate");
                 continue;
             }
             if (esp_instance_create(&instance, term->plugin, &term->params, &dims, &noise) ==

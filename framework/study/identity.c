@@ -334,6 +334,7 @@ void esp_cell_describe(builder *b)
     if (esp_size_of_cell(&size, cell) == ESP_OK) {
         add_number(&list, "parameters", size.parameters);
         add_number(&list, "inference_macs", size.inference_macs);
+        add_number(&list, "training_macs", size.training_macs);
     } else {
         esp_problem(b->r->problems, ESP_ERROR, esp_node_mark(b->draft->tree, "heads"), "%s",
                     esp_message());

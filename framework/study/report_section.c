@@ -19,7 +19,8 @@ void esp_report_key_check(esp_reading *r, esp_mark mark, const char *key)
 {
     esp_key_ref ref;
     if (strchr(key, '.') == NULL && esp_word_in("variant training_width leaf_width depth "
-                                                "inference_width parameters inference_macs",
+                                                "inference_width parameters inference_macs "
+                                                "training_macs",
                                                 key)) {
         return;
     }
@@ -124,9 +125,11 @@ static const char *plugin_names(esp_reading *r, const cell_list *list, bool head
 static void check_metric(esp_reading *r, const esp_node *node, const cell_list *list)
 {
     const char *dot = strchr(node->text, '.');
-    bool held_out = false, routed = false;
+    const char *metric = dot != NULL ? dot + 1 : "", *inner = strchr(metric, '.');
+    const uint32_t needs = esp_metric_views(metric);
+    bool held_out = false, measured = false;
     for (int i = 0; i < list->n; i++) {
-        routed = routed || list->cells[i].model.kind == ESP_MODEL_FFF;
+        measured = measured || !(needs & ~esp_model_views(list->cells[i].model.kind));
         held_out = held_out || list->cells[i].data.validation > 0;
     }
     if (strncmp(node->text, "validation.", 11) == 0 && !held_out) {
@@ -134,10 +137,9 @@ static void check_metric(esp_reading *r, const esp_node *node, const cell_list *
                     "'%s': no cell has a validation split; set data.validation, such as 0.1",
                     node->text);
     }
-    const char *metric = dot != NULL ? dot + 1 : "", *inner = strchr(metric, '.');
-    if (!routed && esp_word_in("node_entropy mixture_entropy mixture_max", metric)) {
-        esp_problem(r->problems, ESP_ERROR, node->mark, "'%s': no cell has a model that routes",
-                    node->text);
+    if (!measured) {
+        esp_problem(r->problems, ESP_ERROR, node->mark, "'%s': no cell has a model with %s",
+                    node->text, esp_view_names(r->pool, needs));
     }
     if (inner == NULL) {
         return;

@@ -445,14 +445,6 @@ void esp_schema_value(json_t **out, esp_problems *problems, const esp_key_ref *r
         return;
     }
     *out = key_value(problems, key, path, node);
-    if (*out != NULL && key->flags & ESP_KEY_ONLY_ONE) {
-        json_t *only = fallback_value(problems, key);
-        if (!json_equal(*out, only)) {
-            esp_problem(problems, ESP_ERROR, node->mark,
-                        "%s other than %s is not available in this version", path, key->fallback);
-        }
-        json_decref(only);
-    }
 }
 
 /* ---- checking what is written --------------------------------------------------------------- */
@@ -510,9 +502,7 @@ void esp_schema_check(esp_problems *problems, const esp_registry *registry, cons
     bool width = ref.key != NULL && ref.key->type == ESP_KEY_WIDTH && node->type == ESP_NODE_MAP;
     if (!map && !width) {
         json_t *value = NULL;
-        if (ref.key == NULL || !(ref.key->flags & ESP_KEY_NO_VALUE)) {
-            esp_schema_value(&value, problems, &ref, name, node);
-        }
+        esp_schema_value(&value, problems, &ref, name, node);
         json_decref(value);
         return;
     }
@@ -559,4 +549,33 @@ bool esp_metric_check(esp_problems *problems, esp_mark mark, const char *text)
     }
     esp_tree_pool_destroy(pool);
     return sound;
+}
+
+uint32_t esp_metric_views(const char *metric)
+{
+    return strcmp(metric, "node_entropy") == 0                  ? ESP_PROBABILITIES
+           : esp_word_in("mixture_entropy mixture_max", metric) ? ESP_MIXTURE
+                                                                : 0;
+}
+
+const char *esp_view_names(esp_tree_pool *pool, uint32_t views)
+{
+    static const struct {
+        uint32_t bit;
+        const char *name;
+    } names[] = {{ESP_LOGITS, "logits"},
+                 {ESP_SCORES, "scores"},
+                 {ESP_PROBABILITIES, "probabilities"},
+                 {ESP_MIXTURE, "mixture"},
+                 {ESP_CHOICES, "choices"},
+                 {ESP_LOAD, "load"},
+                 {ESP_PARAMETERS, "parameters"}};
+    const char *list[sizeof names / sizeof *names];
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (views & names[i].bit) {
+            list[n++] = names[i].name;
+        }
+    }
+    return esp_tree_pool_join(pool, list, n, " and ");
 }

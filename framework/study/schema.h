@@ -27,14 +27,12 @@ enum {
     ESP_KEY_REQUIRED = 1 << 0,
     ESP_KEY_IDENTITY = 1 << 1,  /* part of what a trial is */
     ESP_KEY_IN_PHASE = 1 << 2,  /* a phase may set it */
-    ESP_KEY_ONLY_ONE = 1 << 3,  /* other values than the built-in are not available yet */
-    ESP_KEY_NULLABLE = 1 << 4,  /* null means: without it */
-    ESP_KEY_OF_STUDY = 1 << 5,  /* at the top of the file; else below defaults */
-    ESP_KEY_EXCLUSIVE = 1 << 6, /* minimum itself is excluded */
-    ESP_KEY_NO_VALUE = 1 << 7,  /* belongs to something that is not available yet */
+    ESP_KEY_NULLABLE = 1 << 3,  /* null means: without it */
+    ESP_KEY_OF_STUDY = 1 << 4,  /* at the top of the file; else below defaults */
+    ESP_KEY_EXCLUSIVE = 1 << 5, /* minimum itself is excluded */
     /* enters the identity only where it differs from its built-in: every key added since there are
      * trials, so that they stay the same trials */
-    ESP_KEY_WHERE_CHANGED = 1 << 8
+    ESP_KEY_WHERE_CHANGED = 1 << 6
 };
 
 typedef struct esp_key {
@@ -90,5 +88,12 @@ bool esp_label_is_sound(const char *name, bool dots);
 
 /* Adds a problem unless text is a metric of a split; false then. */
 bool esp_metric_check(esp_problems *problems, esp_mark mark, const char *text);
+
+/* The views (ESP_PROBABILITIES | ...) that a model must have for a metric of its own to be
+ * measured; 0 for metrics of every model and of plugins. metric: without its split. */
+uint32_t esp_metric_views(const char *metric);
+
+/* "scores", "probabilities and mixture": views by name. */
+const char *esp_view_names(esp_tree_pool *pool, uint32_t views);
 
 #endif

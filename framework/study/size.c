@@ -1,4 +1,4 @@
-/* F input features, O outputs, N nodes, L leaves, l hidden units of a leaf, d levels. */
+/* F input features, O outputs, L leaves or experts, l hidden units of one. */
 #include "study/size.h"
 
 #include <math.h>
@@ -8,36 +8,62 @@
 #include "nn/network.h"
 #include "plugin/head.h"
 
+/* Multiply-adds of training are those of the implementation: all leaves, experts and neurons are
+ * computed for every example. Forward, the same again for the gradient of the weights, and from
+ * outputs also back to the hidden units. */
 esp_size esp_size_of_model(const esp_model_config *model, uint32_t n_features, uint32_t n_outputs)
 {
-    double F = n_features, O = n_outputs, l = model->leaf_width;
-    double L = ldexp(1, model->depth), N = L - 1;
-    return (esp_size){
-        .parameters = N * (F + 1) + L * (l * (F + 1) + O * (l + 1)),
-        .inference_macs = esp_model_inference_macs(model, (int)n_features, (int)n_outputs),
-        /* forward, and the same again for the gradient of the weights; hidden to output also back
-         * to the hidden units */
-        .training_macs = 2 * F * (N + L * l) + 3 * L * l * O + 2 * L * O,
-        .n_hidden = (int)(N + L * l),
-    };
+    const double F = n_features, O = n_outputs, l = model->leaf_width, L = model->n_leaves;
+    const double leaves = L * (l * (F + 1) + O * (l + 1));
+    const double leaves_training = 2 * F * L * l + 3 * L * l * O + 2 * L * O;
+    const double router = esp_model_router_rows(model); /* of fff with a bias each */
+    double parameters = leaves, training = leaves_training + 2 * F * router;
+    switch (model->kind) {
+    case ESP_MODEL_FFF:
+        parameters += router * (F + 1);
+        break;
+    case ESP_MODEL_MOE:
+        parameters += router * F;
+        break;
+    case ESP_MODEL_FFF_NODES: {
+        const double neurons = esp_model_scores(model);
+        parameters = neurons * (F + 1 + O);
+        training = 2 * F * neurons + 3 * neurons * O;
+        break;
+    }
+    case ESP_MODEL_FF:
+        break;
+    }
+    return (esp_size){.parameters = parameters,
+                      .inference_macs =
+                          esp_model_inference_macs(model, (int)n_features, (int)n_outputs),
+                      .training_macs = training,
+                      .n_hidden = esp_model_router_rows(model) + esp_model_hidden(model)};
 }
 
-int esp_size_match(const char *what, const esp_model_config *fff, uint32_t n_features,
-                   uint32_t n_outputs)
+/* What a model of this leaf width has of what is matched; linear in the width. */
+static double measure(const char *what, esp_model_config model, int leaf_width, uint32_t n_features,
+                      uint32_t n_outputs)
 {
-    double F = n_features, O = n_outputs;
-    esp_size size = esp_size_of_model(fff, n_features, n_outputs);
-    double width = 0;
+    model.leaf_width = leaf_width;
     if (strcmp(what, "training_width") == 0) {
-        width = ldexp(fff->leaf_width, fff->depth);
-    } else if (strcmp(what, "inference_width") == 0) {
-        width = fff->leaf_width + fff->depth;
-    } else if (strcmp(what, "parameters") == 0) {
-        width = round((size.parameters - O) / (F + O + 1));
-    } else {
-        width = round(size.inference_macs / (F + O));
+        return (double)model.n_leaves * leaf_width;
     }
-    return width < 1 ? 1 : (int)width;
+    if (strcmp(what, "inference_width") == 0) {
+        return model.kind == ESP_MODEL_MOE ? (double)model.top_k * leaf_width + model.n_leaves
+                                           : leaf_width + model.depth;
+    }
+    const esp_size size = esp_size_of_model(&model, n_features, n_outputs);
+    return strcmp(what, "parameters") == 0 ? size.parameters : size.inference_macs;
+}
+
+double esp_size_match(const char *what, const esp_model_config *model, const esp_model_config *fff,
+                      uint32_t n_features, uint32_t n_outputs)
+{
+    const double wanted = measure(what, *fff, fff->leaf_width, n_features, n_outputs);
+    const double none = measure(what, *model, 0, n_features, n_outputs);
+    const double one = measure(what, *model, 1, n_features, n_outputs);
+    return round((wanted - none) / (one - none));
 }
 
 void esp_cell_dims(esp_dims *out, const esp_cell *cell, int phase, uint32_t n_features,

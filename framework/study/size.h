@@ -6,9 +6,10 @@
 
 typedef struct esp_size {
     double parameters;     /* heads included */
-    double inference_macs; /* multiply-adds an example, one path, heads included */
+    double inference_macs; /* multiply-adds an example as served: one path, the chosen experts;
+                              heads included */
     double training_macs;  /* multiply-adds an example, forward and backward, all leaves */
-    int n_hidden;          /* columns of the fused product: nodes, leaves, heads */
+    int n_hidden;          /* columns of the fused product: nodes or gate, leaves, heads */
 } esp_size;
 
 /* The model alone, with F features and O outputs. Thread: any. */
@@ -25,9 +26,10 @@ int esp_cell_epochs(const esp_cell *cell);
 void esp_cell_dims(esp_dims *out, const esp_cell *cell, int phase, uint32_t n_features,
                    uint32_t n_outputs);
 
-/* The width of a plain network that shares something with an fff: "training_width",
- * "inference_width", "parameters" or "inference_cost"; at least 1, rounded to the nearest. */
-int esp_size_match(const char *what, const esp_model_config *fff, uint32_t n_features,
-                   uint32_t n_outputs);
+/* The leaf width at which a model, complete but for it, shares something with an fff:
+ * "training_width", "inference_width", "parameters" or "inference_cost"; rounded to the nearest,
+ * and below 1 where there is none. Heads are not counted. Thread: any. */
+double esp_size_match(const char *what, const esp_model_config *model, const esp_model_config *fff,
+                      uint32_t n_features, uint32_t n_outputs);
 
 #endif

@@ -103,7 +103,9 @@ typedef struct esp_cell {
     int reference; /* index of the cell it is compared with, or -1 */
     esp_data_config data;
     esp_model_config model;
-    int training_width, inference_width; /* L * l; l + d */
+    /* Hidden units that train, and units that one example passes: fff L * l and l + d; ff its width
+     * twice; moe E * l and k * l + E; fff_nodes all neurons and trees * (d + 1). */
+    int training_width, inference_width;
     int n_heads;
     esp_head_config heads[ESP_MAX_HEADS];
     int n_phases;

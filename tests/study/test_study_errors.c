@@ -116,8 +116,8 @@ static void test_all_errors_together(void **state)
         "3:1: error: unknown key 'titel'; did you mean 'title'?\n"
         "5:35: error: data.validation must be at least 0 and at most 0.9, not 2\n"
         "6:57: error: unknown key 'leafs' in model; known: kind, training_width, depth, "
-        "leaf_width, width, activation, region_leak, train_hardened, dropout, freeze, experts, "
-        "expert_width, top_k, noise, trees\n"
+        "leaf_width, width, experts, expert_width, top_k, gate, noise, trees, activation, "
+        "region_leak, train_hardened, dropout, freeze, node_scale, leaf_scale\n"
         "8:29: error: losses.cross_entropy.weight must be a number, not 'high'\n"
         "9:5: error: unknown key 'hardning' in losses; did you mean 'hardening'?\n"
         "10:27: error: unknown key 'learning_rte' in optimizer; did you mean 'learning_rate'?\n"
@@ -132,7 +132,7 @@ static void test_what_is_required(void **state)
     assert_refused(*state, "study: s\nseeds: 0\ndefaults: {}\n", NULL,
                    "3:1: error: data.name is required\n"
                    "3:1: error: losses is required, such as losses: {cross_entropy: {weight: 1}}\n"
-                   "3:1: error: model.kind is required: fff or ff\n"
+                   "3:1: error: model.kind is required: fff, ff, moe or fff_nodes\n"
                    "3:1: error: optimizer.learning_rate is required\n"
                    "3:1: error: phases is required, such as phases: {train: {epochs: 100}}\n");
 }
@@ -151,21 +151,6 @@ static void test_model__widths(void **state)
     assert_refused(*state, SOUND, &(esp_study_options){.sets = both, .n_sets = 1},
                    "--set:1: error: model.depth and model.training_width are both given; one "
                    "follows from the other\n");
-}
-
-static void test_model__not_available(void **state)
-{
-    const char *sets[] = {"model.kind=moe",    "model.region_leak=0.1", "model.train_hardened=true",
-                          "model.dropout=0.5", "model.freeze=[nodes]",  "model.activation=gelu"};
-    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
-        fixture *f = *state;
-        load(f, SOUND, &(esp_study_options){.sets = &sets[i], .n_sets = 1});
-        assert_int_equal(f->status, ESP_STUDY);
-        assert_said(f, "--set:1: error: ");
-        assert_said(f, "is not available in this version\n");
-    }
-    const char *fine[] = {"model.dropout=0", "model.region_leak=0.0", "model.freeze=[]"};
-    load_sound(*state, SOUND, &(esp_study_options){.sets = fine, .n_sets = 3});
 }
 
 static void test_monitor__validation_without_a_split(void **state)
@@ -228,8 +213,8 @@ static void test_monitor__never_measured(void **state)
     const char *ff[] = {"model={kind: ff, width: 4}", "losses.balance.weight=0"};
     load(*state, WATCHED("  selection: {monitor: test.loss.balance}\n"),
          &(esp_study_options){.sets = ff, .n_sets = 2});
-    assert_said(*state, ":11:24: error: 'test.loss.balance' is never measured: balance looks at "
-                        "routing, and model kind 'ff' has none");
+    assert_said(*state, ":11:24: error: 'test.loss.balance' is never measured: it needs "
+                        "mixture and choices, and model kind 'ff' has none");
 }
 
 static void test_monitor__listed_twice(void **state)
@@ -258,10 +243,9 @@ static void test_losses__routing_on_ff_and_no_task(void **state)
     const char *ff[] = {"model={kind: ff, width: 4}",
                         "losses={cross_entropy: {}, balance: {weight: 0}, hardening: {weight: 2}}"};
     const char *none[] = {"losses.cross_entropy.weight=0"};
-    assert_refused(
-        *state, SOUND, &(esp_study_options){.sets = ff, .n_sets = 2},
-        "--set:2: error: hardening shapes routing, and model kind 'ff' has none; give it "
-        "weight 0 or leave it out\n");
+    assert_refused(*state, SOUND, &(esp_study_options){.sets = ff, .n_sets = 2},
+                   "--set:2: error: hardening needs scores, and model kind 'ff' has none; give it "
+                   "weight 0 or leave it out\n");
     fixture *f = *state;
     load(f, SOUND, &(esp_study_options){.sets = none, .n_sets = 1});
     assert_int_equal(f->status, ESP_STUDY);
@@ -429,7 +413,7 @@ static void test_report__what_no_cell_gives(void **state)
     const char *ff[] = {"model={kind: ff, width: 4}"};
     assert_refused(*state, SOUND "report: {metrics: test.node_entropy}\n",
                    &(esp_study_options){.sets = ff, .n_sets = 1},
-                   "10:19: error: 'test.node_entropy': no cell has a model that routes\n");
+                   "10:19: error: 'test.node_entropy': no cell has a model with probabilities\n");
 }
 
 /* Writes a file beside the study; the folder must be empty again at the end. */
@@ -514,7 +498,6 @@ int main(void)
         TEST(test_all_errors_together),
         TEST(test_what_is_required),
         TEST(test_model__widths),
-        TEST(test_model__not_available),
         TEST(test_monitor__validation_without_a_split),
         TEST(test_validation__holds_out_nothing),
         TEST(test_monitor__never_measured),
