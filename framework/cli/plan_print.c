@@ -88,15 +88,15 @@ static void print_cell(FILE *out, const esp_plan *plan, int index, int width, bo
     char seconds[32];
     esp_text_duration(seconds, planned->epoch_seconds * total_epochs(cell));
     if (markdown) {
-        fprintf(out, "| %s | %d | %d | %d | %d | %.0f | %.0f | %d | ", cell->label,
+        fprintf(out, "| %s | %d | %d | %d | %d | %.0f | %.0f | %.0f | %d | ", cell->label,
                 cell->training_width, cell->model.leaf_width, cell->model.depth,
                 cell->inference_width, planned->size.parameters, planned->size.inference_macs,
-                total_epochs(cell));
+                planned->size.training_macs, total_epochs(cell));
     } else {
-        fprintf(out, "%-*s %5d %4d %3d %5d %10.0f %10.0f %6d  ", width, cell->label,
+        fprintf(out, "%-*s %5d %4d %3d %5d %10.0f %10.0f %11.0f %6d  ", width, cell->label,
                 cell->training_width, cell->model.leaf_width, cell->model.depth,
                 cell->inference_width, planned->size.parameters, planned->size.inference_macs,
-                total_epochs(cell));
+                planned->size.training_macs, total_epochs(cell));
     }
     fprintf(out, markdown ? "%s | " : "%-12s  ", seconds);
     print_seeds(out, plan, planned);
@@ -271,8 +271,10 @@ static int finish(FILE *out)
 }
 
 #define LEGEND                                                                                     \
-    "\nw training width, l leaf width, d depth, l+d inference width; multiply-adds of one "        \
-    "example\non one path; a trial: how long one takes on one core; trials by state\n"
+    "\nw training width, l leaf width, d depth, iw inference width: l + d, of moe top_k * l + "    \
+    "experts,\nof fff_nodes trees * (d + 1); multiply-adds of one example: at inference, on one "  \
+    "path, and in\ntraining, all leaves; a trial: how long one takes on one core; trials by "      \
+    "state\n"
 
 int esp_plan_print_text(FILE *out, const esp_plan *plan, bool markdown)
 {
@@ -290,12 +292,14 @@ int esp_plan_print_text(FILE *out, const esp_plan *plan, bool markdown)
     print_selection(out, plan);
     fputs("\n", out);
     if (markdown) {
-        fputs("| cell | w | l | d | l+d | parameters | multiply-adds | epochs | a trial | seeds | "
-              "trials |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
-              out);
+        fputs(
+            "| cell | w | l | d | iw | parameters | multiply-adds | in training | epochs | a trial "
+            "| seeds | trials |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+            out);
     } else {
-        fprintf(out, "%-*s %5s %4s %3s %5s %10s %10s %6s  %-12s  %s\n", width, "cell", "w", "l",
-                "d", "l+d", "parameters", "mult-adds", "epochs", "a trial", "seeds, trials");
+        fprintf(out, "%-*s %5s %4s %3s %5s %10s %10s %11s %6s  %-12s  %s\n", width, "cell", "w",
+                "l", "d", "iw", "parameters", "mult-adds", "in training", "epochs", "a trial",
+                "seeds, trials");
     }
     for (int i = 0; i < study->n_cells; i++) {
         if (has_asked_for(plan, i)) {
@@ -347,11 +351,13 @@ static json_t *cell_value(const esp_plan *plan, int index)
         json_array_append_new(heads, json_string(cell->heads[i].plugin->name));
     }
     json_t *value = json_pack(
-        "{s:s,s:s,s:s,s:i,s:i,s:i,s:i,s:I,s:I,s:o,s:o,s:f,s:s,s:o}", "label", cell->label,
-        "variant", cell->variant, "data", cell->data.name, "training_width", cell->training_width,
-        "leaf_width", cell->model.leaf_width, "depth", cell->model.depth, "inference_width",
+        "{s:s,s:s,s:s,s:s,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:o,s:o,s:f,s:s,s:o}", "label", cell->label,
+        "variant", cell->variant, "data", cell->data.name, "kind",
+        esp_model_kind_name(cell->model.kind), "training_width", cell->training_width, "leaf_width",
+        cell->model.leaf_width, "depth", cell->model.depth, "inference_width",
         cell->inference_width, "parameters", (json_int_t)planned->size.parameters, "inference_macs",
-        (json_int_t)planned->size.inference_macs, "heads", heads, "phases", phases_value(cell),
+        (json_int_t)planned->size.inference_macs, "training_macs",
+        (json_int_t)planned->size.training_macs, "heads", heads, "phases", phases_value(cell),
         "epoch_seconds", planned->epoch_seconds, "epoch_seconds_from",
         planned->measured ? "database" : "estimate", "trials", trials);
     json_object_set_new(value, "reference",

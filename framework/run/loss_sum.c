@@ -62,8 +62,13 @@ int esp_loss_sum_create(esp_loss_sum *out, const esp_phase_config *phase,
         const esp_term_config *term = &phase->terms[i];
         out->usable[i] = is_usable(term->plugin, network);
         if (out->usable[i]) {
-            ESP_TRY_OUT(esp_instance_create(&out->terms[i], term->plugin, &term->params,
-                                            &network->dims, noise));
+            status = esp_instance_create(&out->terms[i], term->plugin, &term->params,
+                                         &network->dims, noise);
+            out->usable[i] = status == ESP_OK;
+            if (status != ESP_OK && (term->called || term->weight != 0)) {
+                goto out;
+            }
+            status = ESP_OK;
             penalties = penalties || (term->plugin->loss->needs & ESP_PARAMETERS);
         }
         out->n_terms = i + 1;

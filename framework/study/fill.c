@@ -225,10 +225,26 @@ static uint32_t missing_views(const builder *b, uint32_t needs)
                : needs & ~esp_model_views(b->cell->model.kind);
 }
 
+/* Why a term's plugin will not be made for this model with these parameters; NULL: it will. */
+static const char *refusal(const builder *b, const esp_phase_config *phase,
+                           const esp_term_config *term)
+{
+    esp_dims dims;
+    esp_instance instance;
+    esp_rng noise = esp_rng_make(0, "noise", 0);
+    esp_cell_dims(&dims, b->cell, (int)(phase - b->cell->phases), b->n_features, b->n_classes);
+    if (esp_instance_create(&instance, term->plugin, &term->params, &dims, &noise) != ESP_OK) {
+        return esp_message();
+    }
+    esp_instance_destroy(&instance);
+    return NULL;
+}
+
 /* What a phase watches but never measures would be watched in vain. */
 static void check_measured(builder *b, const esp_phase_config *phase, const esp_monitor *monitor,
                            esp_mark mark)
 {
+    const char *why = NULL;
     const char *name = strncmp(monitor->metric, "loss.", 5) == 0 ? monitor->metric + 5 : "";
     uint32_t missing = missing_views(b, esp_metric_views(monitor->metric));
     bool silent = false;
@@ -237,9 +253,13 @@ static void check_measured(builder *b, const esp_phase_config *phase, const esp_
         if (term->plugin != NULL && strcmp(term->plugin->name, name) == 0) {
             missing = missing_views(b, term->plugin->loss->needs);
             silent = term->weight == 0 && !term->monitor;
+            why = missing == 0 && b->sound ? refusal(b, phase, term) : NULL;
         }
     }
-    if (missing != 0) {
+    if (why != NULL) {
+        esp_problem(b->r->problems, ESP_ERROR, mark, "'%s' is never measured: %s", monitor->name,
+                    why);
+    } else if (missing != 0) {
         esp_problem(b->r->problems, ESP_ERROR, mark,
                     "'%s' is never measured: it needs %s, and model kind '%s' has none",
                     monitor->name, esp_view_names(b->r->pool, missing),
@@ -250,7 +270,7 @@ static void check_measured(builder *b, const esp_phase_config *phase, const esp_
                     "false; set losses.%s.monitor: true",
                     monitor->name, phase->name, name, name);
     }
-    b->sound = b->sound && missing == 0 && !silent;
+    b->sound = b->sound && why == NULL && missing == 0 && !silent;
 }
 
 /* A term that is called must find what it looks at. */
@@ -362,27 +382,31 @@ static void fill_phase(builder *b, esp_phase_config *out, const char *name)
     }
 }
 
+/* Whether some phase calls a term in training. */
+static bool is_called(const esp_cell *cell, int term)
+{
+    for (int p = 0; p < cell->n_phases; p++) {
+        if (cell->phases[p].terms[term].weight != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Lets every plugin that will be called look at its parameters together. */
 static void check_creation(builder *b)
 {
     for (int p = 0; p < b->cell->n_phases && b->sound; p++) {
-        const esp_phase_config *phase = &b->cell->phases[p];
-        esp_dims dims;
-        esp_cell_dims(&dims, b->cell, p, b->n_features, b->n_classes);
+        esp_phase_config *phase = &b->cell->phases[p];
         for (int i = 0; i < phase->n_terms; i++) {
-            const esp_term_config *term = &phase->terms[i];
-            esp_rng noise = esp_rng_make(0, "noise", 0);
-            esp_instance instance;
-            if (term->weight == 0) {
-                continue;
+            esp_term_config *term = &phase->terms[i];
+            term->called = is_called(b->cell, i);
+            const char *why = term->called ? refusal(b, phase, term) : NULL;
+            if (why != NULL) {
+                const char *path =
+                    esp_tree_pool_format(b->r->pool, "losses.%s", term->plugin->name);
+                complain(b, written_at(b, phase->name, path), why);
             }
-            if (esp_instance_create(&instance, term->plugin, &term->params, &dims, &noise) ==
-                ESP_OK) {
-                esp_instance_destroy(&instance);
-                continue;
-            }
-            const char *path = esp_tree_pool_format(b->r->pool, "losses.%s", term->plugin->name);
-            complain(b, written_at(b, phase->name, path), esp_message());
         }
     }
 }

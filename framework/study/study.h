@@ -29,6 +29,7 @@ typedef struct esp_term_config {
     double weight; /* scaled for the phase; of one that changes, the larger of its ends */
     esp_ramp ramp; /* how it changes; constant: weight alone counts */
     bool monitor;  /* value logged once an epoch also where weight is 0 */
+    bool called;   /* some phase gives it a weight; else it need not fit the model */
     esp_params params;
 } esp_term_config;
 
