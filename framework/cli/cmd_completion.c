@@ -66,7 +66,11 @@ static const char zsh_script[] =
     "    done\n"
     "    (( ${#found} )) && _describe espalier found\n"
     "}\n"
-    "compdef _espalier espalier\n";
+    "if [[ ${funcstack[1]} = _espalier ]]; then # loaded by compinit from a file of this name\n"
+    "    _espalier \"$@\"\n"
+    "else\n"
+    "    compdef _espalier espalier\n"
+    "fi\n";
 
 static const char fish_script[] =
     "# fish completion of espalier; in config.fish: espalier completion fish | source\n"

@@ -8,25 +8,23 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/plugins.h"
 #include "core/log.h"
 #include "core/status.h"
 #include "core/text.h"
-#include "plugin/check.h"
 #include "plugin/params.h"
 #include "plugin/registry.h"
 
-enum { MAX_NAMES = 64, OPTION_FORMAT = 256, OPTION_ALL };
+enum { OPTION_FORMAT = 256, OPTION_ALL, OPTION_DIR };
 
-typedef struct arguments {
-    const char *action;
-    const char *names[MAX_NAMES];
-    size_t n_names;
-    bool json, has_format, all;
-} arguments;
+const char *esp_plugins_kind_text(esp_kind kind)
+{
+    return kind == ESP_LOSS ? "loss" : "head";
+}
 
 static const char *kind_text(const esp_plugin *plugin)
 {
-    return plugin->kind == ESP_LOSS ? "loss" : "head";
+    return esp_plugins_kind_text(plugin->kind);
 }
 
 static const char *role_text(const esp_plugin *plugin)
@@ -57,7 +55,7 @@ static json_t *entry_to_json(const esp_plugin_entry *entry)
                      entry->sha256);
 }
 
-static int print_json(json_t *value)
+int esp_plugins_print_json(json_t *value)
 {
     if (!value || json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(16)) != 0) {
         json_decref(value);
@@ -74,7 +72,7 @@ static int list_json(const esp_registry *registry)
     for (int i = 0; i < esp_registry_count(registry); i++) {
         json_array_append_new(array, entry_to_json(esp_registry_entry(registry, i)));
     }
-    return print_json(array);
+    return esp_plugins_print_json(array);
 }
 
 static void list_text(const esp_registry *registry)
@@ -105,7 +103,7 @@ static void list_text(const esp_registry *registry)
     }
 }
 
-static int list(const arguments *given, const esp_registry *registry)
+static int list(const plugins_arguments *given, const esp_registry *registry)
 {
     if (given->n_names > 0) {
         return esp_fail(ESP_USAGE, "`espalier plugins ls` takes no names; `show NAME` shows one");
@@ -119,7 +117,7 @@ static int list(const arguments *given, const esp_registry *registry)
 
 /* ---- show ------------------------------------------------------------------------------------ */
 
-static int find(const esp_plugin_entry **out, const esp_registry *registry, const char *wanted)
+int esp_plugins_find(const esp_plugin_entry **out, const esp_registry *registry, const char *wanted)
 {
     const char *names[256];
     size_t count = 0;
@@ -249,16 +247,16 @@ static int show_json(const esp_plugin_entry *entry)
     json_object_set_new(card, "source", json_string(entry->plugin->source));
     json_object_set_new(card, "cost", json_string(entry->plugin->cost));
     json_object_set_new(card, "parameters", params);
-    return print_json(card);
+    return esp_plugins_print_json(card);
 }
 
-static int show(const arguments *given, const esp_registry *registry)
+static int show(const plugins_arguments *given, const esp_registry *registry)
 {
     if (given->n_names != 1) {
         return esp_fail(ESP_USAGE, "`espalier plugins show` takes one name, e.g. balance");
     }
     const esp_plugin_entry *entry;
-    ESP_TRY(find(&entry, registry, given->names[0]));
+    ESP_TRY(esp_plugins_find(&entry, registry, given->names[0]));
     if (given->json) {
         return show_json(entry);
     }
@@ -266,104 +264,23 @@ static int show(const arguments *given, const esp_registry *registry)
     return ESP_OK;
 }
 
-/* ---- check ----------------------------------------------------------------------------------- */
-
-static bool is_file(const char *name)
-{
-    size_t length = strlen(name);
-    return strchr(name, '.') || (length > 0 && name[0] == '/');
-}
-
-/* Prints the outcome itself: with several, each is told. */
-static bool check_file(const char *path)
-{
-    printf("%s\n", path);
-    fflush(stdout);
-    int status = esp_plugin_check(path, stdout);
-    if (status == ESP_OK) {
-        printf("passed\n\n");
-        return true;
-    }
-    const char *message = esp_message();
-    size_t length = strlen(path);
-    bool repeats = strncmp(message, path, length) == 0 && strncmp(message + length, ": ", 2) == 0;
-    printf("%s\n\n", repeats ? message + length + 2 : message);
-    return false;
-}
-
-static int check_all(int *refused, int *count, const esp_registry *registry)
-{
-    for (int i = 0; i < esp_registry_count(registry); i++) {
-        const esp_plugin_entry *entry = esp_registry_entry(registry, i);
-        if (!entry->is_hidden) {
-            *refused += !check_file(entry->path);
-            ++*count;
-        }
-    }
-    return ESP_OK;
-}
-
-/* A name that leads nowhere is said before anything is checked. */
-static int files_must_exist(const arguments *given)
-{
-    for (size_t i = 0; i < given->n_names; i++) {
-        if (is_file(given->names[i]) && access(given->names[i], F_OK) != 0) {
-            return esp_fail(ESP_NOT_FOUND,
-                            "%s: %s; a name without a dot is looked up among what "
-                            "`espalier plugins ls` lists",
-                            given->names[i], strerror(errno));
-        }
-    }
-    return ESP_OK;
-}
-
-static int check_named(int *refused, int *count, const arguments *given,
-                       const esp_registry *registry)
-{
-    for (size_t i = 0; i < given->n_names; i++) {
-        const char *path = given->names[i];
-        if (!is_file(path)) {
-            const esp_plugin_entry *entry;
-            ESP_TRY(find(&entry, registry, path));
-            path = entry->path;
-        }
-        *refused += !check_file(path);
-        ++*count;
-    }
-    return ESP_OK;
-}
-
-static int check(const arguments *given, const esp_registry *registry)
-{
-    if ((given->n_names == 0) != given->all) {
-        return esp_fail(ESP_USAGE, "`espalier plugins check` takes files or names, or --all");
-    }
-    ESP_TRY(files_must_exist(given));
-    int refused = 0, count = 0;
-    ESP_TRY(given->all ? check_all(&refused, &count, registry)
-                       : check_named(&refused, &count, given, registry));
-    if (refused > 0) {
-        return esp_fail(ESP_PLUGIN, "%d of %d plugins refused; the reasons are above", refused,
-                        count);
-    }
-    return ESP_OK;
-}
-
 /* ---- command line ---------------------------------------------------------------------------- */
 
 typedef struct action {
     const char *name;
-    int (*run)(const arguments *given, const esp_registry *registry);
-    bool has_format, has_all;
+    int (*run)(const plugins_arguments *given, const esp_registry *registry);
+    bool has_format, has_all, has_directory;
 } action;
 
-static const action actions[] = {
-    {"ls", list, true, false}, {"show", show, true, false}, {"check", check, false, true}};
+static const action actions[] = {{"ls", list, .has_format = true},
+                                 {"show", show, .has_format = true},
+                                 {"check", esp_plugins_check, .has_format = true, .has_all = true},
+                                 {"new", esp_plugins_new, .has_directory = true}};
 enum { N_ACTIONS = sizeof actions / sizeof *actions };
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
-    arguments *given = state->input;
+    plugins_arguments *given = state->input;
     switch (key) {
     case OPTION_FORMAT:
         if (strcmp(argument, "json") != 0 && strcmp(argument, "text") != 0) {
@@ -375,34 +292,41 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case OPTION_ALL:
         given->all = true;
         return 0;
+    case OPTION_DIR:
+        given->directory = argument;
+        return 0;
     case ARGP_KEY_ARG:
         if (given->action == NULL) {
             given->action = argument;
-        } else if (given->n_names < MAX_NAMES) {
+        } else if (given->n_names < PLUGINS_MAX_NAMES) {
             given->names[given->n_names++] = argument;
         } else {
-            argp_error(state, "more than %d names", MAX_NAMES);
+            argp_error(state, "more than %d names", PLUGINS_MAX_NAMES);
         }
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "expected ls, show or check");
+        argp_error(state, "expected ls, show, check or new");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
-static int run_action(const action *chosen, const arguments *given)
+static int run_action(const action *chosen, const plugins_arguments *given)
 {
     if (given->has_format && !chosen->has_format) {
-        return esp_fail(ESP_USAGE, "--format is for `plugins ls` and `plugins show`");
+        return esp_fail(ESP_USAGE, "--format is for `plugins ls`, `show` and `check`");
     }
     if (given->all && !chosen->has_all) {
         return esp_fail(ESP_USAGE, "--all is for `plugins check`");
     }
+    if (given->directory != NULL && !chosen->has_directory) {
+        return esp_fail(ESP_USAGE, "--dir is for `plugins new`");
+    }
     bool needs_registry = given->n_names == 0;
     for (size_t i = 0; i < given->n_names; i++) {
-        needs_registry = needs_registry || chosen->run != check || !is_file(given->names[i]);
+        needs_registry = needs_registry || chosen->run != esp_plugins_check ||
+                         !esp_plugins_is_file(given->names[i]);
     }
     esp_registry *registry = NULL;
     if (needs_registry) {
@@ -416,27 +340,35 @@ static int run_action(const action *chosen, const arguments *given)
 static int run(int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        {"format", OPTION_FORMAT, "FORMAT", 0, "text (default) or json, for ls and show", 0},
-        {"all", OPTION_ALL, NULL, 0, "check every plugin of the plugin folders", 0},
+        {"format", OPTION_FORMAT, "FORMAT", 0, "text (default) or json, for ls, show and check", 0},
+        {"all", OPTION_ALL, NULL, 0, "check every plugin of the plugin folders, as without names",
+         0},
+        {"dir", OPTION_DIR, "DIRECTORY", 0,
+         "where new writes; default: plugins/loss or plugins/head inside espalier's source tree, "
+         "else here",
+         0},
         {0}};
     static const struct argp parser = {
         .options = options,
         .parser = parse_option,
-        .args_doc = "ls\nshow NAME\ncheck FILE.so|NAME...",
+        .args_doc = "ls\nshow NAME\ncheck [FILE.so|NAME...]\nnew loss|head NEW_NAME",
         .doc = "Loss terms and heads: which there are, what each is, whether one is sound.\v"
                "ls     all plugins found, and files that were refused, with the reason\n"
                "show   one plugin's card: what, source, parameters, cost, how a study says it\n"
                "check  the contract test, in a process of its own: gradients, guards, state, "
-               "threads\n\n"
+               "threads; without names, of every plugin\n"
+               "new    writes NEW_NAME.c, a plugin that passes and says what to change, and prints "
+               "the commands that build, check and use it\n\n"
                "Plugins are looked for in ESPALIER_PLUGIN_PATH (colon-separated), then in those "
                "that came with this program. A name that is a loss and a head is written loss/NAME "
                "or head/NAME.\n\n"
                "examples:\n"
                "  espalier plugins show hardening\n"
+               "  espalier plugins new loss mine\n"
                "  espalier plugins check ./mine.so\n"
                "  ESPALIER_PLUGIN_PATH=~/plugins espalier plugins ls --format json"};
     argp_err_exit_status = esp_exit_code(ESP_USAGE);
-    arguments given = {.action = NULL};
+    plugins_arguments given = {.action = NULL};
     if (argp_parse(&parser, argc, argv, 0, NULL, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier plugins --help` shows how it is used");
     }
@@ -448,7 +380,7 @@ static int run(int argc, char **argv)
         }
     }
     const char *meant = esp_text_suggest(given.action, names, N_ACTIONS);
-    return esp_fail(ESP_USAGE, "unknown action '%s'%s%s%s; expected ls, show or check",
+    return esp_fail(ESP_USAGE, "unknown action '%s'%s%s%s; expected ls, show, check or new",
                     given.action, meant ? ", did you mean '" : "", meant ? meant : "",
                     meant ? "'" : "");
 }

@@ -12,6 +12,7 @@
 #include "cli/print_rows.h"
 #include "core/file.h"
 #include "core/log.h"
+#include "core/place.h"
 #include "core/status.h"
 #include "core/text.h"
 
@@ -32,18 +33,13 @@ typedef struct parameter {
 /* ---- where queries lie -------------------------------------------------------------------------
  */
 
-/* The folder of the sources where it is there, else of the installation. Owned by the caller. */
+/* Owned by the caller. */
 static char *query_folder(void)
 {
-    if (access(ESPALIER_SOURCE_DIR "/analysis", R_OK) == 0) {
-        return esp_text_format("%s", ESPALIER_SOURCE_DIR "/analysis");
-    }
-    char executable[4096];
-    ssize_t length = readlink("/proc/self/exe", executable, sizeof executable - 1);
-    executable[length > 0 ? length : 0] = '\0';
-    char *slash = strrchr(executable, '/');
-    return esp_text_format("%.*s/../share/espalier/analysis",
-                           slash != NULL ? (int)(slash - executable) : 0, executable);
+    char *data = esp_place_data();
+    char *folder = data != NULL ? esp_text_format("%s/analysis", data) : NULL;
+    free(data);
+    return folder;
 }
 
 static int by_name(const void *left, const void *right)

@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/study_names.h"
 #include "core/log.h"
+#include "core/place.h"
 #include "core/status.h"
 #include "core/text.h"
 #include "report/render.h"
@@ -150,14 +151,17 @@ static char *folder_of(const char *path)
                            : esp_text_format("%.*s", (int)(slash - path), path);
 }
 
+/* folder: the study's; NULL: where the studies lie that came with the program. */
 static int report_study(const arguments *given, const esp_study *study, const char *folder)
 {
+    char *data = esp_place_data();
+    char *ours = data != NULL ? esp_text_format("%s/experiments", data) : NULL;
     esp_report_request request = {
         .study = study != NULL ? study->name : given->study,
         .section = study != NULL ? study->report : NULL,
         .text = study != NULL ? study->text : NULL,
-        .study_folder = folder,
-        .source_folder = ESPALIER_SOURCE_DIR,
+        .study_folder = folder != NULL ? folder : ours,
+        .source_folder = data,
         .revision = given->revision,
         .n_metrics = given->n_metrics,
         .metrics = given->metrics,
@@ -177,6 +181,8 @@ static int report_study(const arguments *given, const esp_study *study, const ch
 out:
     esp_report_free(report);
     esp_store_close(store);
+    free(ours);
+    free(data);
     return status;
 }
 
@@ -187,7 +193,7 @@ static int run(int argc, char **argv)
     ESP_TRY(esp_report_format_find(&given.format, "text"));
     argp_parse(&parser, argc, argv, 0, NULL, &given);
     if (!names_a_file(given.study)) {
-        return report_study(&given, NULL, ESPALIER_SOURCE_DIR "/experiments");
+        return report_study(&given, NULL, NULL);
     }
     esp_registry *registry = NULL;
     esp_study *study = NULL;

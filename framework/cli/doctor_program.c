@@ -2,12 +2,14 @@
 #include <fts.h>
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/doctor.h"
 #include "core/digest.h"
+#include "core/place.h"
 #include "core/status.h"
 #include "plugin/registry.h"
 #include "run/git_state.h"
@@ -39,7 +41,8 @@ static void look_at_source(doctor_findings *all)
     char *const folders[] = {folder, NULL};
     struct stat program;
     char newer[1024] = "";
-    if (stat("/proc/self/exe", &program) != 0 || access(folder, R_OK) != 0) {
+    if (esp_place_is_installed() || stat("/proc/self/exe", &program) != 0 ||
+        access(folder, R_OK) != 0) {
         return;
     }
     FTS *tree = fts_open(folders, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
@@ -127,15 +130,11 @@ static bool was_built_with(const json_t *source, const char *sha256)
 /* Whether a plugin lies where those are that came with the program. */
 static bool is_in_our_folder(const char *path)
 {
-    char program[4096];
-    const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    program[length > 0 ? length : 0] = '\0';
-    char *slash = strrchr(program, '/');
-    if (slash == NULL) {
-        return false;
-    }
-    snprintf(slash + 1, sizeof program - (size_t)(slash + 1 - program), "plugins/");
-    return strncmp(path, program, strlen(program)) == 0;
+    char *ours = esp_place_plugins();
+    const size_t length = ours != NULL ? strlen(ours) : 0;
+    const bool is_in = length > 0 && strncmp(path, ours, length) == 0 && path[length] == '/';
+    free(ours);
+    return is_in;
 }
 
 static void look_at_plugin(doctor_findings *all, const esp_registry *registry,

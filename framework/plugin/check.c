@@ -28,8 +28,13 @@ enum { PATIENCE = 5 }; /* wall seconds for a second of processor time, on a busy
 
 /* ---- the child: the only process that loads the plugin -------------------------------------- */
 
-static void describe(FILE *out, const esp_plugin *plugin, size_t real_size)
+static void describe(esp_check_verdict *verdict, FILE *out, const esp_plugin *plugin,
+                     size_t real_size)
 {
+    verdict->kind = plugin->kind;
+    verdict->real_size = (int)real_size;
+    snprintf(verdict->name, sizeof verdict->name, "%s", plugin->name);
+    snprintf(verdict->version, sizeof verdict->version, "%s", plugin->version);
     fprintf(out, "ok descriptor: %s %s, version %s, %u parameters, %zu-byte elements\n",
             plugin->kind == ESP_LOSS ? "loss" : "head", plugin->name, plugin->version,
             (unsigned)plugin->n_params, real_size);
@@ -46,7 +51,7 @@ static int check_in_child(esp_check_progress *progress, FILE *out, const char *p
                  entry.refusal ? entry.refusal : esp_message());
         return 1;
     }
-    describe(out, entry.plugin, real_size);
+    describe(&progress->verdict, out, entry.plugin, real_size);
     return real_size == sizeof(float) ? esp_check_real_float(progress, out, entry.plugin)
                                       : esp_check_real_double(progress, out, entry.plugin);
 }
@@ -124,10 +129,13 @@ static int judge(const char *path, const esp_check_progress *progress, int how, 
                         "%s: refused: crashes (ends the process with exit code %d) in %s", path,
                         WEXITSTATUS(how), progress->stage);
     }
+    if (progress->verdict.n_gradients == 0) {
+        return esp_fail(ESP_PLUGIN, "%s: refused: none of its gradients was compared", path);
+    }
     return ESP_OK;
 }
 
-int esp_plugin_check_within(const char *path, FILE *out, double seconds)
+int esp_plugin_check_within(esp_check_verdict *verdict, const char *path, FILE *out, double seconds)
 {
     int status = ESP_OK;
     int ends[2] = {-1, -1};
@@ -160,6 +168,9 @@ int esp_plugin_check_within(const char *path, FILE *out, double seconds)
     while (waitpid(child, &how, 0) < 0 && errno == EINTR) {
     }
     status = judge(path, progress, how, in_time, seconds);
+    if (verdict) {
+        *verdict = progress->verdict;
+    }
 out:
     for (int i = 0; i < 2; i++) {
         if (ends[i] >= 0) {
@@ -170,7 +181,7 @@ out:
     return status;
 }
 
-int esp_plugin_check(const char *path, FILE *out)
+int esp_plugin_check(esp_check_verdict *verdict, const char *path, FILE *out)
 {
-    return esp_plugin_check_within(path, out, SECONDS);
+    return esp_plugin_check_within(verdict, path, out, SECONDS);
 }

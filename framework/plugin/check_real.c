@@ -352,6 +352,9 @@ static bool run_check(esp_check_progress *progress, FILE *out, const esp_plugin 
         fprintf(out, "ok %s", checks[index].text);
         if (checks[index].run == check_gradients) {
             fprintf(out, ": worst error %.1e of the norm (%.0e allowed)", worst, TOLERANCE);
+            progress->verdict.n_gradients = tried;
+            progress->verdict.worst = worst;
+            progress->verdict.tolerance = TOLERANCE;
         }
         fprintf(out, ", %d cases", tried);
         if (declined > 0) {

@@ -5,10 +5,13 @@
 
 #include <stdio.h>
 
+#include "plugin/check.h"
+
 /* Shared with the parent process, which reads it when the child is gone. */
 typedef struct esp_check_progress {
     char stage[256];   /* what is being done: tells where a crash or a hang happened */
     char reason[1024]; /* why the plugin is refused; empty: it is not */
+    esp_check_verdict verdict;
 } esp_check_progress;
 
 /* Checks an opened plugin of that element type; descriptor is its const esp_plugin. Prints a line a

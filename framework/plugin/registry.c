@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "core/digest.h"
+#include "core/log.h"
+#include "core/place.h"
 #include "core/status.h"
 #include "core/text.h"
 #include "plugin/params.h"
@@ -285,22 +287,25 @@ typedef struct folders {
     int count;
 } folders;
 
-/* A folder named twice, perhaps through a link, is searched once. */
-static void add_folder(folders *list, const char *path)
+/* A folder named twice, perhaps through a link, is searched once. Returns whether it is one. */
+static bool add_folder(folders *list, const char *path)
 {
     struct stat about;
     char *full = realpath(path, NULL);
-    if (!full || stat(full, &about) != 0 || !S_ISDIR(about.st_mode) || list->count == MAX_FOLDERS) {
+    if (!full || stat(full, &about) != 0 || !S_ISDIR(about.st_mode)) {
         free(full);
-        return;
+        return false;
     }
-    for (int i = 0; i < list->count; i++) {
-        if (strcmp(list->paths[i], full) == 0) {
-            free(full);
-            return;
-        }
+    bool is_new = list->count < MAX_FOLDERS;
+    for (int i = 0; is_new && i < list->count; i++) {
+        is_new = strcmp(list->paths[i], full) != 0;
     }
-    list->paths[list->count++] = full;
+    if (is_new) {
+        list->paths[list->count++] = full;
+    } else {
+        free(full);
+    }
+    return true;
 }
 
 static void add_folders_of_environment(folders *list)
@@ -310,29 +315,11 @@ static void add_folders_of_environment(folders *list)
     char *rest = NULL;
     for (char *path = paths ? strtok_r(paths, ":", &rest) : NULL; path;
          path = strtok_r(NULL, ":", &rest)) {
-        add_folder(list, path);
+        if (!add_folder(list, path)) {
+            esp_log_warning("ESPALIER_PLUGIN_PATH: %s is no folder", path);
+        }
     }
     free(paths);
-}
-
-static void add_folders_of_program(folders *list)
-{
-    char program[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (length <= 0) {
-        return;
-    }
-    program[length] = '\0';
-    char *slash = strrchr(program, '/');
-    if (!slash) {
-        return;
-    }
-    *slash = '\0';
-    char path[PATH_MAX + 32];
-    snprintf(path, sizeof path, "%s/plugins", program);
-    add_folder(list, path);
-    snprintf(path, sizeof path, "%s/../lib/espalier/plugins", program);
-    add_folder(list, path);
 }
 
 static void find_folders(folders *list)
@@ -343,8 +330,11 @@ static void find_folders(folders *list)
         add_folder(list, ESPALIER_PLUGIN_DIR "-double");
         return;
     }
-    add_folders_of_program(list);
-    add_folder(list, ESPALIER_PLUGIN_DIR);
+    char *ours = esp_place_plugins();
+    if (ours != NULL) {
+        add_folder(list, ours);
+    }
+    free(ours);
 }
 
 int esp_registry_create(esp_registry **out)
@@ -358,8 +348,9 @@ int esp_registry_create(esp_registry **out)
     }
     find_folders(&list);
     if (list.count == 0) {
-        status = esp_fail(ESP_NOT_FOUND, "no plugin folder: neither " ESPALIER_PLUGIN_DIR
-                                         " nor one beside the program; set ESPALIER_PLUGIN_PATH");
+        status = esp_fail(ESP_NOT_FOUND,
+                          "no plugin folder: neither plugins/ nor ../lib/espalier/plugins beside "
+                          "the program, nor " ESPALIER_PLUGIN_DIR "; set ESPALIER_PLUGIN_PATH");
         goto out;
     }
     static const char *const below[] = {"/loss", "/head", ""};

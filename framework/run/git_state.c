@@ -15,6 +15,7 @@
 #include "core/clock.h"
 #include "core/digest.h"
 #include "core/file.h"
+#include "core/place.h"
 #include "core/text.h"
 
 /* ---- git as a program --------------------------------------------------------------------------
@@ -376,6 +377,13 @@ json_t *esp_source_state(const char *executable)
     const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     program[length > 0 ? length : 0] = '\0';
     char *path = esp_text_format("%s.source", program);
+    if (path != NULL && access(path, F_OK) != 0) { /* installed: not among the programs */
+        char *folder = esp_place_program();
+        free(path);
+        path =
+            folder != NULL ? esp_text_format("%s/../lib/espalier/espalier.source", folder) : NULL;
+        free(folder);
+    }
     if (path == NULL || esp_file_read(&text, &count, path) != 0) {
         state = unknown("the build's note is not beside the program");
     } else {

@@ -1,6 +1,8 @@
 /* The published section of a study's report: checked, against the file it names too. */
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/place.h"
 #include "core/status.h"
 #include "core/text.h"
 #include "study/published_csv.h"
@@ -124,7 +126,8 @@ static void check_file(esp_reading *r, const esp_node *published, const esp_node
                       : ".";
     esp_text_pool pool = {0};
     esp_published_csv csv;
-    const char *path = esp_published_find(&pool, file->text, folder, ESPALIER_SOURCE_DIR);
+    char *data = esp_place_data();
+    const char *path = esp_published_find(&pool, file->text, folder, data);
     if (path == NULL) {
         esp_problem(r->problems, ESP_ERROR, file->mark,
                     "there is no '%s' beside the study or in analysis/published", file->text);
@@ -139,6 +142,7 @@ static void check_file(esp_reading *r, const esp_node *published, const esp_node
         check_models(r, &csv, esp_node_get(published, "variant"));
     }
     esp_pool_free(&pool);
+    free(data);
 }
 
 /* ---- the section ----------------------------------------------------------------------------- */

@@ -30,7 +30,7 @@ run 0 --help
 out 'Usage: espalier plugins .*ls'
 out 'examples:'
 run 2
-err 'expected ls, show or check'
+err 'expected ls, show, check or new'
 run 2 lst
 err "did you mean 'ls'"
 run 2 --no-such-option
@@ -38,10 +38,12 @@ run 2 ls --format xml
 err "unknown format 'xml'"
 run 2 ls balance
 run 2 ls --all
-run 2 check
-err 'takes files or names, or --all'
 run 2 check --all balance
-run 2 check balance --format json
+err 'takes files or names, or --all'
+run 2 check balance --dir .
+run 2 new
+run 2 new los mine
+err "did you mean 'loss'"
 
 run 0 ls
 quiet
@@ -96,6 +98,47 @@ run 4 check "$fixtures/nowhere.so" balance
 err 'nowhere\.so: No such file'
 [ ! -s "$folder/out" ] || fail "checked before all names were looked at"
 run 4 check no_such_name
-run 0 check --all
-[ "$(grep -c '^passed$' "$folder/out")" -ge 4 ] || fail "all plugins expected"
+
+# All of the registry, each with its gradients compared, and a line each at the end.
+run 0 check
+quiet
+passed=$(grep -c '^passed$' "$folder/out")
+[ "$passed" -eq "$("$espalier" plugins ls | grep -cE '^(loss|head) ')" ] || fail "not all plugins"
+[ "$(grep -cE '^(loss|head) .* float +[0-9.e-]+ +[1-9][0-9]* +[0-9.]+ +passed$' "$folder/out")" -eq "$passed" ] ||
+    fail "no summary"
+run 0 check --all --format json
+python='import json,sys; rows = json.load(sys.stdin)
+assert len(rows) == int(sys.argv[1]), len(rows)
+assert all(r["passed"] and r["gradients"]["cases"] > 0 and 0 <= r["gradients"]["worst"] <= r["gradients"]["tolerance"]
+           for r in rows)'
+if command -v python3 >/dev/null; then python3 -c "$python" "$passed" <"$folder/out" || fail "json of all"; fi
+ESPALIER_PLUGIN_PATH=$fixtures run 2 check wrong_gradient --format json
+run 2 check "$fixtures/wrong_gradient.so" "$fixtures/wrong_abi.so" balance --format json
+python='import json,sys; rows = json.load(sys.stdin)
+assert [r["passed"] for r in rows] == [False, False, True], rows
+assert "differs from finite differences" in rows[0]["reason"] and "gradients" not in rows[0], rows[0]
+assert "ABI version 2" in rows[1]["reason"] and rows[1]["name"] is None, rows[1]'
+if command -v python3 >/dev/null; then python3 -c "$python" <"$folder/out" || fail "json of refusals"; fi
+ESPALIER_PLUGIN_PATH=$folder/nowhere run 0 ls
+err 'ESPALIER_PLUGIN_PATH: .*/nowhere is no folder'
+
+# new: what it refuses; what it writes is built in tests/plugins.
+cd "$folder"
+for name in 9lives Mine my-loss 'a b' ../mine '' abcdefghijklmnopqrstuvwxyz0123456789; do
+    run 2 new loss "$name"
+    err 'is no name for a plugin'
+done
+run 2 new loss balance
+err "there is a loss 'balance' already: .*/balance.so"
+run 2 new loss master_leaf
+err "there is a head 'master_leaf' already"
+run 4 new loss mine --dir nowhere
+run 2 new loss mine --dir out
+err 'out is no folder'
+run 0 new loss mine
+err 'wrote mine.c'
+out '^cc .* mine\.c -o mine\.so -lm$'
+run 2 new loss mine
+err 'mine.c: exists already, and stays as it is'
+[ "$(find . -name '*.c')" = ./mine.c ] || fail "other files were written"
 echo "plugins: command lines hold"

@@ -23,7 +23,7 @@ static char *run_check(int *status, const char *path, double seconds)
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     assert_non_null(out);
-    *status = esp_plugin_check_within(path, out, seconds);
+    *status = esp_plugin_check_within(NULL, path, out, seconds);
     fclose(out);
     return text;
 }

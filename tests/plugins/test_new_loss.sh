@@ -47,10 +47,22 @@ else
     echo "skipped: no fashion-mnist here to check the study with"
 fi
 
+# `plugins new` in the tree: the next build takes it up; its own commands, with a study that can be
+# planned anywhere.
+cd "$folder/tree/plugins/head"
+"$espalier" plugins new loss fresh >"$folder/commands" || fail "plugins new"
+[ -s "$folder/tree/plugins/loss/fresh.c" ] || fail "not where losses are"
+head -n 2 "$folder/commands" | bash -eu >"$folder/log" 2>&1 || { cat "$folder/log"; fail "its commands"; }
+grep -q '^passed$' "$folder/log" || { cat "$folder/log"; fail "the new loss does not pass"; }
+if grep -n "fresh.c.*warning" "$folder/log"; then fail "the new loss has warnings"; fi
+# by a program that was not built from this tree
+"${ESPALIER:?}" plugins new head other >"$folder/commands" || fail "plugins new by another program"
+grep -q "^cmake -S $folder/tree -B $folder/tree/build/release$" "$folder/commands" || fail "not its build"
+
 # Outside the tree, by the README's own command, for the program of this build.
 (cd "$folder" && mkdir -p own/framework && cp -r "$source/framework/sdk" own/framework/ &&
     cp tree/plugins/loss/crowding.c own/ && cd own && bash -e <(block sh))
-ESPALIER_PLUGIN_PATH=$folder/own "${ESPALIER:?}" plugins ls | grep -q "^loss  crowding" ||
+ESPALIER_PLUGIN_PATH=$folder/own "$ESPALIER" plugins ls | grep -q "^loss  crowding" ||
     fail "not found in ESPALIER_PLUGIN_PATH"
 "$ESPALIER" plugins check "$folder/own/crowding.so" || fail "not passed outside the tree"
 echo "a new loss is one file"
