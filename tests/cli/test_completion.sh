@@ -74,7 +74,7 @@ offers "small.yaml" check other.yaml sm
 offers "small" ls ''
 offers "small $trials" show ''
 offers "$first" show "${first:0:12}"
-offers "ls show check" plugins ''
+offers "check ls new show" plugins ''
 offers "hardening" plugins show hard
 offers "mnist" data info mn
 offers "toy" data verify to

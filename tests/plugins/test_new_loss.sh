@@ -34,7 +34,8 @@ if grep -n "crowding.c.*warning" "$folder/log"; then fail "the example has warni
 espalier=$folder/build/espalier
 "$espalier" plugins ls >"$folder/list"
 grep -q "^loss  crowding .*routing" "$folder/list" || { cat "$folder/list"; fail "not listed"; }
-"$espalier" plugins show crowding | grep -q "margin (real; 0..inf; default 0)" || fail "no card"
+"$espalier" plugins show crowding >"$folder/list"
+grep -q "margin (real; 0..inf; default 0)" "$folder/list" || fail "no card"
 "$espalier" plugins check crowding || fail "not passed"
 if "$espalier" data info fashion-mnist >/dev/null 2>&1; then
     "$espalier" check "$folder/crowding.yaml" || fail "not usable in a study"
@@ -62,7 +63,7 @@ grep -q "^cmake -S $folder/tree -B $folder/tree/build/release$" "$folder/command
 # Outside the tree, by the README's own command, for the program of this build.
 (cd "$folder" && mkdir -p own/framework && cp -r "$source/framework/sdk" own/framework/ &&
     cp tree/plugins/loss/crowding.c own/ && cd own && bash -e <(block sh))
-ESPALIER_PLUGIN_PATH=$folder/own "$ESPALIER" plugins ls | grep -q "^loss  crowding" ||
-    fail "not found in ESPALIER_PLUGIN_PATH"
+ESPALIER_PLUGIN_PATH=$folder/own "$ESPALIER" plugins ls >"$folder/list"
+grep -q "^loss  crowding" "$folder/list" || fail "not found in ESPALIER_PLUGIN_PATH"
 "$ESPALIER" plugins check "$folder/own/crowding.so" || fail "not passed outside the tree"
 echo "a new loss is one file"

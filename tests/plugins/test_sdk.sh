@@ -138,10 +138,12 @@ cp -r "$prefix/share/doc/espalier/examples" cmake
 cmake -S cmake -B cmake/build -DCMAKE_PREFIX_PATH="$prefix" >log 2>&1 &&
     cmake --build cmake/build >>log 2>&1 && ctest --test-dir cmake/build >>log 2>&1 || { cat log; fail "CMake"; }
 grep -q "100% tests passed, 0 tests failed out of 2" log || { cat log; fail "ctest"; }
-ESPALIER_PLUGIN_PATH=cmake/build espalier plugins ls | grep -q '^head  example_head' || fail "not listed"
+ESPALIER_PLUGIN_PATH=cmake/build espalier plugins ls >list
+grep -q '^head  example_head' list || fail "not listed"
 
 echo "== what else is installed"
-espalier query 2>/dev/null | grep -q '^spread ' || fail "no queries"
+espalier query >list 2>/dev/null
+grep -q '^spread ' list || fail "no queries"
 espalier query spread --set study=own >/dev/null || fail "a named query"
 grep -q '^\.TH ESPALIER 1' "$prefix/share/man/man1/espalier.1" || fail "no man page"
 grep -q 'plugins check' "$prefix/share/man/man1/espalier.1" || fail "the man page lacks plugins"
