@@ -130,9 +130,15 @@ static bool was_built_with(const json_t *source, const char *sha256)
 /* Whether a plugin lies where those are that came with the program. */
 static bool is_in_our_folder(const char *path)
 {
-    char *ours = esp_place_plugins();
-    const size_t length = ours != NULL ? strlen(ours) : 0;
-    const bool is_in = length > 0 && strncmp(path, ours, length) == 0 && path[length] == '/';
+    char *program = esp_place_program(), *ours = esp_place_plugins();
+    const char *folders[] = {program, ours}, *below[] = {"/plugins/", "/"};
+    bool is_in = false;
+    for (int i = 0; i < 2; i++) {
+        const size_t length = folders[i] != NULL ? strlen(folders[i]) : 0;
+        is_in = is_in || (length > 0 && strncmp(path, folders[i], length) == 0 &&
+                          strncmp(path + length, below[i], strlen(below[i])) == 0);
+    }
+    free(program);
     free(ours);
     return is_in;
 }

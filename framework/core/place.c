@@ -42,8 +42,7 @@ static char *beside(const char *path, const char *file)
 
 char *esp_place_plugins(void)
 {
-    char *found = beside("/plugins", "");
-    found = found != NULL ? found : beside(INSTALLED_PLUGINS, "");
+    char *found = beside(INSTALLED_PLUGINS, "");
     return found != NULL ? found : strdup(ESPALIER_PLUGIN_DIR);
 }
 

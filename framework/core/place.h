@@ -7,8 +7,7 @@
 
 /* Each returns a path that the caller frees, NULL when out of memory. Thread: any. */
 
-/* The plugins, in loss/ and head/: plugins/ beside the program, ../lib/espalier/plugins, or the
- * build folder's. */
+/* The plugins, in loss/ and head/: ../lib/espalier/plugins, or the build folder's. */
 char *esp_place_plugins(void);
 
 /* analysis/ and experiments/: ../share/espalier, or the source tree. */

@@ -330,11 +330,15 @@ static void find_folders(folders *list)
         add_folder(list, ESPALIER_PLUGIN_DIR "-double");
         return;
     }
-    char *ours = esp_place_plugins();
-    if (ours != NULL) {
+    char *program = esp_place_program(), *ours = esp_place_plugins();
+    char *beside = program ? esp_text_format("%s/plugins", program) : NULL;
+    if (beside && ours) {
+        add_folder(list, beside);
         add_folder(list, ours);
     }
+    free(beside);
     free(ours);
+    free(program);
 }
 
 int esp_registry_create(esp_registry **out)
