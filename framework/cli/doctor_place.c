@@ -17,6 +17,9 @@ static void look_at_data(doctor_findings *all)
 {
     const esp_known_dataset *known;
     for (size_t i = 0; (known = esp_known_dataset_at(i)) != NULL; i++) {
+        if (known->source != NULL) {
+            continue; /* no package manager carries it: whoever needs it knows */
+        }
         esp_dataset_place place = {0};
         const int status = esp_dataset_locate(&place, known->name);
         if (status == ESP_OK) {

@@ -81,8 +81,7 @@ out:
 static int estimated_seconds(double *out, esp_plan *plan, const esp_cell *cell,
                              const esp_size *size)
 {
-    uint32_t n_features = 0, n_classes = 0, n_train = 0;
-    ESP_TRY(esp_dataset_describe(cell->data.name, NULL, &n_features, &n_classes, &n_train, NULL));
+    const uint32_t n_features = cell->data.n_features, n_train = cell->data.n_train;
     if (plan->flops == 0) {
         ESP_TRY(esp_blas_prepare());
         plan->flops = calibrate();

@@ -10,13 +10,16 @@
 
 /* MNIST: MD5 of the four files as LeCun, Cortes and Burges published them. FashionMNIST: MD5 of the
  * gunzipped files of github.com/zalandoresearch/fashion-mnist; Debian packs the same content anew.
- */
+ * SVHN: MD5 as torchvision.datasets.SVHN has them. The single files of CIFAR-10 and the unpacked
+ * ones of USPS have no published hash: counts and sizes are compared. */
 static const esp_known_dataset known_datasets[] = {
     {.name = "mnist",
      .title = "MNIST handwritten digits",
+     .format = "idx",
      .n_train = 60000,
      .n_test = 10000,
      .n_classes = 10,
+     .channels = 1,
      .image_rows = 28,
      .image_columns = 28,
      .md5 = {"6bbc9ace898e44ae57da46a324031adb", "a25bea736e30d166cdddb491f175f624",
@@ -27,9 +30,11 @@ static const esp_known_dataset known_datasets[] = {
                 "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"}},
     {.name = "fashion-mnist",
      .title = "FashionMNIST clothing",
+     .format = "idx",
      .n_train = 60000,
      .n_test = 10000,
      .n_classes = 10,
+     .channels = 1,
      .image_rows = 28,
      .image_columns = 28,
      .package_directory = "/usr/share/datasets/fashion-mnist",
@@ -39,12 +44,48 @@ static const esp_known_dataset known_datasets[] = {
                 "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
                 "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
                 "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"}},
+    {.name = "cifar-10",
+     .title = "CIFAR-10 photographs",
+     .format = "cifar",
+     .n_train = 50000,
+     .n_test = 10000,
+     .n_classes = 10,
+     .channels = 3,
+     .image_rows = 32,
+     .image_columns = 32,
+     .source = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz (170052171 bytes, MD5 "
+               "c32a1d4ab5d03f1284b67883e8d87530: check it with md5sum, the unpacked files have no "
+               "published hash); unpack it and put data_batch_1.bin to data_batch_5.bin and "
+               "test_batch.bin (30730000 bytes each)"},
+    {.name = "svhn",
+     .title = "SVHN house numbers, cropped digits",
+     .format = "svhn",
+     .n_train = 73257,
+     .n_test = 26032,
+     .n_classes = 10,
+     .channels = 3,
+     .image_rows = 32,
+     .image_columns = 32,
+     .md5 = {"e26dedcc434d2e4c54c9b2d4a06d8373", "eb5a983be6a315427106f1b164d9cef3"},
+     .source = "http://ufldl.stanford.edu/housenumbers/train_32x32.mat (182040794 bytes, MD5 "
+               "e26dedcc434d2e4c54c9b2d4a06d8373) and "
+               "http://ufldl.stanford.edu/housenumbers/test_32x32.mat (64275384 bytes, MD5 "
+               "eb5a983be6a315427106f1b164d9cef3; both are checked when read); put them"},
+    {.name = "usps",
+     .title = "USPS postal digits",
+     .format = "usps",
+     .n_train = 7291,
+     .n_test = 2007,
+     .n_classes = 10,
+     .channels = 1,
+     .image_rows = 16,
+     .image_columns = 16,
+     .source = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/multiclass/usps.bz2 (MD5 "
+               "ec16c51db3855ca6c91edd34d0e9b197) and .../usps.t.bz2 (MD5 "
+               "8ea070ee2aca1ac39742fdd1ef5ed118): check them with md5sum, the unpacked files have "
+               "no published hash; unpack them with bunzip2 and put usps and usps.t"},
 };
 enum { N_KNOWN = sizeof known_datasets / sizeof *known_datasets };
-
-static const char *const file_names[ESP_DATASET_FILES] = {
-    "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte"};
 
 const esp_known_dataset *esp_known_dataset_at(size_t index)
 {
@@ -61,11 +102,6 @@ const esp_known_dataset *esp_known_dataset_find(const char *name)
     return NULL;
 }
 
-const char *esp_dataset_file_name(int file)
-{
-    return file_names[file];
-}
-
 char *esp_dataset_cache_directory(void)
 {
     const char *cache = getenv("XDG_CACHE_HOME");
@@ -78,14 +114,14 @@ char *esp_dataset_cache_directory(void)
 
 /* ---- one folder ------------------------------------------------------------------------------ */
 
-/* The path of one of the four files in a folder; *out NULL where there is none. */
-static int find_file(char **out, const char *folder, int file)
+/* The path of one file in a folder; *out NULL where there is none. */
+static int find_file(char **out, const char *folder, const char *name)
 {
     static const char *const endings[] = {"", ".gz"};
     *out = NULL;
-    for (int dotted = 0; dotted < 2; dotted++) {
+    for (int dotted = 0; dotted < (strstr(name, "-idx") != NULL ? 2 : 1); dotted++) {
         for (int i = 0; i < 2; i++) {
-            char *path = esp_text_format("%s/%s%s", folder, file_names[file], endings[i]);
+            char *path = esp_text_format("%s/%s%s", folder, name, endings[i]);
             if (path == NULL) {
                 return esp_fail(ESP_MEMORY, "no memory to look for data");
             }
@@ -104,33 +140,78 @@ static int find_file(char **out, const char *folder, int file)
     return ESP_OK;
 }
 
-int esp_dataset_locate_in(esp_dataset_place *out, const char *folder)
+/* The files of one format: *n_found of those it must have, and the optional one. */
+static int find_files(char *paths[ESP_DATASET_MAX_FILES], int *n_found, int *missing,
+                      const char *folder, const esp_format *format)
 {
-    *out = (esp_dataset_place){.folder = NULL};
-    int status = ESP_OK, missing = -1, n_found = 0;
-    out->folder = esp_text_format("%s", folder);
-    if (out->folder == NULL) {
-        status = esp_fail(ESP_MEMORY, "no memory to look for data");
-        goto out;
-    }
-    for (int file = 0; file < ESP_DATASET_FILES; file++) {
-        ESP_TRY_OUT(find_file(&out->paths[file], folder, file));
-        if (out->paths[file] != NULL) {
-            n_found++;
-        } else if (missing < 0) {
-            missing = file;
+    *n_found = 0;
+    *missing = -1;
+    for (int file = 0; file < format->n_files + format->has_optional; file++) {
+        ESP_TRY(find_file(&paths[file], folder, format->files[file]));
+        if (file < format->n_files) {
+            *n_found += paths[file] != NULL;
+            *missing = paths[file] == NULL && *missing < 0 ? file : *missing;
         }
     }
-    if (n_found == 0) {
-        status = esp_fail(ESP_NOT_FOUND, "%s: no data set here: expected %s or %s.gz", folder,
-                          file_names[0], file_names[0]);
-    } else if (missing >= 0) {
-        status = esp_fail(ESP_DATA,
-                          "%s: incomplete data set: expected four files, found %d; %s (or %s.gz) "
-                          "is missing",
-                          folder, n_found, file_names[missing], file_names[missing]);
+    return ESP_OK;
+}
+
+static void free_paths(char *paths[ESP_DATASET_MAX_FILES])
+{
+    for (int file = 0; file < ESP_DATASET_MAX_FILES; file++) {
+        free(paths[file]);
+        paths[file] = NULL;
     }
-out:
+}
+
+/* Looks for the files of every format. */
+static int find_format(esp_dataset_place *out)
+{
+    static const char *const numbers[] = {"no", "one", "two", "three", "four", "five", "six"};
+    int n_found = 0, missing = -1;
+    for (size_t i = 0; esp_format_at(i) != NULL; i++) {
+        const esp_format *format = esp_format_at(i);
+        char *paths[ESP_DATASET_MAX_FILES] = {NULL};
+        int n = 0, first_missing = -1;
+        int status = find_files(paths, &n, &first_missing, out->folder, format);
+        if (status == ESP_OK && n > 0 && out->format != NULL) {
+            status = esp_fail(ESP_DATA,
+                              "%s: expected files of one format, found %s (%s) and %s (%s); give "
+                              "each a folder of its own",
+                              out->folder, out->format->title, out->format->files[0], format->title,
+                              format->files[0]);
+        }
+        if (status != ESP_OK || n == 0) {
+            free_paths(paths);
+            ESP_TRY(status);
+            continue;
+        }
+        memcpy(out->paths, paths, sizeof out->paths);
+        out->format = format;
+        out->n_files = format->n_files + (format->has_optional && paths[format->n_files] != NULL);
+        n_found = n;
+        missing = first_missing;
+    }
+    if (out->format == NULL) {
+        const char *usual = esp_format_at(0)->files[0];
+        return esp_fail(ESP_NOT_FOUND, "%s: no data set here: expected %s or %s.gz", out->folder,
+                        usual, usual);
+    }
+    if (missing >= 0) {
+        return esp_fail(ESP_DATA,
+                        "%s: incomplete data set: expected %s files, found %d; %s (or %s.gz) is "
+                        "missing",
+                        out->folder, numbers[out->format->n_files], n_found,
+                        out->format->files[missing], out->format->files[missing]);
+    }
+    return ESP_OK;
+}
+
+int esp_dataset_locate_in(esp_dataset_place *out, const char *folder)
+{
+    *out = (esp_dataset_place){.folder = esp_text_format("%s", folder)};
+    int status =
+        out->folder != NULL ? find_format(out) : esp_fail(ESP_MEMORY, "no memory to look for data");
     if (status != ESP_OK) {
         char *kept = status == ESP_DATA ? out->folder : NULL;
         out->folder = status == ESP_DATA ? NULL : out->folder;
@@ -142,22 +223,17 @@ out:
 
 void esp_dataset_place_free(esp_dataset_place *place)
 {
-    for (int file = 0; file < ESP_DATASET_FILES; file++) {
-        free(place->paths[file]);
-    }
+    free_paths(place->paths);
     free(place->folder);
     *place = (esp_dataset_place){.folder = NULL};
 }
 
 static int holds_dataset(const char *folder)
 {
-    int found = 0;
-    for (int file = 0; file < ESP_DATASET_FILES && !found; file++) {
-        char *path = NULL;
-        found = find_file(&path, folder, file) == ESP_OK && path != NULL;
-        free(path);
-    }
-    return found;
+    esp_dataset_place place;
+    const int status = esp_dataset_locate_in(&place, folder);
+    esp_dataset_place_free(&place);
+    return status == ESP_OK || status == ESP_DATA;
 }
 
 /* ---- the places ------------------------------------------------------------------------------ */
@@ -225,11 +301,12 @@ static int try_directory(const char *directory, void *context_)
 
 static int fail_not_found(const char *name, const char *looked_at)
 {
-    if (esp_known_dataset_find(name) != NULL) {
+    const esp_known_dataset *known = esp_known_dataset_find(name);
+    if (known != NULL) {
         return esp_fail(ESP_NOT_FOUND,
-                        "data set '%s' is not here; `espalier data fetch %s` brings it. Looked for "
-                        "in:%s",
-                        name, name, looked_at);
+                        "data set '%s' is not here; `espalier data fetch %s` %s. Looked for in:%s",
+                        name, name, known->source == NULL ? "brings it" : "tells where to get it",
+                        looked_at);
     }
     const char **names = esp_dataset_names();
     size_t n_names = 0;

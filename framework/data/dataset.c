@@ -7,14 +7,13 @@
 #include "core/status.h"
 #include "data/catalog.h"
 #include "data/dataset_files.h"
-#include "data/idx.h"
+#include "data/format.h"
 
-enum { TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS };
-
-/* What esp_dataset_open hands out is the first member; the bytes it points to belong to files. */
+/* What esp_dataset_open hands out is the first member; what it points to belongs to the parts. */
 typedef struct owner {
     esp_dataset dataset;
-    esp_idx files[ESP_DATASET_FILES];
+    esp_part parts[ESP_N_PARTS];
+    esp_data_file files[ESP_DATASET_MAX_FILES];
 } owner;
 
 const char *esp_split_name(esp_split split)
@@ -25,41 +24,51 @@ const char *esp_split_name(esp_split split)
 
 /* ---- checks ---------------------------------------------------------------------------------- */
 
-static int check_lengths(const owner *data, int images, int labels)
+static void name_size(char out[40], const esp_part *part)
 {
-    uint32_t n_images = data->files[images].sizes[0], n_labels = data->files[labels].sizes[0];
-    if (n_images != n_labels) {
-        return esp_fail(ESP_DATA,
-                        "%s: images and labels of different length: expected %u labels, one for "
-                        "each image of %s, found %u",
-                        data->dataset.paths[labels], n_images, data->dataset.paths[images],
-                        n_labels);
+    if (part->channels == 1) {
+        snprintf(out, 40, "%u x %u", part->rows, part->columns);
+    } else {
+        snprintf(out, 40, "%u x %u x %u", part->channels, part->rows, part->columns);
+    }
+}
+
+/* The file with the features of the test part. */
+static const char *test_path(const owner *data)
+{
+    const esp_dataset *dataset = &data->dataset;
+    return dataset->paths[data->parts[ESP_TRAIN_PART].label_file + 1];
+}
+
+static int check_sizes(const owner *data)
+{
+    const esp_part *train = &data->parts[ESP_TRAIN_PART], *test = &data->parts[ESP_TEST_PART];
+    char sizes[2][40];
+    name_size(sizes[0], train);
+    name_size(sizes[1], test);
+    if (strcmp(sizes[0], sizes[1]) != 0) {
+        return esp_fail(ESP_DATA, "%s: wrong image size: expected %s as in %s, found %s",
+                        test_path(data), sizes[0], data->dataset.paths[0], sizes[1]);
+    }
+    if ((train->values != NULL) != (test->values != NULL)) {
+        return esp_fail(ESP_DATA, "%s: wrong type: expected %s as in %s, found %s", test_path(data),
+                        train->values != NULL ? "floats" : "bytes", data->dataset.paths[0],
+                        test->values != NULL ? "floats" : "bytes");
     }
     return ESP_OK;
 }
 
-static int check_image_size(const owner *data)
+static int check_labels(const owner *data, const esp_part *part)
 {
-    const uint32_t *train = data->files[TRAIN_IMAGES].sizes, *test = data->files[TEST_IMAGES].sizes;
-    if (train[1] != test[1] || train[2] != test[2]) {
-        return esp_fail(ESP_DATA, "%s: wrong image size: expected %u x %u as in %s, found %u x %u",
-                        data->dataset.paths[TEST_IMAGES], train[1], train[2],
-                        data->dataset.paths[TRAIN_IMAGES], test[1], test[2]);
-    }
-    return ESP_OK;
-}
-
-static int check_labels(const owner *data, int file, uint32_t n_classes)
-{
-    const esp_idx *labels = &data->files[file];
-    for (uint32_t i = 0; i < labels->sizes[0]; i++) {
-        if (labels->bytes[i] >= n_classes) {
+    const uint32_t n_classes = data->dataset.n_classes;
+    for (uint32_t i = 0; i < part->count; i++) {
+        if (part->labels[i] >= n_classes) {
             return esp_fail(ESP_DATA,
                             "%s: label out of range: expected 0 to %u%s, found %u for example %u "
                             "(counted from 0)",
-                            data->dataset.paths[file], n_classes - 1,
+                            data->dataset.paths[part->label_file], n_classes - 1,
                             data->dataset.known ? "" : ", the greatest training label",
-                            labels->bytes[i], i);
+                            part->labels[i], i);
         }
     }
     return ESP_OK;
@@ -95,13 +104,13 @@ static void list_absent(char *list, size_t capacity, const uint32_t *counts, uin
  * "none", or labels that count from 1, would make classes that nothing is learned for. */
 static int check_classes(const owner *data)
 {
-    const esp_idx *labels = &data->files[TRAIN_LABELS];
+    const esp_part *part = &data->parts[ESP_TRAIN_PART];
     const uint32_t n_classes = data->dataset.n_classes;
     uint32_t counts[256] = {0}, greatest_at = 0;
     char list[160];
-    for (uint32_t i = 0; i < labels->sizes[0]; i++) {
-        counts[labels->bytes[i]]++;
-        greatest_at = labels->bytes[i] > labels->bytes[greatest_at] ? i : greatest_at;
+    for (uint32_t i = 0; i < part->count; i++) {
+        counts[part->labels[i]]++;
+        greatest_at = part->labels[i] > part->labels[greatest_at] ? i : greatest_at;
     }
     list_absent(list, sizeof list, counts, n_classes);
     if (*list == '\0') {
@@ -111,84 +120,117 @@ static int check_classes(const owner *data)
                     "%s: labels out of range: label %u of example %u (counted from 0) makes "
                     "classes 0 to %u, and no training example has class %s; labels count from 0 "
                     "without a gap",
-                    data->dataset.paths[TRAIN_LABELS], labels->bytes[greatest_at], greatest_at,
+                    data->dataset.paths[part->label_file], part->labels[greatest_at], greatest_at,
                     n_classes - 1, list);
 }
 
-static int check_hashes(const owner *data, const esp_known_dataset *known)
+static int check_hash(const owner *data, const esp_known_dataset *known, int file,
+                      const char *algorithm, const char *expected, const char *found)
 {
-    for (int file = 0; file < ESP_DATASET_FILES; file++) {
-        if (strcmp(data->files[file].sha256, known->sha256[file]) != 0) {
-            return esp_fail(ESP_DATA,
-                            "%s: not the published %s: expected SHA-256 %s of its uncompressed "
-                            "content, found %s; give data of your own another name",
-                            data->dataset.paths[file], known->name, known->sha256[file],
-                            data->files[file].sha256);
-        }
+    if (expected == NULL || strcmp(found, expected) == 0) {
+        return ESP_OK;
+    }
+    return esp_fail(ESP_DATA,
+                    "%s: not the published %s: expected %s %s of its uncompressed content, found "
+                    "%s; give data of your own another name",
+                    data->dataset.paths[file], known->name, algorithm, expected, found);
+}
+
+/* Where no hash was published, that there is as much of it as was. */
+static int check_published(owner *data, const esp_known_dataset *known)
+{
+    const esp_part *train = &data->parts[ESP_TRAIN_PART], *test = &data->parts[ESP_TEST_PART];
+    for (int file = 0; file < data->dataset.n_files; file++) {
+        const char *sha256 = known->sha256[file], *md5 = sha256 == NULL ? known->md5[file] : NULL;
+        ESP_TRY(check_hash(data, known, file, "SHA-256", sha256, data->files[file].sha256));
+        ESP_TRY(check_hash(data, known, file, "MD5", md5, data->files[file].md5));
+        data->dataset.hashed = sha256 != NULL || md5 != NULL;
+    }
+    if (train->count != known->n_train || test->count != known->n_test ||
+        data->dataset.n_features != known->channels * known->image_rows * known->image_columns) {
+        return esp_fail(ESP_DATA,
+                        "%s: not the published %s: expected %u and %u examples of %u features, "
+                        "found %u and %u of %u; give data of your own another name",
+                        data->dataset.paths[0], known->name, known->n_train, known->n_test,
+                        known->channels * known->image_rows * known->image_columns, train->count,
+                        test->count, data->dataset.n_features);
     }
     return ESP_OK;
 }
 
 /* Names content whatever the files are called and however they are compressed. */
-static int combine_hashes(char digest[ESP_SHA256_HEX], const char *const sha256[ESP_DATASET_FILES])
+static int combine_hashes(char digest[ESP_SHA256_HEX], const char *const *sha256, int n_files)
 {
-    char text[ESP_DATASET_FILES * (ESP_SHA256_HEX - 1)];
-    for (int file = 0; file < ESP_DATASET_FILES; file++) {
-        memcpy(text + file * (ESP_SHA256_HEX - 1), sha256[file], ESP_SHA256_HEX - 1);
+    char text[ESP_DATASET_MAX_FILES * (ESP_SHA256_HEX - 1)];
+    for (int file = 0; file < n_files; file++) {
+        memcpy(text + (ptrdiff_t)file * (ESP_SHA256_HEX - 1), sha256[file], ESP_SHA256_HEX - 1);
     }
-    return esp_sha256(digest, text, sizeof text);
+    return esp_sha256(digest, text, (size_t)n_files * (ESP_SHA256_HEX - 1));
 }
 
 /* ---- open and close -------------------------------------------------------------------------- */
 
+static esp_examples examples_of(const esp_part *part)
+{
+    return (esp_examples){.count = part->count,
+                          .features = part->bytes,
+                          .values = part->values,
+                          .labels = part->labels};
+}
+
 /* Malformed files are reported as such first, and only then as other than the published ones. */
-static int read_and_check(owner *data, const esp_known_dataset *known)
+static int read_and_check(owner *data, const esp_format *format, const esp_known_dataset *known)
 {
     esp_dataset *dataset = &data->dataset;
-    for (int file = 0; file < ESP_DATASET_FILES; file++) {
-        int is_labels = file == TRAIN_LABELS || file == TEST_LABELS;
-        ESP_TRY(esp_idx_read(&data->files[file], dataset->paths[file],
-                             is_labels ? ESP_IDX_LABELS : ESP_IDX_IMAGES));
+    const esp_part *train = &data->parts[ESP_TRAIN_PART], *test = &data->parts[ESP_TEST_PART];
+    if (known != NULL && strcmp(known->format, format->name) != 0) {
+        return esp_fail(
+            ESP_DATA,
+            "%s: not the published %s: expected files of format %s, found %s; give data "
+            "of your own another name",
+            dataset->paths[0], known->name, known->format, format->name);
     }
-    ESP_TRY(check_lengths(data, TRAIN_IMAGES, TRAIN_LABELS));
-    ESP_TRY(check_lengths(data, TEST_IMAGES, TEST_LABELS));
-    ESP_TRY(check_image_size(data));
+    for (int file = 0; file < dataset->n_files; file++) {
+        data->files[file].path = dataset->paths[file];
+        data->files[file].wants_md5 =
+            known != NULL && known->sha256[file] == NULL && known->md5[file] != NULL;
+    }
+    ESP_TRY(format->read(data->parts, data->files));
+    ESP_TRY(check_sizes(data));
 
-    const esp_idx *files = data->files;
-    dataset->image_rows = files[TRAIN_IMAGES].sizes[1];
-    dataset->image_columns = files[TRAIN_IMAGES].sizes[2];
-    dataset->n_features = dataset->image_rows * dataset->image_columns;
-    dataset->train = (esp_examples){.count = files[TRAIN_IMAGES].sizes[0],
-                                    .features = files[TRAIN_IMAGES].bytes,
-                                    .labels = files[TRAIN_LABELS].bytes};
-    dataset->test = (esp_examples){.count = files[TEST_IMAGES].sizes[0],
-                                   .features = files[TEST_IMAGES].bytes,
-                                   .labels = files[TEST_LABELS].bytes};
+    dataset->format = format->name;
+    dataset->channels = train->channels;
+    dataset->image_rows = train->rows;
+    dataset->image_columns = train->columns;
+    dataset->n_features = train->channels * train->rows * train->columns;
+    dataset->train = examples_of(train);
+    dataset->test = examples_of(test);
     dataset->known = known != NULL;
     if (known != NULL) {
         dataset->n_classes = known->n_classes;
-        ESP_TRY(check_labels(data, TRAIN_LABELS, dataset->n_classes));
+        ESP_TRY(check_labels(data, train));
     } else {
-        for (uint32_t i = 0; i < dataset->train.count; i++) {
-            uint32_t label = dataset->train.labels[i];
+        for (uint32_t i = 0; i < train->count; i++) {
+            uint32_t label = train->labels[i];
             dataset->n_classes = label + 1 > dataset->n_classes ? label + 1 : dataset->n_classes;
         }
         ESP_TRY(check_classes(data));
     }
-    ESP_TRY(check_labels(data, TEST_LABELS, dataset->n_classes));
+    ESP_TRY(check_labels(data, test));
     if (known != NULL) {
-        ESP_TRY(check_hashes(data, known));
+        ESP_TRY(check_published(data, known));
     }
-    const char *sha256[ESP_DATASET_FILES];
-    for (int file = 0; file < ESP_DATASET_FILES; file++) {
-        sha256[file] = files[file].sha256;
+    const char *sha256[ESP_DATASET_MAX_FILES];
+    for (int file = 0; file < dataset->n_files; file++) {
+        sha256[file] = data->files[file].sha256;
     }
-    return combine_hashes(dataset->digest, sha256);
+    return combine_hashes(dataset->digest, sha256, dataset->n_files);
 }
 
 int esp_dataset_open_place(esp_dataset **out, const char *name, esp_dataset_place *place)
 {
     *out = NULL;
+    const esp_format *format = place->format;
     owner *data = calloc(1, sizeof *data);
     char *own_name = strdup(name);
     if (data == NULL || own_name == NULL) {
@@ -198,12 +240,11 @@ int esp_dataset_open_place(esp_dataset **out, const char *name, esp_dataset_plac
         return esp_fail(ESP_MEMORY, "no memory for data set %s", name);
     }
     data->dataset.name = own_name;
-    for (int file = 0; file < ESP_DATASET_FILES; file++) {
-        data->dataset.paths[file] = place->paths[file];
-        place->paths[file] = NULL;
-    }
+    data->dataset.n_files = place->n_files;
+    memcpy(data->dataset.paths, place->paths, sizeof place->paths);
+    memset(place->paths, 0, sizeof place->paths);
     esp_dataset_place_free(place);
-    int status = read_and_check(data, esp_known_dataset_find(name));
+    int status = read_and_check(data, format, esp_known_dataset_find(name));
     if (status != ESP_OK) {
         esp_dataset_close(&data->dataset);
         return status;
@@ -230,8 +271,10 @@ void esp_dataset_close(esp_dataset *dataset)
         return;
     }
     owner *data = (owner *)dataset;
-    for (int file = 0; file < ESP_DATASET_FILES; file++) {
-        esp_idx_free(&data->files[file]);
+    for (int p = 0; p < ESP_N_PARTS; p++) {
+        esp_part_free(&data->parts[p]);
+    }
+    for (int file = 0; file < ESP_DATASET_MAX_FILES; file++) {
         free(dataset->paths[file]);
     }
     free(dataset->name);
@@ -253,7 +296,7 @@ typedef struct description {
 
 static int describe_known(description *out, const esp_known_dataset *known)
 {
-    *out = (description){.n_features = known->image_rows * known->image_columns,
+    *out = (description){.n_features = known->channels * known->image_rows * known->image_columns,
                          .n_classes = known->n_classes,
                          .n_train = known->n_train,
                          .present = 1};
@@ -265,7 +308,11 @@ static int describe_known(description *out, const esp_known_dataset *known)
     } else if (status != ESP_OK) {
         return status;
     }
-    return combine_hashes(out->digest, known->sha256);
+    int n_files = 0;
+    while (n_files < ESP_DATASET_MAX_FILES && known->sha256[n_files] != NULL) {
+        n_files++;
+    }
+    return combine_hashes(out->digest, known->sha256, n_files);
 }
 
 static int describe_other(description *out, const char *name)
@@ -286,7 +333,8 @@ int esp_dataset_describe(const char *name, char digest[65], uint32_t *n_features
 {
     description found;
     const esp_known_dataset *known = esp_known_dataset_find(name);
-    ESP_TRY(known != NULL ? describe_known(&found, known) : describe_other(&found, name));
+    const int by_hash = known != NULL && known->sha256[0] != NULL;
+    ESP_TRY(by_hash ? describe_known(&found, known) : describe_other(&found, name));
     if (digest != NULL) {
         memcpy(digest, found.digest, ESP_SHA256_HEX);
     }

@@ -1,4 +1,5 @@
-/* Labeled images or vectors, held once as bytes and shared, read-only, by all threads. */
+/* Labeled images or vectors, held once as bytes (float data: as floats) and shared, read-only, by
+ * all threads. */
 #ifndef ESP_DATA_DATASET_H
 #define ESP_DATA_DATASET_H
 
@@ -12,35 +13,40 @@ const char *esp_split_name(esp_split split);
 
 typedef struct esp_examples {
     uint32_t count;
-    const uint8_t *features; /* [count x n_features], row by row, 0..255 */
+    const uint8_t *features; /* [count x n_features], row by row, 0..255; NULL for float data */
+    const float *values;     /* [count x n_features] of float data, finite; else NULL */
     const uint8_t *labels;   /* [count], each < n_classes */
 } esp_examples;
 
-enum { ESP_DATASET_FILES = 4 };
+enum { ESP_DATASET_MAX_FILES = 6, ESP_MAX_CLASSES = 256 };
 
 typedef struct esp_dataset {
     char *name;
     uint32_t n_features, n_classes;
-    uint32_t image_rows, image_columns;
+    uint32_t channels, image_rows, image_columns; /* vectors: 1, 1, n_features */
+    const char *format;                           /* "idx", "csv", ... */
     esp_examples train, test; /* as distributed; validation is drawn from train */
-    char digest[65];          /* SHA-256 that names the content: over the four files' SHA-256 */
-    char *paths[ESP_DATASET_FILES]; /* train images, train labels, test images, test labels */
-    int known;                      /* 1: hashes compared with the published ones */
+    char digest[65];          /* SHA-256 that names the content: over the files' SHA-256 */
+    int n_files;
+    char *paths[ESP_DATASET_MAX_FILES]; /* in the order of the format */
+    int known;                          /* 1: a published one */
+    int hashed;                         /* 1: compared with the published hashes */
 } esp_dataset;
 
-/* Finds, reads and verifies a data set by name: "mnist" and "fashion-mnist" by their published
- * hashes (of the uncompressed content), any other name from a folder <name>/ of
- * ESPALIER_DATA_PATH that holds the same four idx files, raw or .gz. Looked for in
- * ESPALIER_DATA_PATH (colon-separated), $XDG_CACHE_HOME/espalier/data (default ~/.cache), and where
- * the distribution's package puts it. *out owned by the caller.
+/* Finds, reads and verifies a data set by name: the published ones ("mnist", "fashion-mnist",
+ * "cifar-10", "svhn", "usps") by what is known of their content, any other name from a folder
+ * <name>/ whose files tell its format (README.md). Looked for in ESPALIER_DATA_PATH
+ * (colon-separated), $XDG_CACHE_HOME/espalier/data (default ~/.cache), and where the distribution's
+ * package puts it. *out owned by the caller.
  * Errors: ESP_NOT_FOUND with the places looked at and the command that fetches it; ESP_DATA naming
  * file, expected and found. Thread: any; the result may be shared. */
 int esp_dataset_open(esp_dataset **out, const char *name);
 void esp_dataset_close(esp_dataset *dataset);
 
-/* What is known of a data set without reading its files (known names) or by reading them (others):
- * its digest [65] and sizes. For study checks and plans. Errors: as esp_dataset_open; a known name
- * whose files are absent succeeds with *present = 0. Any pointer may be NULL. Thread: any. */
+/* What is known of a data set without reading its files (names with published hashes) or by reading
+ * them (others): its digest [65] and sizes. For study checks and plans. Errors: as
+ * esp_dataset_open; a name with published hashes whose files are absent succeeds with *present = 0.
+ * Any pointer may be NULL. Thread: any. */
 int esp_dataset_describe(const char *name, char digest[65], uint32_t *n_features,
                          uint32_t *n_classes, uint32_t *n_train, int *present);
 
@@ -48,22 +54,59 @@ int esp_dataset_describe(const char *name, char digest[65], uint32_t *n_features
  * caller (one block: free once). Thread: any. */
 const char **esp_dataset_names(void);
 
-/* Which examples belong to which split. */
+/* Which examples are used, and for what. */
+typedef struct esp_partition_rule {
+    double validation; /* fraction of the training examples held out */
+    uint64_t split_seed;
+    const double
+        *keep; /* [ESP_MAX_CLASSES] fraction of a class's training examples kept; NULL: 1 */
+} esp_partition_rule;
+
 typedef struct esp_partition {
     uint32_t n_train, n_validation;
     uint32_t *train, *validation; /* indices into dataset->train, ascending */
 } esp_partition;
 
 /* Holds out a stratified fraction of the training examples, the same for the same (data, fraction,
- * split_seed): per class, round(fraction * class count) examples. fraction 0: none.
+ * split_seed): per class, round(fraction * class count) examples. Of those that are left, keeps
+ * round(keep * count) of each class, drawn by split_seed: a smaller fraction keeps some of those
+ * that a greater one keeps, and validation and test do not change. fraction 0: none held out.
  * Errors: ESP_MEMORY; ESP_DATA where a class would be left empty. Thread: any. */
-int esp_partition_make(esp_partition *out, const esp_dataset *dataset, double fraction,
-                       uint64_t split_seed);
+int esp_partition_make(esp_partition *out, const esp_dataset *dataset,
+                       const esp_partition_rule *rule);
 void esp_partition_free(esp_partition *partition);
 
-/* Gathers examples as numbers: out [count x n_features] = scale * byte + shift, row by row.
+/* How stored numbers become a network's: x = (v - mean) / std, where v is byte/255, or the value
+ * itself of float data. */
+typedef enum esp_normalize_kind {
+    ESP_NORMALIZE_FIXED,       /* one mean and std, given */
+    ESP_NORMALIZE_PER_FEATURE, /* of each feature over the training examples */
+    ESP_NORMALIZE_PER_CHANNEL  /* of all features of a channel over the training examples */
+} esp_normalize_kind;
+
+/* The same as factors of what is stored: x = scale * stored + shift. */
+typedef struct esp_normalization {
+    float scale, shift;           /* where scales is NULL */
+    const float *scales, *shifts; /* [n_features] */
+} esp_normalization;
+
+/* "fixed", "per_feature", "per_channel". Thread: any. */
+const char *esp_normalize_kind_name(esp_normalize_kind kind);
+
+/* Of a given mean and std. is_float: of float data. Thread: any. */
+esp_normalization esp_normalization_fixed(double mean, double std, int is_float);
+
+/* Measures mean and standard deviation (divided by the count) over the partition's training
+ * examples, in double, in the order of the indices: the same bits for the same data and partition.
+ * A feature that never changes has std 1. scales, shifts [n_features] overwritten; sums
+ * [2 x n_features] for work. Thread: any. */
+void esp_normalization_measure(float *scales, float *shifts, double *sums,
+                               const esp_dataset *dataset, const esp_partition *partition,
+                               esp_normalize_kind kind);
+
+/* Gathers examples as numbers: out [count x n_features] = scale * stored + shift, row by row.
  * indices [count] into examples, or NULL for first..first+count-1. Thread: any. */
 void esp_gather(float *out, const esp_examples *examples, const uint32_t *indices, uint32_t first,
-                uint32_t count, uint32_t n_features, float scale, float shift);
+                uint32_t count, uint32_t n_features, const esp_normalization *normalization);
 
 #endif

@@ -113,9 +113,10 @@ static int move_into_place(const char *from, const char *to)
         return esp_fail(ESP_IO, "%s: %s", to, strerror(errno));
     }
     int status = ESP_OK;
-    for (int file = 0; file < ESP_DATASET_FILES && status == ESP_OK; file++) {
-        char *source = esp_text_format("%s/%s", from, esp_dataset_file_name(file));
-        char *target = esp_text_format("%s/%s", to, esp_dataset_file_name(file));
+    const esp_format *format = esp_format_at(0); /* idx, as MNIST is */
+    for (int file = 0; file < format->n_files && status == ESP_OK; file++) {
+        char *source = esp_text_format("%s/%s", from, format->files[file]);
+        char *target = esp_text_format("%s/%s", to, format->files[file]);
         if (source == NULL || target == NULL) {
             status = esp_fail(ESP_MEMORY, "no memory to move files");
         } else if (rename(source, target) != 0) {
@@ -294,6 +295,21 @@ static int fetch_fashion_mnist(FILE *progress)
     return run_program(install, "/", progress, &missing);
 }
 
+/* No package manager carries it: says where it is to be had and where it goes. */
+static int tell_source(const esp_known_dataset *known)
+{
+    char *cache = esp_dataset_cache_directory();
+    int status =
+        esp_fail(ESP_NOT_FOUND,
+                 "%s cannot be fetched by a package manager. Get it from %s into a folder "
+                 "%s/ of ESPALIER_DATA_PATH or into %s/%s; `espalier data verify %s` then "
+                 "checks it",
+                 known->name, known->source, known->name,
+                 cache != NULL ? cache : "~/.cache/espalier/data", known->name, known->name);
+    free(cache);
+    return status;
+}
+
 /* ---- the verb's work ------------------------------------------------------------------------- */
 
 /* Whether what is found, and is broken, would still be found first after fetching. */
@@ -327,7 +343,8 @@ int esp_fetch(const char *name, FILE *progress)
         const char *meant = esp_text_suggest(name, names, n_names);
         return esp_fail(ESP_NOT_FOUND,
                         "no source is known for data set '%s'%s%s%s; mnist and fashion-mnist can "
-                        "be fetched, own data goes into a folder of ESPALIER_DATA_PATH",
+                        "be fetched, for cifar-10, svhn and usps it is told where they are, own "
+                        "data goes into a folder of ESPALIER_DATA_PATH",
                         name, meant ? "; did you mean '" : "", meant ? meant : "",
                         meant ? "'?" : "");
     }
@@ -340,6 +357,9 @@ int esp_fetch(const char *name, FILE *progress)
     }
     if (status != ESP_NOT_FOUND && status != ESP_DATA) {
         return status;
+    }
+    if (known->source != NULL) {
+        return status == ESP_NOT_FOUND ? tell_source(known) : status;
     }
     if (status == ESP_DATA) {
         char *broken = strdup(esp_message());

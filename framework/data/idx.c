@@ -1,28 +1,15 @@
 #include "data/idx.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include "core/status.h"
+#include "data/source.h"
 
-enum {
-    HEADER_MAX = 4 + 4 * ESP_IDX_IMAGES,
-    READ_BUFFER = 1 << 18,
-    READ_MAX = 1 << 30, /* gzread counts in unsigned and answers in int */
-    TRAILING_MAX = 1 << 20,
-    /* deflate makes at most 1032 bytes of one (zlib's "Technical Details") */
-    DEFLATE_RATIO = 1032
-};
+enum { HEADER_MAX = 4 + 4 * ESP_IDX_IMAGES, TRAILING_MAX = 1 << 20 };
 
 typedef struct reader {
-    gzFile file;
-    const char *path;
-    uint64_t size_on_disk;
+    esp_source source;
     int is_gzip;
     uint32_t n_dimensions;
     size_t header_size;
@@ -34,82 +21,30 @@ static uint32_t big_endian(const unsigned char *bytes)
     return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
-/* Reads count bytes or, where the file ends before, *got fewer. */
-static int read_up_to(reader *in, void *bytes, size_t count, size_t *got)
-{
-    *got = 0;
-    while (*got < count) {
-        size_t part = count - *got < READ_MAX ? count - *got : READ_MAX;
-        errno = 0;
-        int n = gzread(in->file, (char *)bytes + *got, (unsigned)part);
-        if (n < 0) {
-            int error = 0;
-            const char *reason = gzerror(in->file, &error);
-            if (error == Z_ERRNO) {
-                return esp_fail(ESP_IO, "%s: %s", in->path, strerror(errno));
-            }
-            return esp_fail(ESP_DATA, "%s: damaged gzip file: expected valid data, found: %s",
-                            in->path, reason);
-        }
-        if (n == 0) {
-            break;
-        }
-        *got += (size_t)n;
-    }
-    return ESP_OK;
-}
-
-static int open_reader(reader *out, const char *path, uint32_t n_dimensions)
-{
-    *out = (reader){
-        .path = path, .n_dimensions = n_dimensions, .header_size = 4 + 4 * (size_t)n_dimensions};
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat information;
-    if (descriptor < 0 || fstat(descriptor, &information) != 0) {
-        int status = esp_fail(ESP_IO, "%s: %s", path, strerror(errno));
-        if (descriptor >= 0) {
-            close(descriptor);
-        }
-        return status;
-    }
-    if (!S_ISREG(information.st_mode)) {
-        close(descriptor);
-        return esp_fail(ESP_DATA, "%s: expected a regular file, found something else", path);
-    }
-    out->size_on_disk = (uint64_t)information.st_size;
-    out->file = gzdopen(descriptor, "rb");
-    if (out->file == NULL) {
-        close(descriptor);
-        return esp_fail(ESP_MEMORY, "%s: no memory to read it", path);
-    }
-    gzbuffer(out->file, READ_BUFFER);
-    return ESP_OK;
-}
-
 /* Reads the header and checks it against the size of the file as far as that is known. */
 static int read_header(esp_idx *idx, reader *in)
 {
     size_t got = 0;
-    ESP_TRY(read_up_to(in, in->header, in->header_size, &got));
-    in->is_gzip = !gzdirect(in->file);
+    ESP_TRY(esp_source_read(&got, in->header, &in->source, in->header_size));
+    in->is_gzip = !gzdirect(in->source.file);
     if (got < in->header_size) {
         return esp_fail(ESP_DATA, "%s: truncated: expected a header of %zu bytes, found %zu bytes",
-                        in->path, in->header_size, got);
+                        in->source.path, in->header_size, got);
     }
     uint32_t magic = big_endian(in->header), expected = 0x800 + in->n_dimensions;
     if (magic != expected) {
         return esp_fail(ESP_DATA,
                         "%s: wrong magic number: expected 0x%08x (unsigned bytes, %u dimension%s), "
                         "found 0x%08x",
-                        in->path, expected, in->n_dimensions, in->n_dimensions == 1 ? "" : "s",
-                        magic);
+                        in->source.path, expected, in->n_dimensions,
+                        in->n_dimensions == 1 ? "" : "s", magic);
     }
     uint64_t n_bytes = 1;
     for (uint32_t i = 0; i < ESP_IDX_IMAGES; i++) {
         uint32_t size = i < in->n_dimensions ? big_endian(in->header + 4 + 4 * i) : 1;
         if (size == 0 || (i > 0 && size > ESP_IDX_MAX_SIDE)) {
             return esp_fail(ESP_DATA, "%s: impossible %s in the header: expected 1 to %u, found %u",
-                            in->path,
+                            in->source.path,
                             i == 0   ? "count of examples"
                             : i == 1 ? "number of rows"
                                      : "number of columns",
@@ -121,16 +56,18 @@ static int read_header(esp_idx *idx, reader *in)
     idx->n_bytes = (size_t)n_bytes;
 
     uint64_t whole = in->header_size + n_bytes;
-    if (in->is_gzip && whole / DEFLATE_RATIO > in->size_on_disk) {
+    if (in->is_gzip && whole / ESP_DEFLATE_RATIO > in->source.size_on_disk) {
         return esp_fail(ESP_DATA,
                         "%s: truncated: expected %llu bytes by its header, found a gzip file of "
                         "%llu bytes, too short to hold them",
-                        in->path, (unsigned long long)whole, (unsigned long long)in->size_on_disk);
+                        in->source.path, (unsigned long long)whole,
+                        (unsigned long long)in->source.size_on_disk);
     }
-    if (!in->is_gzip && whole != in->size_on_disk) {
-        return esp_fail(ESP_DATA, "%s: %s: expected %llu bytes by its header, found %llu", in->path,
-                        in->size_on_disk < whole ? "truncated" : "trailing bytes",
-                        (unsigned long long)whole, (unsigned long long)in->size_on_disk);
+    if (!in->is_gzip && whole != in->source.size_on_disk) {
+        return esp_fail(ESP_DATA, "%s: %s: expected %llu bytes by its header, found %llu",
+                        in->source.path,
+                        in->source.size_on_disk < whole ? "truncated" : "trailing bytes",
+                        (unsigned long long)whole, (unsigned long long)in->source.size_on_disk);
     }
     return ESP_OK;
 }
@@ -140,42 +77,34 @@ static int read_content(esp_idx *idx, reader *in)
 {
     idx->bytes = malloc(idx->n_bytes);
     if (idx->bytes == NULL) {
-        return esp_fail(ESP_MEMORY, "%s: no memory for %zu bytes", in->path, idx->n_bytes);
+        return esp_fail(ESP_MEMORY, "%s: no memory for %zu bytes", in->source.path, idx->n_bytes);
     }
     size_t got = 0;
-    ESP_TRY(read_up_to(in, idx->bytes, idx->n_bytes, &got));
+    ESP_TRY(esp_source_read(&got, idx->bytes, &in->source, idx->n_bytes));
     if (got < idx->n_bytes) {
         return esp_fail(ESP_DATA, "%s: truncated: expected %zu bytes by its header, found %zu",
-                        in->path, in->header_size + idx->n_bytes, in->header_size + got);
+                        in->source.path, in->header_size + idx->n_bytes, in->header_size + got);
     }
     size_t trailing = 0;
     char rest[4096];
     do {
-        ESP_TRY(read_up_to(in, rest, sizeof rest, &got));
+        ESP_TRY(esp_source_read(&got, rest, &in->source, sizeof rest));
         trailing += got;
     } while (got == sizeof rest && trailing < TRAILING_MAX);
     if (trailing > 0) {
         return esp_fail(
-            ESP_DATA, "%s: trailing bytes: expected %zu bytes by its header, found %s%zu", in->path,
-            in->header_size + idx->n_bytes, trailing < TRAILING_MAX ? "" : "at least ",
-            in->header_size + idx->n_bytes + trailing);
+            ESP_DATA, "%s: trailing bytes: expected %zu bytes by its header, found %s%zu",
+            in->source.path, in->header_size + idx->n_bytes,
+            trailing < TRAILING_MAX ? "" : "at least ", in->header_size + idx->n_bytes + trailing);
     }
-    int error = Z_OK;
-    gzerror(in->file, &error);
-    if (error == Z_BUF_ERROR) { /* all bytes came, but not gzip's check sum after them */
-        return esp_fail(ESP_DATA,
-                        "%s: truncated: expected gzip's check sum at the end, found the end of the "
-                        "file",
-                        in->path);
-    }
-    return ESP_OK;
+    return esp_source_check_end(&in->source);
 }
 
 static int read_file(esp_idx *out, const char *path, uint32_t n_dimensions, int header_only)
 {
     *out = (esp_idx){.bytes = NULL};
-    reader in;
-    ESP_TRY(open_reader(&in, path, n_dimensions));
+    reader in = {.n_dimensions = n_dimensions, .header_size = 4 + 4 * (size_t)n_dimensions};
+    ESP_TRY(esp_source_open(&in.source, path));
     int status = read_header(out, &in);
     if (status == ESP_OK && !header_only) {
         ESP_TRY_OUT(read_content(out, &in));
@@ -186,7 +115,7 @@ static int read_file(esp_idx *out, const char *path, uint32_t n_dimensions, int 
         esp_digest_finish(digest, out->sha256);
     }
 out:
-    gzclose(in.file);
+    esp_source_close(&in.source);
     if (status != ESP_OK) {
         esp_idx_free(out);
     }

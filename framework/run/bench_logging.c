@@ -54,8 +54,7 @@ static int load(bench *b, const char *data, const char *folder, const esp_regist
     ESP_TRY(status);
     ESP_TRY(esp_study_load(&b->study, b->path, &whole, registry, stderr));
     ESP_TRY(esp_dataset_open(&b->data, data));
-    const esp_data_config *config = &b->study->cells[0].data;
-    return esp_partition_make(&b->partition, b->data, config->validation, config->split_seed);
+    return esp_partition_make(&b->partition, b->data, &b->study->cells[0].data.partition);
 }
 
 static int prepare_store(bench *b, const esp_registry *registry)

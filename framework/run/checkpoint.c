@@ -35,17 +35,49 @@ static char *describe_heads(const esp_cell *cell)
     return text;
 }
 
+/* The classes of which not all examples are kept, as JSON text: {"3":0.1}; owned by the caller. */
+static char *describe_keep(const esp_cell *cell)
+{
+    const double *keep = cell->data.partition.keep;
+    json_t *object = json_object();
+    for (int i = 0; keep != NULL && i < ESP_MAX_CLASSES; i++) {
+        if (keep[i] != 1) {
+            char name[8];
+            snprintf(name, sizeof name, "%d", i);
+            json_object_set_new(object, name, json_real(keep[i]));
+        }
+    }
+    char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+    json_decref(object);
+    return text;
+}
+
+static esp_safetensor feature_tensor(const char *name, const float *values,
+                                     const esp_network *network)
+{
+    const int64_t n_features = network->config.n_features;
+    return (esp_safetensor){.name = name,
+                            .dtype = "F32",
+                            .rank = 1,
+                            .shape = {n_features},
+                            .bytes = values,
+                            .count = sizeof *values * (size_t)n_features};
+}
+
+/* Metadata of every model; and what only some have: normalize, keep. */
+enum { META_ALWAYS = 10, META_MAX = META_ALWAYS + 2 };
+
 int esp_checkpoint_write_model(const char *path, char *digest, const esp_training *training,
                                const esp_real *parameters)
 {
     const esp_network *network = training->network;
     const esp_cell *cell = training->cell;
-    esp_safetensor tensors[ESP_NETWORK_MAX_TENSORS];
-    int status = ESP_OK;
+    esp_safetensor tensors[ESP_NETWORK_MAX_TENSORS + 2];
+    int n_tensors = network->n_tensors, status = ESP_OK;
     char depth[16], width[16], mean[32], std[32], validation[32], split_seed[32];
-    char *heads = describe_heads(cell);
+    char *heads = describe_heads(cell), *keep = describe_keep(cell);
     float *values = malloc(sizeof(float) * (network->n_parameters + 1));
-    if (heads == NULL || values == NULL) {
+    if (heads == NULL || keep == NULL || values == NULL) {
         status = esp_fail(ESP_MEMORY, "%s: no memory for a checkpoint", path);
         goto out;
     }
@@ -61,27 +93,39 @@ int esp_checkpoint_write_model(const char *path, char *digest, const esp_trainin
         esp_tensor_export(values + used, tensor, parameters);
         used += tensor->count;
     }
+    if (training->splits[ESP_TRAIN].normalization.scales != NULL) {
+        tensors[n_tensors++] = feature_tensor("normalize_scale", training->scales, network);
+        tensors[n_tensors++] = feature_tensor("normalize_shift", training->shifts, network);
+    }
     snprintf(depth, sizeof depth, "%d", cell->model.depth);
     snprintf(width, sizeof width, "%d", cell->model.leaf_width);
     snprintf(mean, sizeof mean, "%.17g", cell->data.mean);
     snprintf(std, sizeof std, "%.17g", cell->data.std);
-    snprintf(validation, sizeof validation, "%.17g", cell->data.validation);
-    snprintf(split_seed, sizeof split_seed, "%" PRIu64, cell->data.split_seed);
-    const esp_safetensors_meta metadata[] = {
+    snprintf(validation, sizeof validation, "%.17g", cell->data.partition.validation);
+    snprintf(split_seed, sizeof split_seed, "%" PRIu64, cell->data.partition.split_seed);
+    esp_safetensors_meta metadata[META_MAX] = {
         {"format", "pt"},           {"model", esp_model_kind_name(cell->model.kind)},
         {"depth", depth},           {"leaf_width", width},
         {"heads", heads},           {"data", cell->data.name},
         {"normalize_mean", mean},   {"normalize_std", std},
         {"validation", validation}, {"split_seed", split_seed},
     };
-    ESP_TRY_OUT(esp_safetensors_write(path, tensors, network->n_tensors, metadata,
-                                      sizeof metadata / sizeof *metadata));
+    int n_metadata = META_ALWAYS;
+    if (cell->data.normalize != ESP_NORMALIZE_FIXED) {
+        metadata[n_metadata++] =
+            (esp_safetensors_meta){"normalize", esp_normalize_kind_name(cell->data.normalize)};
+    }
+    if (cell->data.partition.keep != NULL) {
+        metadata[n_metadata++] = (esp_safetensors_meta){"keep", keep};
+    }
+    ESP_TRY_OUT(esp_safetensors_write(path, tensors, n_tensors, metadata, n_metadata));
     if (digest != NULL) {
         ESP_TRY_OUT(esp_sha256_file(digest, path));
     }
 out:
     free(values);
     free(heads);
+    free(keep);
     return status;
 }
 

@@ -24,10 +24,10 @@ typedef struct esp_model {
     int n_heads;
     esp_instance heads[ESP_NETWORK_MAX_HEADS];
     esp_rng noise;
-    double mean, std;  /* normalization it was trained with; published: 0.5, 0.5 */
-    double validation; /* fraction held out of train when it was trained; published: 0 */
-    uint64_t split_seed;
-    char *trained_on; /* data set, "" where the file does not say */
+    double mean, std;                /* normalization it was trained with; published: 0.5, 0.5 */
+    esp_normalization normalization; /* scales NULL: mean and std hold; else owned */
+    esp_partition_rule partition;    /* of train, when it was trained; published: all; keep owned */
+    char *trained_on;                /* data set, "" where the file does not say */
 } esp_model;
 
 /* Errors: ESP_NOT_FOUND, ESP_DATA naming file, tensor, expected and found. *out owned by the

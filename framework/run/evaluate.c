@@ -10,7 +10,7 @@ void esp_load_batch(esp_network *network, const esp_view_of_data *data, uint32_t
                     uint32_t count)
 {
     esp_gather(network->features, data->examples, data->indices ? data->indices + first : NULL,
-               first, count, (uint32_t)network->config.n_features, data->scale, data->shift);
+               first, count, (uint32_t)network->config.n_features, &data->normalization);
     for (uint32_t b = 0; b < count; b++) {
         network->labels[b] =
             data->examples->labels[data->indices ? data->indices[first + b] : first + b];

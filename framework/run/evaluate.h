@@ -8,12 +8,12 @@
 #include "run/loss_sum.h"
 #include "store/store.h"
 
-/* Which examples, and how bytes become numbers: x = scale * byte + shift. */
+/* Which examples, and how what is stored becomes numbers. */
 typedef struct esp_view_of_data {
     const esp_examples *examples;
     const uint32_t *indices; /* NULL: all, in order */
     uint32_t count;
-    float scale, shift;
+    esp_normalization normalization;
 } esp_view_of_data;
 
 typedef struct esp_evaluation {

@@ -200,6 +200,70 @@ static int load_tensors(esp_network *network, const esp_safetensors *file, const
     return ESP_OK;
 }
 
+/* The classes of which not all examples were kept: {"3": 0.1}. */
+static int load_keep(esp_model *model, const char *text, const char *path)
+{
+    json_t *kept = json_loads(text, 0, NULL);
+    const char *name;
+    json_t *value;
+    double *keep = malloc(sizeof *keep * ESP_MAX_CLASSES);
+    int status = keep == NULL ? esp_fail(ESP_MEMORY, "%s: no memory", path)
+                 : json_is_object(kept)
+                     ? ESP_OK
+                     : esp_fail(ESP_DATA, "%s: metadata 'keep' is not a map", path);
+    model->partition.keep = keep;
+    for (int i = 0; keep != NULL && i < ESP_MAX_CLASSES; i++) {
+        keep[i] = 1;
+    }
+    json_object_foreach(kept, name, value)
+    {
+        char *end = NULL;
+        const long class_index = strtol(name, &end, 10);
+        const double fraction = json_number_value(value);
+        if (status == ESP_OK &&
+            (end == name || *end != '\0' || class_index < 0 || class_index >= ESP_MAX_CLASSES ||
+             !(fraction > 0 && fraction <= 1))) {
+            status =
+                esp_fail(ESP_DATA, "%s: metadata 'keep' of class '%s' is malformed", path, name);
+        }
+        if (status == ESP_OK) {
+            keep[class_index] = fraction;
+        }
+    }
+    json_decref(kept);
+    return status;
+}
+
+/* What of its data it was trained on, and how that was normalized where a measure of the data
+ * tells. */
+static int load_data_rules(esp_model *model, const esp_safetensors *file, const char *path)
+{
+    const char *validation = esp_safetensors_meta_of(file, "validation");
+    const char *split_seed = esp_safetensors_meta_of(file, "split_seed");
+    const char *keep = esp_safetensors_meta_of(file, "keep");
+    const char *normalize = esp_safetensors_meta_of(file, "normalize");
+    model->partition.validation = validation ? strtod(validation, NULL) : 0;
+    model->partition.split_seed = split_seed ? strtoull(split_seed, NULL, 10) : 0;
+    if (keep != NULL) {
+        ESP_TRY(load_keep(model, keep, path));
+    }
+    if (normalize == NULL) {
+        return ESP_OK;
+    }
+    const int64_t n_features = model->network->config.n_features;
+    const esp_safetensor *scales = NULL, *shifts = NULL;
+    ESP_TRY(require_shape(&scales, file, "normalize_scale", 1, &n_features, path));
+    ESP_TRY(require_shape(&shifts, file, "normalize_shift", 1, &n_features, path));
+    float *both = malloc(2 * sizeof *both * (size_t)n_features);
+    if (both == NULL) {
+        return esp_fail(ESP_MEMORY, "%s: no memory", path);
+    }
+    memcpy(both, scales->bytes, sizeof *both * (size_t)n_features);
+    memcpy(both + n_features, shifts->bytes, sizeof *both * (size_t)n_features);
+    model->normalization = (esp_normalization){.scales = both, .shifts = both + n_features};
+    return ESP_OK;
+}
+
 int esp_model_open(esp_model **out, const char *path, int batch_size, const esp_registry *registry)
 {
     int status = ESP_OK;
@@ -214,15 +278,12 @@ int esp_model_open(esp_model **out, const char *path, int batch_size, const esp_
     ESP_TRY_OUT(add_heads(model, &config, file, registry, path));
     ESP_TRY_OUT(esp_network_create(&model->network, &config));
     ESP_TRY_OUT(load_tensors(model->network, file, path));
+    ESP_TRY_OUT(load_data_rules(model, file, path));
     const char *mean = esp_safetensors_meta_of(file, "normalize_mean");
     const char *std = esp_safetensors_meta_of(file, "normalize_std");
     const char *data = esp_safetensors_meta_of(file, "data");
-    const char *validation = esp_safetensors_meta_of(file, "validation");
-    const char *split_seed = esp_safetensors_meta_of(file, "split_seed");
     model->mean = mean ? strtod(mean, NULL) : 0.5;
     model->std = std ? strtod(std, NULL) : 0.5;
-    model->validation = validation ? strtod(validation, NULL) : 0;
-    model->split_seed = split_seed ? strtoull(split_seed, NULL, 10) : 0;
     model->trained_on = esp_text_format("%s", data ? data : "");
     *out = model;
     model = NULL;
@@ -241,6 +302,8 @@ void esp_model_close(esp_model *model)
     for (int i = 0; i < model->n_heads; i++) {
         esp_instance_destroy(&model->heads[i]);
     }
+    free((void *)(uintptr_t)model->normalization.scales);
+    free((void *)(uintptr_t)model->partition.keep);
     free(model->trained_on);
     free(model);
 }

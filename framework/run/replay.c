@@ -43,7 +43,7 @@ int esp_replay(int *first_different, int *epochs, const esp_study *study, int tr
     *first_different = -1;
     *epochs = 0;
     ESP_TRY_OUT(esp_dataset_open(&data, cell->data.name));
-    ESP_TRY_OUT(esp_partition_make(&partition, data, cell->data.validation, cell->data.split_seed));
+    ESP_TRY_OUT(esp_partition_make(&partition, data, &cell->data.partition));
     ESP_TRY_OUT(esp_training_create(&training, cell, its, data, &partition));
     ESP_TRY_OUT(replay_epochs(first_different, epochs, training, record, step));
 out:

@@ -78,20 +78,27 @@ static int open_data(runner *r, int cell)
     return ESP_OK;
 }
 
+static bool is_same_rule(const esp_partition_rule *a, const esp_partition_rule *b)
+{
+    const size_t size = sizeof *a->keep * ESP_MAX_CLASSES;
+    return a->validation == b->validation && a->split_seed == b->split_seed &&
+           (a->keep == NULL) == (b->keep == NULL) &&
+           (a->keep == NULL || memcmp(a->keep, b->keep, size) == 0);
+}
+
 static int split_data(runner *r, int cell)
 {
     const esp_data_config *own = &r->study->cells[cell].data;
     for (int i = 0; i < cell; i++) {
         const esp_data_config *other = &r->study->cells[i].data;
         if (r->cell_partitions[i] != NULL && strcmp(own->name, other->name) == 0 &&
-            own->validation == other->validation && own->split_seed == other->split_seed) {
+            is_same_rule(&own->partition, &other->partition)) {
             r->cell_partitions[cell] = r->cell_partitions[i];
             return ESP_OK;
         }
     }
     r->cell_partitions[cell] = &r->partitions[cell];
-    return esp_partition_make(&r->partitions[cell], r->cell_data[cell], own->validation,
-                              own->split_seed);
+    return esp_partition_make(&r->partitions[cell], r->cell_data[cell], &own->partition);
 }
 
 static int prepare_data(runner *r)

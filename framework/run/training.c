@@ -64,6 +64,8 @@ static int take_arrays(esp_training *training)
     const size_t gathered = gathers(training->cell) ? network->n_trainable : 0;
     const size_t pending = local ? network->n_trainable : 0;
     const size_t blocks = local ? (size_t)esp_localized_blocks(&network->config.model) : 0;
+    const bool measures = training->cell->data.normalize != ESP_NORMALIZE_FIXED;
+    const size_t measured = measures ? (size_t)network->config.n_features : 0;
     for (int real = 0; real < 2; real++) {
         esp_arena measure = {0};
         esp_arena *arena = real ? &training->arena : &measure;
@@ -73,6 +75,8 @@ static int take_arrays(esp_training *training)
         training->localized.pending = ESP_TAKE(arena, esp_real, pending);
         training->localized.usage = ESP_TAKE(arena, double, blocks);
         training->localized.steps = ESP_TAKE(arena, int64_t, blocks);
+        training->scales = ESP_TAKE(arena, float, measured);
+        training->shifts = ESP_TAKE(arena, float, measured);
         training->order = ESP_TAKE(arena, uint32_t, training->splits[ESP_TRAIN].count);
         training->running_leaf_counts = ESP_TAKE(arena, int64_t, network->n_leaves);
         for (int s = 0; s < ESP_N_SPLITS; s++) {
@@ -92,8 +96,8 @@ static void view_data(esp_training *training, const esp_dataset *data,
                       const esp_partition *partition)
 {
     const esp_data_config *config = &training->cell->data;
-    const esp_view_of_data common = {.scale = (float)(1 / (255 * config->std)),
-                                     .shift = (float)(-config->mean / config->std)};
+    const esp_view_of_data common = {.normalization = esp_normalization_fixed(
+                                         config->mean, config->std, data->train.values != NULL)};
     for (int s = 0; s < ESP_N_SPLITS; s++) {
         training->splits[s] = common;
         training->splits[s].examples = s == ESP_TEST ? &data->test : &data->train;
@@ -103,6 +107,27 @@ static void view_data(esp_training *training, const esp_dataset *data,
     training->splits[ESP_VALIDATION].indices = partition->validation;
     training->splits[ESP_VALIDATION].count = partition->n_validation;
     training->splits[ESP_TEST].count = data->test.count;
+}
+
+/* Mean and deviation of the examples trained on, for all splits. */
+static int measure_data(esp_training *training, const esp_dataset *data,
+                        const esp_partition *partition)
+{
+    const esp_normalize_kind kind = training->cell->data.normalize;
+    if (kind == ESP_NORMALIZE_FIXED) {
+        return ESP_OK;
+    }
+    double *sums = malloc(2 * sizeof *sums * data->n_features);
+    if (sums == NULL) {
+        return esp_fail(ESP_MEMORY, "no memory to normalize");
+    }
+    esp_normalization_measure(training->scales, training->shifts, sums, data, partition, kind);
+    free(sums);
+    for (int s = 0; s < ESP_N_SPLITS; s++) {
+        training->splits[s].normalization =
+            (esp_normalization){.scales = training->scales, .shifts = training->shifts};
+    }
+    return ESP_OK;
 }
 
 int esp_training_create(esp_training **out, const esp_cell *cell, const esp_trial *trial,
@@ -130,6 +155,7 @@ int esp_training_create(esp_training **out, const esp_cell *cell, const esp_tria
     ESP_TRY_OUT(esp_loss_sum_create(&training->losses, &cell->phases[0], training->network,
                                     &training->noise));
     ESP_TRY_OUT(take_arrays(training));
+    ESP_TRY_OUT(measure_data(training, data, partition));
     esp_network_initialize(training->network, trial->seed_init);
     esp_training_continue_phase(training, 0);
     *out = training;

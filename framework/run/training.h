@@ -44,7 +44,8 @@ typedef struct esp_training {
     esp_localized localized; /* no memory where no phase has a localized optimizer */
     esp_plateau plateau;     /* of the phase's learning rate */
     esp_view_of_data splits[ESP_N_SPLITS];
-    uint32_t *order; /* this epoch's order of the training examples */
+    float *scales, *shifts; /* [n_features] of a normalization that is measured */
+    uint32_t *order;        /* this epoch's order of the training examples */
 
     int phase;           /* index of the current one */
     int epoch;           /* last finished, through all phases */

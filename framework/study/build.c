@@ -277,18 +277,7 @@ static void build_data(builder *b)
 {
     json_t *data = esp_build_complete(b, b->draft->tree, "data", "data", NULL);
     json_object_set_new(b->config, "data", data);
-    const char *name = json_string_value(json_object_get(data, "name"));
-    if (name == NULL) {
-        b->sound = false;
-        return;
-    }
-    int status = esp_dataset_describe(name, NULL, &b->n_features, &b->n_classes, &b->n_train, NULL);
-    b->data_known = status == ESP_OK;
-    if (!b->data_known) {
-        esp_problem(b->r->problems, ESP_ERROR, esp_node_mark(b->draft->tree, "data.name"), "%s",
-                    esp_message());
-        b->sound = false;
-    }
+    esp_data_section_read(b, data);
 }
 
 static void build_selection(builder *b)

@@ -12,7 +12,7 @@ typedef struct builder {
     json_t *config; /* every key resolved; owned */
     bool sound;
     bool plugins_known, data_known;
-    uint32_t n_features, n_classes, n_train;
+    esp_described data;
     int n_phases;
     const char **phase_names;
 } builder;
@@ -27,6 +27,12 @@ json_t *esp_build_complete(builder *b, const esp_node *tree, const char *prefix,
 
 /* The model: its section of the configuration, and the cell's struct with its widths. */
 void esp_build_model(builder *b);
+/* Finds out what the data set is (b->data), and finishes the section's configuration. */
+void esp_data_section_read(builder *b, json_t *data);
+/* Fills the cell's data, and checks it. */
+void esp_data_section_fill(builder *b);
+/* About how many examples are trained on, classes being of one size. */
+double esp_data_section_n_train(const builder *b);
 
 /* Fills the cell's structs from the configuration, adding problems. */
 void esp_cell_fill(builder *b);

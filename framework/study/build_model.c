@@ -153,7 +153,8 @@ static void build_width(builder *b, esp_model_config *out, json_t *model, const 
     if (match == NULL) {
         esp_build_require(b, tree, match_path, "");
     } else if (read_matched(b, &fff, of, path) && b->data_known && b->sound) {
-        double width = esp_size_match(match->text, out, &fff, b->n_features, b->n_classes);
+        double width =
+            esp_size_match(match->text, out, &fff, b->data.n_features, b->data.n_classes);
         if (!(width >= 1 && width <= MAX_WIDTH)) {
             complain(b, path,
                      esp_tree_pool_format(

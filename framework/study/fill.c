@@ -116,7 +116,7 @@ static void fill_monitor(builder *b, esp_monitor *out, const char *name, const c
     out->metric = strchr(out->name, '.') + 1;
     out->split = *name == 'v' ? ESP_VALIDATION : name[1] == 'r' ? ESP_TRAIN : ESP_TEST;
     out->maximize = ends_with(name, "accuracy");
-    if (out->split == ESP_VALIDATION && !(b->cell->data.validation > 0) &&
+    if (out->split == ESP_VALIDATION && !(b->cell->data.partition.validation > 0) &&
         !esp_problems_excused(b->r->problems, "data.validation")) {
         complain(b, path,
                  esp_tree_pool_format(
@@ -232,7 +232,8 @@ static const char *refusal(const builder *b, const esp_phase_config *phase,
     esp_dims dims;
     esp_instance instance;
     esp_rng noise = esp_rng_make(0, "noise", 0);
-    esp_cell_dims(&dims, b->cell, (int)(phase - b->cell->phases), b->n_features, b->n_classes);
+    esp_cell_dims(&dims, b->cell, (int)(phase - b->cell->phases), b->data.n_features,
+                  b->data.n_classes);
     if (esp_instance_create(&instance, term->plugin, &term->params, &dims, &noise) != ESP_OK) {
         return esp_message();
     }
@@ -342,8 +343,7 @@ static void check_phase(builder *b, const esp_phase_config *phase, int index)
         check_measured(b, phase, &phase->early_stopping.monitor,
                        esp_node_mark(b->draft->tree, path));
     }
-    if (phase->drop_last && b->data_known &&
-        phase->batch_size > (1 - b->cell->data.validation) * b->n_train) {
+    if (phase->drop_last && b->data_known && phase->batch_size > esp_data_section_n_train(b)) {
         complain(b, written_at(b, phase->name, "batch_size"),
                  "batch_size is larger than the training split, and drop_last leaves nothing");
     }
@@ -411,44 +411,10 @@ static void check_creation(builder *b)
     }
 }
 
-/* A stratified split rounds class by class. Classes are taken to be of one size: what is found with
- * the labels at hand is the run's to say. */
-static void check_validation(builder *b)
-{
-    const double fraction = b->cell->data.validation;
-    if (!b->data_known || !(fraction > 0) || b->n_classes == 0) {
-        return;
-    }
-    const double count = (double)b->n_train / b->n_classes;
-    const double held_out = round(fraction * count);
-    if (held_out < 1) {
-        complain(b, "data.validation",
-                 esp_tree_pool_format(b->r->pool,
-                                      "data.validation %g holds out nothing of %s, which has %.0f "
-                                      "examples a class; hold out %g or more",
-                                      fraction, b->cell->data.name, count, ceil(50 / count) / 100));
-    } else if (held_out >= floor(count)) {
-        complain(b, "data.validation",
-                 esp_tree_pool_format(b->r->pool,
-                                      "data.validation %g leaves nothing of %s to train on, which "
-                                      "has %.0f examples a class; hold out less",
-                                      fraction, b->cell->data.name, count));
-    }
-}
-
 void esp_cell_fill(builder *b)
 {
     esp_cell *cell = b->cell;
-    const json_t *data = json_object_get(b->config, "data");
-    const json_t *normalize = json_object_get(data, "normalize");
-    cell->data = (esp_data_config){
-        .name = strdup(text_at(data, "name")),
-        .validation = real_at(data, "validation"),
-        .split_seed = (uint64_t)json_integer_value(json_object_get(data, "split_seed")),
-        .mean = real_at(normalize, "mean"),
-        .std = real_at(normalize, "std"),
-    };
-    check_validation(b);
+    esp_data_section_fill(b);
     cell->evaluate_every = integer_at(json_object_get(b->config, "evaluation"), "train_every");
     cell->checkpoint_seconds = real_at(json_object_get(b->config, "checkpoint"), "seconds");
     cell->checkpoint_epochs = integer_at(json_object_get(b->config, "checkpoint"), "epochs");
@@ -501,6 +467,7 @@ void esp_cell_free(esp_cell *cell)
     free(cell->variant);
     free(cell->label);
     free(cell->data.name);
+    free((void *)(uintptr_t)cell->data.partition.keep);
     free(cell->config);
     free(cell->identity);
     *cell = (esp_cell){.reference = -1};

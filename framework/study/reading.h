@@ -55,6 +55,15 @@ typedef struct esp_draft {
     esp_assignment *assigned;
 } esp_draft;
 
+/* What a data set is, as esp_dataset_describe says. */
+typedef struct esp_described {
+    char name[104];
+    char digest[65];
+    uint32_t n_features, n_classes, n_train;
+} esp_described;
+
+enum { ESP_MAX_DESCRIBED = 32 }; /* more are described again for each cell */
+
 typedef struct esp_reading {
     esp_tree_pool *pool;
     esp_problems *problems;
@@ -71,6 +80,8 @@ typedef struct esp_reading {
     int n_drafts;
     int n_cell_phases; /* of all drafts */
     esp_draft *drafts;
+    int n_described;
+    esp_described described[ESP_MAX_DESCRIBED]; /* the data sets so far */
     bool cells_sound; /* every draft became a cell: what needs all of them can be checked */
 } esp_reading;
 

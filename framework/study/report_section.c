@@ -130,7 +130,7 @@ static void check_metric(esp_reading *r, const esp_node *node, const cell_list *
     bool held_out = false, measured = false;
     for (int i = 0; i < list->n; i++) {
         measured = measured || !(needs & ~esp_model_views(list->cells[i].model.kind));
-        held_out = held_out || list->cells[i].data.validation > 0;
+        held_out = held_out || list->cells[i].data.partition.validation > 0;
     }
     if (strncmp(node->text, "validation.", 11) == 0 && !held_out) {
         esp_problem(r->problems, ESP_ERROR, node->mark,

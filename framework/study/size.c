@@ -78,8 +78,7 @@ void esp_cell_dims(esp_dims *out, const esp_cell *cell, int phase, uint32_t n_fe
 
 int esp_size_of_cell(esp_size *out, const esp_cell *cell)
 {
-    uint32_t F = 0, O = 0;
-    ESP_TRY(esp_dataset_describe(cell->data.name, NULL, &F, &O, NULL, NULL));
+    const uint32_t F = cell->data.n_features, O = cell->data.n_classes;
     *out = esp_size_of_model(&cell->model, F, O);
     esp_dims dims;
     esp_head_decl decls[ESP_MAX_HEADS];

@@ -15,7 +15,7 @@ typedef struct esp_size {
 /* The model alone, with F features and O outputs. Thread: any. */
 esp_size esp_size_of_model(const esp_model_config *model, uint32_t n_features, uint32_t n_outputs);
 
-/* The whole cell; heads say theirs. Data sizes from esp_dataset_describe. Errors: those of plugins
+/* The whole cell; heads say theirs. Errors: those of plugins
  * and data sets. Thread: one. */
 int esp_size_of_cell(esp_size *out, const esp_cell *cell);
 

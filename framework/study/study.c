@@ -314,18 +314,12 @@ static void make_trials(esp_study *study, esp_reading *r, const esp_study_option
     for (int c = 0; study->trials != NULL && c < study->n_cells; c++) {
         const esp_cell *cell = &study->cells[c];
         bool wanted = cell_matches(r, cell, options->only);
-        char digest[65] = "";
         matched = matched || wanted;
-        if (esp_dataset_describe(cell->data.name, digest, NULL, NULL, NULL, NULL) != ESP_OK) {
-            esp_problem(r->problems, ESP_ERROR, esp_node_mark(r->drafts[c].tree, "data.name"), "%s",
-                        esp_message());
-            return;
-        }
         for (int i = 0; i < seeds.n_planned; i++) {
-            add_trial(study, r, c, &seeds.planned[i], wanted && asked[i], digest);
+            add_trial(study, r, c, &seeds.planned[i], wanted && asked[i], cell->data.digest);
         }
         for (int i = 0; wanted && i < seeds.n_joining; i++) {
-            add_trial(study, r, c, &seeds.joining[i], true, digest);
+            add_trial(study, r, c, &seeds.joining[i], true, cell->data.digest);
         }
     }
     if (!matched && options->only != NULL) {

@@ -19,9 +19,12 @@ enum { ESP_MAX_TERMS = 8, ESP_MAX_HEADS = 4, ESP_MAX_MONITORS = 8, ESP_MAX_PHASE
 
 typedef struct esp_data_config {
     char *name;
-    double validation; /* fraction of the training split held out */
-    uint64_t split_seed;
-    double mean, std; /* x = (byte / 255 - mean) / std */
+    esp_partition_rule partition; /* keep owned by the cell, or NULL */
+    esp_normalize_kind normalize;
+    double mean, std; /* of ESP_NORMALIZE_FIXED: x = (byte / 255 - mean) / std */
+    /* what the data set is, as esp_dataset_describe says */
+    uint32_t n_features, n_classes, n_train;
+    char digest[65];
 } esp_data_config;
 
 typedef struct esp_term_config {

@@ -199,12 +199,14 @@ static void test_dataset__names(void **state)
     generate(state, "cache/espalier/data", ".fetch-x", 1);
     const char **names = esp_dataset_names();
     assert_non_null(names);
-    static const char *const expected[] = {"mnist", "fashion-mnist", "apple", "toy"};
-    for (int i = 0; i < 4; i++) {
+    static const char *const expected[] = {"mnist", "fashion-mnist", "cifar-10", "svhn",
+                                           "usps",  "apple",         "toy"};
+    enum { N_NAMES = sizeof expected / sizeof *expected };
+    for (int i = 0; i < N_NAMES; i++) {
         assert_non_null(names[i]);
         assert_string_equal(names[i], expected[i]);
     }
-    assert_null(names[4]);
+    assert_null(names[N_NAMES]);
     free(names);
 }
 

@@ -35,7 +35,8 @@ static void test_gather__rows_by_index(void **state)
         esp_examples examples = {.count = N, .features = features};
         float out[1 + COUNT * MAX_FEATURES + 1];
         out[0] = out[1 + COUNT * n_features] = guard;
-        esp_gather(out + 1, &examples, indices, 0, COUNT, n_features, scale, shift);
+        esp_gather(out + 1, &examples, indices, 0, COUNT, n_features,
+                   &(esp_normalization){.scale = scale, .shift = shift});
         for (uint32_t i = 0; i < COUNT; i++) {
             for (uint32_t j = 0; j < n_features; j++) {
                 double expected = (double)scale * features[indices[i] * n_features + j] + shift;
@@ -57,9 +58,10 @@ static void test_gather__rows_in_order(void **state)
     fill_features(features, sizeof features);
     esp_examples examples = {.count = N, .features = features};
     static const uint32_t indices[] = {60, 61, 62, 63};
+    const esp_normalization quarter = {.scale = 0.25f, .shift = 3};
     float in_order[40], by_index[40];
-    esp_gather(in_order, &examples, NULL, 60, 4, 10, 0.25f, 3);
-    esp_gather(by_index, &examples, indices, 0, 4, 10, 0.25f, 3);
+    esp_gather(in_order, &examples, NULL, 60, 4, 10, &quarter);
+    esp_gather(by_index, &examples, indices, 0, 4, 10, &quarter);
     assert_memory_equal(in_order, by_index, sizeof in_order);
     assert_true(in_order[39] == 0.25f * features[N * 10 - 1] + 3);
 }
@@ -71,7 +73,8 @@ static void test_gather__ends_of_the_scale(void **state)
     const uint8_t features[] = {0, 255};
     esp_examples examples = {.count = 1, .features = features};
     float out[2];
-    esp_gather(out, &examples, NULL, 0, 1, 2, 1 / (255 * 0.5f), -0.5f / 0.5f);
+    const esp_normalization by = esp_normalization_fixed(0.5, 0.5, 0);
+    esp_gather(out, &examples, NULL, 0, 1, 2, &by);
     assert_true(out[0] == -1);
     assert_true(fabsf(out[1] - 1) <= 1e-6f);
 }
@@ -82,7 +85,7 @@ static void test_gather__no_rows(void **state)
     const uint8_t features[] = {1};
     esp_examples examples = {.count = 1, .features = features};
     float out[1] = {7};
-    esp_gather(out, &examples, NULL, 0, 0, 1, 1, 0);
+    esp_gather(out, &examples, NULL, 0, 0, 1, &(esp_normalization){.scale = 1});
     assert_true(out[0] == 7);
 }
 

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdbool.h>
 
 #include "data/dataset.h"
 #include "data/scratch.h"
@@ -30,6 +31,12 @@ static esp_dataset make_dataset(const uint8_t *labels, uint32_t count)
                          .train = {.count = count, .labels = labels}};
 }
 
+static int make(esp_partition *out, const esp_dataset *dataset, double validation, uint64_t seed)
+{
+    const esp_partition_rule rule = {.validation = validation, .split_seed = seed};
+    return esp_partition_make(out, dataset, &rule);
+}
+
 static void test_partition__stratified_disjoint_and_whole(void **state)
 {
     (void)state;
@@ -37,7 +44,7 @@ static void test_partition__stratified_disjoint_and_whole(void **state)
     fill_labels(labels);
     esp_dataset dataset = make_dataset(labels, N);
     esp_partition partition;
-    assert_int_equal(esp_partition_make(&partition, &dataset, 0.1, 0), ESP_OK);
+    assert_int_equal(make(&partition, &dataset, 0.1, 0), ESP_OK);
     int seen[N] = {0}, held_out[N_CLASSES] = {0};
     for (uint32_t i = 0; i < partition.n_train; i++) {
         seen[partition.train[i]]++;
@@ -67,9 +74,9 @@ static void test_partition__same_for_same_seed(void **state)
     fill_labels(labels);
     esp_dataset dataset = make_dataset(labels, N);
     esp_partition first, again, other;
-    assert_int_equal(esp_partition_make(&first, &dataset, 0.2, 7), ESP_OK);
-    assert_int_equal(esp_partition_make(&again, &dataset, 0.2, 7), ESP_OK);
-    assert_int_equal(esp_partition_make(&other, &dataset, 0.2, 8), ESP_OK);
+    assert_int_equal(make(&first, &dataset, 0.2, 7), ESP_OK);
+    assert_int_equal(make(&again, &dataset, 0.2, 7), ESP_OK);
+    assert_int_equal(make(&other, &dataset, 0.2, 8), ESP_OK);
     size_t bytes = first.n_validation * sizeof *first.validation;
     assert_int_equal(first.n_validation, again.n_validation);
     assert_memory_equal(first.validation, again.validation, bytes);
@@ -87,8 +94,8 @@ static void test_partition__greater_fraction_holds_out_more_of_the_same(void **s
     fill_labels(labels);
     esp_dataset dataset = make_dataset(labels, N);
     esp_partition small, large;
-    assert_int_equal(esp_partition_make(&small, &dataset, 0.1, 3), ESP_OK);
-    assert_int_equal(esp_partition_make(&large, &dataset, 0.3, 3), ESP_OK);
+    assert_int_equal(make(&small, &dataset, 0.1, 3), ESP_OK);
+    assert_int_equal(make(&large, &dataset, 0.3, 3), ESP_OK);
     uint32_t found = 0;
     for (uint32_t i = 0; i < large.n_validation && found < small.n_validation; i++) {
         found += large.validation[i] == small.validation[found];
@@ -105,7 +112,7 @@ static void test_partition__fraction_0_holds_out_none(void **state)
     fill_labels(labels);
     esp_dataset dataset = make_dataset(labels, N);
     esp_partition partition;
-    assert_int_equal(esp_partition_make(&partition, &dataset, 0, 0), ESP_OK);
+    assert_int_equal(make(&partition, &dataset, 0, 0), ESP_OK);
     assert_int_equal(partition.n_train, N);
     assert_int_equal(partition.n_validation, 0);
     assert_int_equal(partition.train[N - 1], N - 1);
@@ -120,15 +127,102 @@ static void test_partition__refuses_what_cannot_be(void **state)
     esp_dataset dataset = make_dataset(labels, N);
     esp_partition partition;
     /* round(0.5 * 1) takes the only example of class 3. */
-    assert_fails(esp_partition_make(&partition, &dataset, 0.5, 0), ESP_DATA,
-                 PARTS("class 3", "hold out less"));
+    assert_fails(make(&partition, &dataset, 0.5, 0), ESP_DATA, PARTS("class 3", "hold out less"));
     assert_null(partition.train);
-    assert_fails(esp_partition_make(&partition, &dataset, 0.0001, 0), ESP_DATA,
-                 PARTS("holds out none"));
-    assert_fails(esp_partition_make(&partition, &dataset, 1, 0), ESP_DATA, PARTS("fraction"));
-    assert_fails(esp_partition_make(&partition, &dataset, -0.1, 0), ESP_DATA, PARTS("fraction"));
-    assert_fails(esp_partition_make(&partition, &dataset, (double)NAN, 0), ESP_DATA,
-                 PARTS("fraction"));
+    assert_fails(make(&partition, &dataset, 0.0001, 0), ESP_DATA, PARTS("holds out none"));
+    assert_fails(make(&partition, &dataset, 1, 0), ESP_DATA, PARTS("fraction"));
+    assert_fails(make(&partition, &dataset, -0.1, 0), ESP_DATA, PARTS("fraction"));
+    assert_fails(make(&partition, &dataset, (double)NAN, 0), ESP_DATA, PARTS("fraction"));
+}
+
+/* ---- keep ------------------------------------------------------------------------------------ */
+
+static int make_kept(esp_partition *out, const esp_dataset *dataset, double validation,
+                     uint64_t seed, double of_first, double of_second)
+{
+    double keep[ESP_MAX_CLASSES];
+    for (int i = 0; i < ESP_MAX_CLASSES; i++) {
+        keep[i] = i == 0 ? of_first : i == 1 ? of_second : 1;
+    }
+    return esp_partition_make(
+        out, dataset,
+        &(esp_partition_rule){.validation = validation, .split_seed = seed, .keep = keep});
+}
+
+static bool holds(const esp_partition *partition, uint32_t index)
+{
+    for (uint32_t i = 0; i < partition->n_train; i++) {
+        if (partition->train[i] == index) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of 600 and 299 examples 60 and 30 are held out; 540 / 4 and round(269 * 0.1) of the rest stay. */
+static void test_partition__keep_by_class(void **state)
+{
+    (void)state;
+    uint8_t labels[N];
+    fill_labels(labels);
+    esp_dataset dataset = make_dataset(labels, N);
+    esp_partition whole, kept;
+    assert_int_equal(make(&whole, &dataset, 0.1, 3), ESP_OK);
+    assert_int_equal(make_kept(&kept, &dataset, 0.1, 3, 0.25, 0.1), ESP_OK);
+    int counts[N_CLASSES] = {0};
+    for (uint32_t i = 0; i < kept.n_train; i++) {
+        counts[labels[kept.train[i]]]++;
+        assert_true(i == 0 || kept.train[i - 1] < kept.train[i]);
+        assert_true(holds(&whole, kept.train[i]));
+    }
+    assert_int_equal(counts[0], 135);
+    assert_int_equal(counts[1], 27);
+    assert_int_equal(counts[2], 90);
+    assert_int_equal(counts[3], 1);
+    assert_int_equal(kept.n_validation, whole.n_validation);
+    assert_memory_equal(kept.validation, whole.validation,
+                        whole.n_validation * sizeof *whole.validation);
+    esp_partition_free(&whole);
+    esp_partition_free(&kept);
+}
+
+static void test_partition__keep_is_drawn_by_the_seed_and_nested(void **state)
+{
+    (void)state;
+    uint8_t labels[N];
+    fill_labels(labels);
+    esp_dataset dataset = make_dataset(labels, N);
+    esp_partition small, again, large, other;
+    assert_int_equal(make_kept(&small, &dataset, 0, 3, 0.1, 1), ESP_OK);
+    assert_int_equal(make_kept(&again, &dataset, 0, 3, 0.1, 1), ESP_OK);
+    assert_int_equal(make_kept(&large, &dataset, 0, 3, 0.3, 1), ESP_OK);
+    assert_int_equal(make_kept(&other, &dataset, 0, 4, 0.1, 1), ESP_OK);
+    assert_int_equal(small.n_train, 60 + 400);
+    assert_int_equal(again.n_train, small.n_train);
+    assert_memory_equal(again.train, small.train, small.n_train * sizeof *small.train);
+    assert_memory_not_equal(other.train, small.train, small.n_train * sizeof *small.train);
+    for (uint32_t i = 0; i < small.n_train; i++) {
+        assert_true(holds(&large, small.train[i]));
+    }
+    esp_partition_free(&small);
+    esp_partition_free(&again);
+    esp_partition_free(&large);
+    esp_partition_free(&other);
+}
+
+static void test_partition__keep_leaves_no_class_empty(void **state)
+{
+    (void)state;
+    uint8_t labels[N];
+    fill_labels(labels);
+    esp_dataset dataset = make_dataset(labels, N);
+    esp_partition partition;
+    assert_fails(make_kept(&partition, &dataset, 0, 0, 0.0001, 1), ESP_DATA,
+                 PARTS("keep 0.0001 of the 600 training examples of class 0 leaves none"));
+    assert_null(partition.train);
+    assert_fails(make_kept(&partition, &dataset, 0, 0, 0, 1), ESP_DATA, PARTS("class 0"));
+    assert_fails(make_kept(&partition, &dataset, 0, 0, 1, 1.5), ESP_DATA, PARTS("class 1"));
+    assert_fails(make_kept(&partition, &dataset, 0, 0, 1, (double)NAN), ESP_DATA, PARTS("class 1"));
 }
 
 int main(void)
@@ -139,6 +233,9 @@ int main(void)
         cmocka_unit_test(test_partition__greater_fraction_holds_out_more_of_the_same),
         cmocka_unit_test(test_partition__fraction_0_holds_out_none),
         cmocka_unit_test(test_partition__refuses_what_cannot_be),
+        cmocka_unit_test(test_partition__keep_by_class),
+        cmocka_unit_test(test_partition__keep_is_drawn_by_the_seed_and_nested),
+        cmocka_unit_test(test_partition__keep_leaves_no_class_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,7 +84,7 @@ static int set_up(void **state)
     assert_int_equal(esp_blas_prepare(), 0);
     assert_int_equal(esp_registry_create(&registry), 0);
     assert_int_equal(esp_dataset_open(&data, "toy"), 0);
-    assert_int_equal(esp_partition_make(&partition, data, 0.1, 0), 0);
+    assert_int_equal(esp_partition_make(&partition, data, &(esp_partition_rule){.validation = 0.1}), 0);
     for (int i = 0; i < 2; i++) {
         phases[i] = (esp_phase_config){.name = i ? "harden" : "balance",
                                        .epochs = 3,

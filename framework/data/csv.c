@@ -1,0 +1,341 @@
+#include "data/csv.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/status.h"
+#include "data/numbers.h"
+
+enum { MAX_LABEL = 255, LISTED_NAMES = 200 };
+
+/* ---- fields ---------------------------------------------------------------------------------- */
+
+typedef struct reader {
+    const char *path;
+    char *at, *end;
+    const char *line_start;
+    size_t line;
+} reader;
+
+typedef struct field {
+    char *text; /* unescaped; without blanks around it where it was not quoted */
+    size_t length;
+    size_t line, column; /* where it starts, from 1 */
+    int is_last;         /* of its line */
+} field;
+
+static int fail_at(const reader *in, size_t line, size_t column, const char *expected,
+                   const char *found)
+{
+    return esp_fail(ESP_DATA, "%s:%zu:%zu: expected %s, found %s", in->path, line, column, expected,
+                    found);
+}
+
+static void end_line(reader *in)
+{
+    in->line++;
+    in->line_start = in->at;
+}
+
+/* A field in quotes: two of them stand for one, and commas and line ends for themselves. */
+static int read_quoted(field *out, reader *in)
+{
+    char *to = out->text = ++in->at;
+    for (; in->at < in->end; in->at++) {
+        if (*in->at == '"') {
+            in->at++;
+            if (in->at == in->end || *in->at != '"') {
+                out->length = (size_t)(to - out->text);
+                return ESP_OK;
+            }
+        }
+        const int ends_line = *in->at == '\n';
+        *to++ = *in->at;
+        if (ends_line) {
+            in->line++;
+            in->line_start = in->at + 1;
+        }
+    }
+    return fail_at(in, out->line, out->column, "a closing '\"'", "the end of the file");
+}
+
+static void read_plain(field *out, reader *in)
+{
+    while (in->at < in->end && (*in->at == ' ' || *in->at == '\t')) {
+        in->at++;
+    }
+    out->text = in->at;
+    while (in->at < in->end && *in->at != ',' && *in->at != '\n') {
+        in->at++;
+    }
+    const char *stop = in->at;
+    while (stop > out->text && (stop[-1] == ' ' || stop[-1] == '\t' || stop[-1] == '\r')) {
+        stop--;
+    }
+    out->length = (size_t)(stop - out->text);
+}
+
+static int read_field(field *out, reader *in)
+{
+    *out = (field){.line = in->line, .column = (size_t)(in->at - in->line_start) + 1};
+    if (in->at < in->end && *in->at == '"') {
+        ESP_TRY(read_quoted(out, in));
+        if (in->at < in->end && *in->at == '\r') {
+            in->at++;
+        }
+    } else {
+        read_plain(out, in);
+    }
+    if (in->at == in->end || *in->at == '\n') {
+        out->is_last = 1;
+        in->at += in->at < in->end;
+        end_line(in);
+        return ESP_OK;
+    }
+    if (*in->at != ',') {
+        char shown[64];
+        esp_text_shown(shown, in->at, 1);
+        return fail_at(in, in->line, (size_t)(in->at - in->line_start) + 1,
+                       "',' or the end of the line after '\"'", shown);
+    }
+    in->at++;
+    return ESP_OK;
+}
+
+/* ---- the header ------------------------------------------------------------------------------ */
+
+static int add_name(esp_csv_header *header, uint32_t *capacity, const field *name)
+{
+    if (header->count == *capacity) {
+        *capacity = 2 * *capacity + 16;
+        char **larger = realloc(header->names, *capacity * sizeof *larger);
+        if (larger == NULL) {
+            return esp_fail(ESP_MEMORY, "no memory for a header");
+        }
+        header->names = larger;
+    }
+    char *copy = strndup(name->text, name->length);
+    if (copy == NULL) {
+        return esp_fail(ESP_MEMORY, "no memory for a header");
+    }
+    header->names[header->count++] = copy;
+    return ESP_OK;
+}
+
+static int fail_without_label(const reader *in, const esp_csv_header *header, const char *label)
+{
+    char list[LISTED_NAMES + 8] = "";
+    for (uint32_t i = 0; i < header->count; i++) {
+        size_t used = strlen(list);
+        if (used + strlen(header->names[i]) + 4 > LISTED_NAMES) {
+            snprintf(list + used, sizeof list - used, ", ...");
+            break;
+        }
+        snprintf(list + used, sizeof list - used, "%s%s", used > 0 ? ", " : "", header->names[i]);
+    }
+    return esp_fail(ESP_DATA,
+                    "%s:1:1: expected a header with the label's column '%s', found columns %s; a "
+                    "file label-column beside it can name another",
+                    in->path, label, list);
+}
+
+static int read_header(esp_csv_header *out, reader *in, const char *label)
+{
+    uint32_t capacity = 0;
+    int n_labels = 0;
+    field name = {.is_last = 0};
+    while (!name.is_last) {
+        ESP_TRY(read_field(&name, in));
+        if (out->count >= ESP_MAX_FEATURES) {
+            return fail_at(in, name.line, name.column, "at most 16777216 columns", "more");
+        }
+        ESP_TRY(add_name(out, &capacity, &name));
+        if (strcmp(out->names[out->count - 1], label) == 0) {
+            out->label = out->count - 1;
+            n_labels++;
+            if (n_labels > 1) {
+                return fail_at(in, name.line, name.column, "one column of the label's name",
+                               "a second one");
+            }
+        }
+    }
+    if (n_labels == 0) {
+        return fail_without_label(in, out, label);
+    }
+    if (out->count < 2) {
+        return fail_at(in, 1, 1, "features beside the label", "none");
+    }
+    return ESP_OK;
+}
+
+/* ---- the rows -------------------------------------------------------------------------------- */
+
+static int reserve(esp_part *part, size_t *capacity, const char *path)
+{
+    if (part->count < *capacity) {
+        return ESP_OK;
+    }
+    const size_t larger = 2 * *capacity + 4;
+    float *values = realloc(part->values, larger * part->columns * sizeof *values);
+    part->values = values != NULL ? values : part->values;
+    uint8_t *labels = realloc(part->labels, larger);
+    part->labels = labels != NULL ? labels : part->labels;
+    if (values == NULL || labels == NULL) {
+        return esp_fail(ESP_MEMORY, "%s: no memory for %zu examples", path, larger);
+    }
+    *capacity = larger;
+    return ESP_OK;
+}
+
+static int fail_number(const reader *in, const field *value, const char *name, int is_label)
+{
+    char expected[128], shown[64];
+    esp_text_shown(shown, value->text, value->length);
+    snprintf(expected, sizeof expected, "%s in column '%.60s'",
+             is_label ? "a label, a whole number from 0 to 255," : "a number", name);
+    return fail_at(in, value->line, value->column, expected, shown);
+}
+
+static int read_row(esp_part *part, reader *in, const esp_csv_header *header)
+{
+    float *to = part->values + (size_t)part->count * part->columns;
+    field value = {.is_last = 0};
+    for (uint32_t j = 0; j < header->count; j++) {
+        if (value.is_last) {
+            char expected[64], found[32];
+            snprintf(expected, sizeof expected, "%u fields, as in the header", header->count);
+            snprintf(found, sizeof found, "%u", j);
+            return fail_at(in, value.line, value.column, expected, found);
+        }
+        ESP_TRY(read_field(&value, in));
+        float number = 0;
+        const int is_label = j == header->label;
+        if (value.is_last && j + 1 < header->count && value.length == 0 && j == 0) {
+            continue; /* an empty line: too few fields, said above */
+        }
+        if (!esp_number_read(&number, value.text, value.length) ||
+            (is_label && (!(number >= 0 && number <= MAX_LABEL) || number != (float)(int)number))) {
+            return fail_number(in, &value, header->names[j], is_label);
+        }
+        if (is_label) {
+            part->labels[part->count] = (uint8_t)number;
+        } else {
+            *to++ = number;
+        }
+    }
+    if (!value.is_last) {
+        char expected[64];
+        snprintf(expected, sizeof expected, "%u fields, as in the header", header->count);
+        return fail_at(in, value.line, value.column + value.length, expected, "more");
+    }
+    part->count++;
+    return ESP_OK;
+}
+
+int esp_csv_parse(esp_csv_header *header, esp_part *part, const char *path, char *text, size_t size,
+                  const char *label)
+{
+    static const char byte_order_mark[] = "\xef\xbb\xbf";
+    *header = (esp_csv_header){.names = NULL};
+    reader in = {.path = path, .at = text, .end = text + size, .line_start = text, .line = 1};
+    if (size >= 3 && memcmp(text, byte_order_mark, 3) == 0) {
+        in.at += 3;
+        in.line_start = in.at;
+    }
+    ESP_TRY(read_header(header, &in, label));
+    *part = (esp_part){.channels = 1, .rows = 1, .columns = header->count - 1};
+    size_t capacity = 0;
+    while (in.at < in.end) {
+        if (part->count == UINT32_MAX) {
+            return esp_fail(ESP_DATA, "%s: expected at most %u examples, found more", path,
+                            UINT32_MAX);
+        }
+        ESP_TRY(reserve(part, &capacity, path));
+        ESP_TRY(read_row(part, &in, header));
+    }
+    if (part->count == 0) {
+        return esp_fail(ESP_DATA, "%s: truncated: expected examples below the header, found none",
+                        path);
+    }
+    float *values = realloc(part->values, (size_t)part->count * part->columns * sizeof *values);
+    part->values = values != NULL ? values : part->values;
+    return ESP_OK;
+}
+
+void esp_csv_header_free(esp_csv_header *header)
+{
+    for (uint32_t i = 0; i < header->count; i++) {
+        free(header->names[i]);
+    }
+    free(header->names);
+    *header = (esp_csv_header){.names = NULL};
+}
+
+/* ---- the pair of files ----------------------------------------------------------------------- */
+
+/* What label-column says, without blanks around it; "label" where there is no such file. */
+static int read_label_name(char **out, esp_data_file *file)
+{
+    if (file->path == NULL) {
+        *out = strdup("label");
+        return *out != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "no memory for a name");
+    }
+    char *text = NULL;
+    size_t size = 0;
+    ESP_TRY(esp_data_file_load(&text, &size, file));
+    size_t start = strspn(text, " \t\r\n"), stop = size;
+    while (stop > start && strchr(" \t\r\n", text[stop - 1]) != NULL) {
+        stop--;
+    }
+    int status = ESP_OK;
+    if (start >= stop || memchr(text + start, '\n', stop - start) != NULL) {
+        status = esp_fail(ESP_DATA, "%s: expected the name of one column, found %s", file->path,
+                          start >= stop ? "nothing" : "several lines");
+    } else if ((*out = strndup(text + start, stop - start)) == NULL) {
+        status = esp_fail(ESP_MEMORY, "no memory for a name");
+    }
+    free(text);
+    return status;
+}
+
+static int compare_headers(const esp_csv_header *train, const esp_csv_header *test,
+                           const esp_data_file *files)
+{
+    if (train->count != test->count) {
+        return esp_fail(ESP_DATA, "%s:1:1: expected the %u columns of %s, found %u", files[1].path,
+                        train->count, files[0].path, test->count);
+    }
+    for (uint32_t i = 0; i < train->count; i++) {
+        if (strcmp(train->names[i], test->names[i]) != 0) {
+            return esp_fail(ESP_DATA,
+                            "%s:1:1: expected the columns of %s, column %u being '%s', found '%s'",
+                            files[1].path, files[0].path, i + 1, train->names[i], test->names[i]);
+        }
+    }
+    return ESP_OK;
+}
+
+int esp_read_csv(esp_part parts[ESP_N_PARTS], esp_data_file *files)
+{
+    int status = ESP_OK;
+    char *label = NULL, *text = NULL;
+    esp_csv_header headers[ESP_N_PARTS] = {{.names = NULL}};
+    ESP_TRY(read_label_name(&label, &files[ESP_N_PARTS]));
+    for (int p = 0; p < ESP_N_PARTS; p++) {
+        size_t size = 0;
+        ESP_TRY_OUT(esp_data_file_load(&text, &size, &files[p]));
+        ESP_TRY_OUT(esp_csv_parse(&headers[p], &parts[p], files[p].path, text, size, label));
+        parts[p].label_file = p;
+        free(text);
+        text = NULL;
+    }
+    status = compare_headers(&headers[ESP_TRAIN_PART], &headers[ESP_TEST_PART], files);
+out:
+    free(text);
+    free(label);
+    for (int p = 0; p < ESP_N_PARTS; p++) {
+        esp_csv_header_free(&headers[p]);
+    }
+    return status;
+}

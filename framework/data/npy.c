@@ -1,0 +1,343 @@
+/* Pairs of NumPy arrays: images or vectors as uint8 or float32, labels as whole numbers. */
+#include "data/npy.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/status.h"
+#include "data/format.h"
+#include "data/numbers.h"
+
+enum { MAGIC = 6, SHORT_START = 10, LONG_START = 12, N_TYPES = 4, MAX_LABEL = 255 };
+
+static const struct {
+    const char *descr;
+    esp_npy_type type;
+    uint32_t size;
+} types[N_TYPES + 1] = {{"|u1", ESP_NPY_U8, 1},
+                        {"<i4", ESP_NPY_I32, 4},
+                        {"<i8", ESP_NPY_I64, 8},
+                        {"<f4", ESP_NPY_F32, 4},
+                        {"u1", ESP_NPY_U8, 1}};
+
+/* ---- the header: a Python dictionary of three keys --------------------------------------------
+ */
+
+typedef struct cursor {
+    const char *path, *at, *end;
+} cursor;
+
+static void skip_blanks(cursor *in)
+{
+    while (in->at < in->end && (*in->at == ' ' || *in->at == '\n')) {
+        in->at++;
+    }
+}
+
+static int fail_header(const cursor *in, const char *expected)
+{
+    char shown[64];
+    esp_text_shown(shown, in->at, (size_t)(in->end - in->at));
+    return esp_fail(ESP_DATA, "%s: malformed header: expected %s, found %s", in->path, expected,
+                    shown);
+}
+
+static int take(cursor *in, const char *word)
+{
+    skip_blanks(in);
+    size_t length = strlen(word);
+    if ((size_t)(in->end - in->at) < length || memcmp(in->at, word, length) != 0) {
+        return 0;
+    }
+    in->at += length;
+    return 1;
+}
+
+/* A quoted word without escapes. */
+static int read_word(char word[32], cursor *in)
+{
+    skip_blanks(in);
+    const char quote = in->at < in->end ? *in->at : '\0';
+    if (quote != '\'' && quote != '"') {
+        return fail_header(in, "a quoted word");
+    }
+    const char *start = in->at + 1;
+    const char *stop = memchr(start, quote, (size_t)(in->end - start));
+    if (stop == NULL || stop - start >= 32) {
+        return fail_header(in, "a short quoted word");
+    }
+    memcpy(word, start, (size_t)(stop - start));
+    word[stop - start] = '\0';
+    in->at = stop + 1;
+    return ESP_OK;
+}
+
+static int read_type(esp_npy *out, cursor *in)
+{
+    char word[32];
+    skip_blanks(in);
+    if (in->at < in->end && *in->at == '[') {
+        return fail_header(in, "one type ('|u1', '<f4', '<i4' or '<i8')");
+    }
+    ESP_TRY(read_word(word, in));
+    for (int i = 0; i <= N_TYPES; i++) {
+        if (strcmp(word, types[i].descr) == 0) {
+            out->type = types[i].type;
+            return ESP_OK;
+        }
+    }
+    return esp_fail(ESP_DATA,
+                    "%s: wrong type: expected '|u1' (uint8), '<f4' (float32), or for labels '<i4' "
+                    "or '<i8', found '%s'",
+                    in->path, word);
+}
+
+static int read_shape(esp_npy *out, cursor *in)
+{
+    if (!take(in, "(")) {
+        return fail_header(in, "a shape, '(COUNT, ...)'");
+    }
+    out->count = 1;
+    while (!take(in, ")")) {
+        uint64_t size = 0;
+        int n_digits = 0;
+        if (out->rank == ESP_NPY_RANK) {
+            return fail_header(in, "at most 4 dimensions");
+        }
+        skip_blanks(in);
+        for (; in->at < in->end && *in->at >= '0' && *in->at <= '9' && n_digits < 11; n_digits++) {
+            size = 10 * size + (uint64_t)(*in->at++ - '0');
+        }
+        if (n_digits == 0 || size == 0 || size > UINT32_MAX) {
+            return esp_fail(ESP_DATA,
+                            "%s: impossible shape: expected sizes from 1 to %u, found %s%llu",
+                            in->path, UINT32_MAX, n_digits == 0 ? "no number after " : "",
+                            (unsigned long long)size);
+        }
+        if (out->count > UINT64_MAX / 8 / size) {
+            return esp_fail(ESP_DATA,
+                            "%s: impossible shape: expected an array that fits a file, "
+                            "found more than 2^61 elements",
+                            in->path);
+        }
+        out->shape[out->rank++] = size;
+        out->count *= size;
+        if (!take(in, ",")) {
+            if (!take(in, ")")) {
+                return fail_header(in, "',' or ')' in the shape");
+            }
+            break;
+        }
+    }
+    return out->rank > 0 ? ESP_OK : fail_header(in, "an array, not a scalar");
+}
+
+static int read_dictionary(esp_npy *out, cursor *in)
+{
+    unsigned seen = 0;
+    if (!take(in, "{")) {
+        return fail_header(in, "a dictionary, '{'");
+    }
+    while (!take(in, "}")) {
+        char key[32];
+        ESP_TRY(read_word(key, in));
+        if (!take(in, ":")) {
+            return fail_header(in, "':' after a key");
+        }
+        if (strcmp(key, "descr") == 0 && !(seen & 1)) {
+            seen |= 1;
+            ESP_TRY(read_type(out, in));
+        } else if (strcmp(key, "fortran_order") == 0 && !(seen & 2)) {
+            seen |= 2;
+            if (take(in, "True")) {
+                return esp_fail(ESP_DATA,
+                                "%s: wrong order: expected C order, found Fortran order; save "
+                                "numpy.ascontiguousarray of it",
+                                in->path);
+            }
+            if (!take(in, "False")) {
+                return fail_header(in, "True or False");
+            }
+        } else if (strcmp(key, "shape") == 0 && !(seen & 4)) {
+            seen |= 4;
+            ESP_TRY(read_shape(out, in));
+        } else {
+            return esp_fail(ESP_DATA,
+                            "%s: malformed header: expected each of descr, fortran_order and shape "
+                            "once, found '%s'",
+                            in->path, key);
+        }
+        if (!take(in, ",") && !(in->at < in->end && *in->at == '}')) {
+            return fail_header(in, "',' or '}'");
+        }
+    }
+    skip_blanks(in);
+    if (seen != 7 || in->at != in->end) {
+        return fail_header(in, "descr, fortran_order and shape, and nothing after them");
+    }
+    return ESP_OK;
+}
+
+static uint64_t element_size(esp_npy_type type)
+{
+    for (int i = 0; i < N_TYPES; i++) {
+        if (types[i].type == type) {
+            return types[i].size;
+        }
+    }
+    return 1;
+}
+
+int esp_npy_parse(esp_npy *out, const char *path, const char *content, size_t size)
+{
+    const uint8_t *bytes = (const uint8_t *)content;
+    *out = (esp_npy){.rank = 0};
+    if (size < SHORT_START || memcmp(content, "\x93NUMPY", MAGIC) != 0) {
+        char shown[64];
+        esp_text_shown(shown, content, size < MAGIC ? size : MAGIC);
+        return esp_fail(ESP_DATA, "%s: %s: expected \\x93NUMPY, found %s", path,
+                        size < SHORT_START ? "truncated" : "wrong magic number", shown);
+    }
+    const unsigned version = bytes[MAGIC];
+    if (version < 1 || version > 3 || bytes[MAGIC + 1] != 0) {
+        return esp_fail(ESP_DATA, "%s: wrong version: expected 1.0, 2.0 or 3.0, found %u.%u", path,
+                        version, bytes[MAGIC + 1]);
+    }
+    const size_t start = version == 1 ? SHORT_START : LONG_START;
+    uint64_t length = (uint64_t)bytes[8] | (uint64_t)bytes[9] << 8;
+    if (version > 1 && size >= LONG_START) {
+        length |= (uint64_t)bytes[10] << 16 | (uint64_t)bytes[11] << 24;
+    }
+    if (size < start || length > size - start) {
+        return esp_fail(ESP_DATA,
+                        "%s: truncated: expected a header of %llu bytes, found a file of %zu bytes",
+                        path, (unsigned long long)(start + length), size);
+    }
+    cursor header = {path, content + start, content + start + length};
+    ESP_TRY(read_dictionary(out, &header));
+    const uint64_t expected = start + length + out->count * element_size(out->type);
+    if (expected != size) {
+        return esp_fail(ESP_DATA, "%s: %s: expected %llu bytes by its header, found %zu", path,
+                        size < expected ? "truncated" : "trailing bytes",
+                        (unsigned long long)expected, size);
+    }
+    out->bytes = bytes + start + length;
+    return ESP_OK;
+}
+
+/* ---- a pair ---------------------------------------------------------------------------------- */
+
+/* (count, features), (count, rows, columns) or (count, channels, rows, columns). */
+static int read_images(esp_part *part, const char *path, const esp_npy *array)
+{
+    const uint64_t *shape = array->shape;
+    const int rank = array->rank;
+    if (rank < 2 || (array->type != ESP_NPY_U8 && array->type != ESP_NPY_F32)) {
+        return esp_fail(ESP_DATA,
+                        "%s: expected uint8 or float32 of shape (count, features), (count, rows, "
+                        "columns) or (count, channels, rows, columns), found %d dimension%s of %s",
+                        path, rank, rank == 1 ? "" : "s", rank < 2 ? "an array" : "whole numbers");
+    }
+    *part = (esp_part){.count = (uint32_t)shape[0],
+                       .channels = rank == 4 ? (uint32_t)shape[1] : 1,
+                       .rows = rank > 2 ? (uint32_t)shape[rank - 2] : 1,
+                       .columns = (uint32_t)shape[rank - 1]};
+    if (array->count / shape[0] > ESP_MAX_FEATURES) {
+        return esp_fail(ESP_DATA, "%s: expected at most %d features an example, found %llu", path,
+                        ESP_MAX_FEATURES, (unsigned long long)(array->count / shape[0]));
+    }
+    const size_t size = (size_t)(array->count * element_size(array->type));
+    void *copy = malloc(size);
+    if (copy == NULL) {
+        return esp_fail(ESP_MEMORY, "%s: no memory for %zu bytes", path, size);
+    }
+    memcpy(copy, array->bytes, size);
+    if (array->type == ESP_NPY_U8) {
+        part->bytes = copy;
+        return ESP_OK;
+    }
+    part->values = copy;
+    for (uint64_t i = 0; i < array->count; i++) {
+        if (!isfinite(part->values[i])) {
+            return esp_fail(ESP_DATA,
+                            "%s: expected finite numbers, found %g in example %llu "
+                            "(counted from 0)",
+                            path, (double)part->values[i],
+                            (unsigned long long)(i / (array->count / shape[0])));
+        }
+    }
+    return ESP_OK;
+}
+
+static int64_t label_at(const esp_npy *array, uint64_t i)
+{
+    int32_t small = 0;
+    int64_t wide = 0;
+    switch (array->type) {
+    case ESP_NPY_U8:
+        return array->bytes[i];
+    case ESP_NPY_I32:
+        memcpy(&small, array->bytes + i * sizeof small, sizeof small);
+        return small;
+    default:
+        memcpy(&wide, array->bytes + i * sizeof wide, sizeof wide);
+        return wide;
+    }
+}
+
+static int read_labels(esp_part *part, const char *path, const esp_npy *array,
+                       const char *images_path)
+{
+    if (array->type == ESP_NPY_F32 || array->rank > 2 ||
+        (array->rank == 2 && array->shape[1] != 1)) {
+        return esp_fail(ESP_DATA,
+                        "%s: expected labels of shape (count,) as uint8, int32 or int64, found %d "
+                        "dimension%s of %s",
+                        path, array->rank, array->rank == 1 ? "" : "s",
+                        array->type == ESP_NPY_F32 ? "float32" : "whole numbers");
+    }
+    if (array->shape[0] != part->count) {
+        return esp_fail(ESP_DATA,
+                        "%s: images and labels of different length: expected %u labels, one for "
+                        "each image of %s, found %llu",
+                        path, part->count, images_path, (unsigned long long)array->shape[0]);
+    }
+    part->labels = malloc(part->count);
+    if (part->labels == NULL) {
+        return esp_fail(ESP_MEMORY, "%s: no memory for %u labels", path, part->count);
+    }
+    for (uint32_t i = 0; i < part->count; i++) {
+        const int64_t label = label_at(array, i);
+        if (label < 0 || label > MAX_LABEL) {
+            return esp_fail(ESP_DATA,
+                            "%s: label out of range: expected 0 to %d, found %lld for example %u "
+                            "(counted from 0)",
+                            path, MAX_LABEL, (long long)label, i);
+        }
+        part->labels[i] = (uint8_t)label;
+    }
+    return ESP_OK;
+}
+
+int esp_read_npy(esp_part parts[ESP_N_PARTS], esp_data_file *files)
+{
+    for (int file = 0; file < 2 * ESP_N_PARTS; file++) {
+        esp_part *part = &parts[file / 2];
+        char *content = NULL;
+        size_t size = 0;
+        esp_npy array;
+        ESP_TRY(esp_data_file_load(&content, &size, &files[file]));
+        int status = esp_npy_parse(&array, files[file].path, content, size);
+        if (status == ESP_OK) {
+            status = file % 2 == 0
+                         ? read_images(part, files[file].path, &array)
+                         : read_labels(part, files[file].path, &array, files[file - 1].path);
+        }
+        part->label_file = file;
+        free(content);
+        ESP_TRY(status);
+    }
+    return ESP_OK;
+}

@@ -1,0 +1,202 @@
+/* The data section of a cell: what the data set is, which examples are kept, how its numbers are
+ * normalized. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "study/build.h"
+
+static void complain_at(builder *b, esp_mark mark, const char *text)
+{
+    esp_problem(b->r->problems, ESP_ERROR, mark, "%s", text);
+    b->sound = false;
+}
+
+/* Most cells of a study have the same data set, and reading a large one takes seconds. */
+static void describe(builder *b, const char *name)
+{
+    esp_reading *r = b->r;
+    esp_described found = {.n_features = 0};
+    for (int i = 0; i < r->n_described; i++) {
+        if (strcmp(r->described[i].name, name) == 0) {
+            b->data = r->described[i];
+            b->data_known = true;
+            return;
+        }
+    }
+    if (esp_dataset_describe(name, found.digest, &found.n_features, &found.n_classes,
+                             &found.n_train, NULL) != ESP_OK) {
+        complain_at(b, esp_node_mark(b->draft->tree, "data.name"), esp_message());
+        return;
+    }
+    snprintf(found.name, sizeof found.name, "%s", name);
+    b->data = found;
+    b->data_known = true;
+    if (r->n_described < ESP_MAX_DESCRIBED) {
+        r->described[r->n_described++] = found;
+    }
+}
+
+/* A measured normalization has no mean and std of its own. */
+static void read_normalize(builder *b, json_t *data)
+{
+    json_t *normalize = json_object_get(data, "normalize");
+    const char *kind = json_string_value(json_object_get(normalize, "kind"));
+    static const char *const fixed[] = {"mean", "std"};
+    if (kind == NULL || strcmp(kind, "fixed") == 0) {
+        return;
+    }
+    for (int i = 0; i < 2; i++) {
+        const char *path = esp_tree_pool_format(b->r->pool, "data.normalize.%s", fixed[i]);
+        if (esp_node_find(b->draft->tree, path) != NULL) {
+            complain_at(b, esp_node_key_mark(b->draft->tree, path),
+                        esp_tree_pool_format(b->r->pool,
+                                             "%s is not a key of data.normalize kind '%s', which "
+                                             "measures it; replace the whole map, data.normalize: "
+                                             "{kind: %s}",
+                                             path, kind, kind));
+        }
+        json_object_del(normalize, fixed[i]);
+    }
+}
+
+/* keep: {CLASS: FRACTION}, into the configuration by the class's number. */
+static void read_keep(builder *b, json_t *data)
+{
+    esp_tree_pool *pool = b->r->pool;
+    const esp_node *map = esp_node_find(b->draft->tree, "data.keep");
+    json_t *keep = json_object();
+    for (int i = 0; map != NULL && map->type == ESP_NODE_MAP && i < map->n; i++) {
+        const char *path = esp_tree_pool_format(pool, "data.keep.%s", map->keys[i]);
+        char *end = NULL;
+        const long number = strtol(map->keys[i], &end, 10);
+        const char *plain = esp_tree_pool_format(pool, "%ld", number);
+        const long n_classes = b->data_known ? (long)b->data.n_classes : ESP_MAX_CLASSES;
+        if (strcmp(plain, map->keys[i]) != 0 || number < 0 || number >= n_classes) {
+            complain_at(b, map->key_marks[i],
+                        esp_tree_pool_format(pool,
+                                             "data.keep has no class '%s'; there are 0 to %ld",
+                                             map->keys[i], n_classes - 1));
+            continue;
+        }
+        esp_key_ref ref;
+        json_t *value = NULL;
+        if (esp_schema_find(&ref, b->r->registry, path)) {
+            esp_schema_value(&value, b->r->problems, &ref, path, map->items[i]);
+        }
+        b->sound = b->sound && value != NULL;
+        json_object_set_new(keep, map->keys[i], value);
+    }
+    if (json_object_size(keep) > 0) {
+        json_object_set(data, "keep", keep);
+    }
+    json_decref(keep);
+}
+
+void esp_data_section_read(builder *b, json_t *data)
+{
+    const char *name = json_string_value(json_object_get(data, "name"));
+    if (name == NULL) {
+        b->sound = false;
+        return;
+    }
+    describe(b, name);
+    read_normalize(b, data);
+    read_keep(b, data);
+}
+
+/* ---- into the structs ------------------------------------------------------------------------ */
+
+/* A stratified split rounds class by class. Classes are taken to be of one size: what is found with
+ * the labels at hand is the run's to say. */
+static void check_validation(builder *b)
+{
+    const double fraction = b->cell->data.partition.validation;
+    if (!b->data_known || !(fraction > 0) || b->data.n_classes == 0) {
+        return;
+    }
+    const double count = (double)b->data.n_train / b->data.n_classes;
+    const double held_out = round(fraction * count);
+    const esp_mark mark = esp_node_mark(b->draft->tree, "data.validation");
+    if (held_out < 1) {
+        complain_at(b, mark,
+                    esp_tree_pool_format(b->r->pool,
+                                         "data.validation %g holds out nothing of %s, which has "
+                                         "%.0f examples a class; hold out %g or more",
+                                         fraction, b->cell->data.name, count,
+                                         ceil(50 / count) / 100));
+    } else if (held_out >= floor(count)) {
+        complain_at(b, mark,
+                    esp_tree_pool_format(b->r->pool,
+                                         "data.validation %g leaves nothing of %s to train on, "
+                                         "which has %.0f examples a class; hold out less",
+                                         fraction, b->cell->data.name, count));
+    }
+}
+
+/* NULL where all is kept. */
+static double *fill_keep(builder *b, const json_t *data)
+{
+    const json_t *kept = json_object_get(data, "keep");
+    const char *name = NULL;
+    json_t *value = NULL;
+    bool some = false;
+    double *keep = kept != NULL ? malloc(sizeof *keep * ESP_MAX_CLASSES) : NULL;
+    for (int i = 0; keep != NULL && i < ESP_MAX_CLASSES; i++) {
+        keep[i] = 1;
+    }
+    json_object_foreach((json_t *)kept, name, value)
+    {
+        const int class_index = atoi(name);
+        if (keep != NULL && class_index < ESP_MAX_CLASSES) {
+            keep[class_index] = json_number_value(value);
+            some = some || keep[class_index] != 1;
+        }
+    }
+    if (kept != NULL && keep == NULL) {
+        complain_at(b, esp_node_mark(b->draft->tree, "data.keep"), "out of memory");
+    }
+    if (!some) {
+        free(keep);
+        keep = NULL;
+    }
+    return keep;
+}
+
+void esp_data_section_fill(builder *b)
+{
+    const json_t *data = json_object_get(b->config, "data");
+    const json_t *normalize = json_object_get(data, "normalize");
+    const char *name = json_string_value(json_object_get(data, "name"));
+    const char *kind = json_string_value(json_object_get(normalize, "kind"));
+    esp_data_config *out = &b->cell->data;
+    *out = (esp_data_config){
+        .name = strdup(name != NULL ? name : ""),
+        .partition = {.validation = json_number_value(json_object_get(data, "validation")),
+                      .split_seed =
+                          (uint64_t)json_integer_value(json_object_get(data, "split_seed")),
+                      .keep = fill_keep(b, data)},
+        .mean = json_number_value(json_object_get(normalize, "mean")),
+        .std = json_number_value(json_object_get(normalize, "std")),
+        .n_features = b->data.n_features,
+        .n_classes = b->data.n_classes,
+        .n_train = b->data.n_train,
+    };
+    memcpy(out->digest, b->data.digest, sizeof out->digest);
+    for (int k = ESP_NORMALIZE_FIXED; kind != NULL && k <= ESP_NORMALIZE_PER_CHANNEL; k++) {
+        if (strcmp(kind, esp_normalize_kind_name((esp_normalize_kind)k)) == 0) {
+            out->normalize = (esp_normalize_kind)k;
+        }
+    }
+    check_validation(b);
+}
+
+double esp_data_section_n_train(const builder *b)
+{
+    const esp_partition_rule *rule = &b->cell->data.partition;
+    double share = rule->keep != NULL ? 0 : 1;
+    for (uint32_t i = 0; rule->keep != NULL && i < b->data.n_classes; i++) {
+        share += rule->keep[i] / b->data.n_classes;
+    }
+    return (1 - rule->validation) * share * b->data.n_train;
+}
