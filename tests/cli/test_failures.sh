@@ -10,6 +10,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
 mkdir -p fixtures/loss
 cp "$ESPALIER_BUILD"/tests/fixture-plugins/{aborts,crashes,hangs,huge_gradient,nan_gradient,nan_later,overflows_stack,writes_before,writes_far,writes_past}.so \
     fixtures/loss/
+mkdir fixtures/head && cp "$ESPALIER_BUILD"/tests/fixture-plugins/head_writes_past.so fixtures/head/
 
 cat >sound.yaml <<'YAML'
 study: failing
@@ -33,7 +34,7 @@ digests() {
         JOIN cell AS c ON c.id = ct.cell WHERE c.variant = 'sibling' ORDER BY 1, 2"
 }
 
-# A run of the study with a plugin among the culprit's losses.
+# A run of the study with a plugin among the culprit's losses or heads.
 expect 0 "$ESPALIER" run sound.yaml --only sibling --db sound.db
 sound=$(digests sound.db)
 [ "$(wc -l <<<"$sound")" = 8 ] || fail "2 seeds x 4 epochs are 8 digests"
@@ -42,7 +43,9 @@ sound=$(digests sound.db)
 fails_with() {
     local plugin=$1
     shift
-    sed "s/culprit: {}/culprit: {set: {losses.$plugin.weight: 1}}/" sound.yaml >"$plugin.yaml"
+    local set="losses.$plugin.weight: 1"
+    [ ! -e "fixtures/head/$plugin.so" ] || set="heads: {$plugin: {}}"
+    sed "s/culprit: {}/culprit: {set: {$set}}/" sound.yaml >"$plugin.yaml"
     expect 1 "$ESPALIER" run "$plugin.yaml" --db "$plugin.db" --set limits.epoch_seconds="$limit"
     says "2 trials failed" "espalier query failed" "done   sibling seed 0" "done   sibling seed 1" "$@"
     expect 0 "$ESPALIER" query failed --db "$plugin.db"
@@ -60,6 +63,8 @@ fails_with nan_gradient "loss term 'nan_gradient' gave a gradient that is not fi
 # within the memory of the program, where no sanitizer sees it: guards do
 fails_with writes_past "plugin 'writes_past' wrote outside its derivatives by logits at epoch 1, batch 1"
 fails_with writes_before "plugin 'writes_before' wrote outside its derivatives by logits at epoch 2, batch 3"
+fails_with head_writes_past \
+    "plugin 'head_writes_past' wrote outside its gradient of a tensor" "(epoch 1, batch 1)"
 expect 0 "$ESPALIER" show "$(value nan_later.db "SELECT trial_id FROM trial WHERE status = 'failed' LIMIT 1")" \
     --db nan_later.db
 says "failed" "nan_later" "epoch 2, batch 3"
