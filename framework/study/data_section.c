@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/status.h"
 #include "study/build.h"
 
 static void complain_at(builder *b, esp_mark mark, const char *text)
