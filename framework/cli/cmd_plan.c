@@ -122,11 +122,10 @@ static int sum_up(esp_plan *plan)
         if (shared || trial->status == ESP_TRIAL_DONE || trial->status == ESP_TRIAL_FAILED) {
             continue;
         }
-        int epochs = -trial->epochs_done;
-        for (int p = 0; p < study->cells[trial->cell].n_phases; p++) {
-            epochs += study->cells[trial->cell].phases[p].epochs;
-        }
-        double one = epochs > 0 ? epochs * plan->cells[trial->cell].epoch_seconds : 0;
+        const esp_cell *cell = &study->cells[trial->cell];
+        const double left = 1 - (double)trial->epochs_done / esp_cell_epochs(cell);
+        const double passes = left > 0 ? left * esp_cell_passes(cell) : 0;
+        double one = passes * plan->cells[trial->cell].epoch_seconds;
         longest = one > longest ? one : longest;
         seconds += one;
         plan->n_to_run++;

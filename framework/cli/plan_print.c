@@ -86,7 +86,7 @@ static void print_cell(FILE *out, const esp_plan *plan, int index, int width, bo
     const esp_cell *cell = &plan->study->cells[index];
     const esp_plan_cell *planned = &plan->cells[index];
     char seconds[32];
-    esp_text_duration(seconds, planned->epoch_seconds * total_epochs(cell));
+    esp_text_duration(seconds, planned->epoch_seconds * esp_cell_passes(cell));
     if (markdown) {
         fprintf(out, "| %s | %d | %d | %d | %d | %.0f | %.0f | %.0f | %d | ", cell->label,
                 cell->training_width, cell->model.leaf_width, cell->model.depth,
@@ -105,6 +105,36 @@ static void print_cell(FILE *out, const esp_plan *plan, int index, int width, bo
     fputs(markdown ? " |\n" : "\n", out);
 }
 
+static const char *const schedules[] = {"constant", "linear", "cosine", "step", "plateau"};
+
+static void describe_rate(FILE *out, const esp_optimizer_config *optimizer)
+{
+    static const char *const kinds[] = {"sgd", "adam", "adamw", "local_sgd", "local_adam"};
+    const esp_rate_schedule *schedule = &optimizer->schedule;
+    fprintf(out, "%s at %g", kinds[optimizer->kind], optimizer->learning_rate);
+    if (schedule->warmup > 0) {
+        fprintf(out, " after %lld %ss of warm-up", (long long)schedule->warmup,
+                schedule->by_step ? "step" : "epoch");
+    }
+    if (schedule->kind != ESP_SCHEDULE_CONSTANT) {
+        fprintf(out, " (%s)", schedules[schedule->kind]);
+    }
+    if (optimizer->local_batch_size > 0) {
+        fprintf(out, ", a leaf waits for %d examples", optimizer->local_batch_size);
+    }
+}
+
+static void describe_weight(FILE *out, const esp_term_config *term)
+{
+    const esp_ramp *ramp = &term->ramp;
+    if (ramp->kind == ESP_SCHEDULE_CONSTANT) {
+        fprintf(out, " %s %g", term->plugin->name, term->weight);
+    } else {
+        fprintf(out, " %s %g to %g (%s, %lld %ss)", term->plugin->name, ramp->from, ramp->to,
+                schedules[ramp->kind], (long long)ramp->over, ramp->by_step ? "step" : "epoch");
+    }
+}
+
 static char *describe_phases(const esp_cell *cell)
 {
     char *text = NULL;
@@ -115,13 +145,22 @@ static char *describe_phases(const esp_cell *cell)
     }
     for (int i = 0; i < cell->n_phases; i++) {
         const esp_phase_config *phase = &cell->phases[i];
-        static const char *const optimizers[] = {"sgd", "adam", "adamw"};
-        fprintf(out, "  %s: %d epochs, batch size %d, %s at %g; weights", phase->name,
-                phase->epochs, phase->batch_size, optimizers[phase->optimizer.kind],
-                phase->optimizer.learning_rate);
+        if (phase->steps > 0) {
+            fprintf(out, "  %s: %lld steps (about %.3g epochs)", phase->name,
+                    (long long)phase->steps, (double)phase->steps / (double)phase->epoch_steps);
+        } else {
+            fprintf(out, "  %s: %d epochs", phase->name, phase->epochs);
+        }
+        fprintf(out, ", batch size %d", phase->batch_size);
+        if (phase->accumulate > 1) {
+            fprintf(out, " x %d", phase->accumulate);
+        }
+        fputs(", ", out);
+        describe_rate(out, &phase->optimizer);
+        fputs("; weights", out);
         for (int k = 0; k < phase->n_terms; k++) {
-            fprintf(out, "%s %s %g", k ? "," : "", phase->terms[k].plugin->name,
-                    phase->terms[k].weight);
+            fputs(k ? "," : "", out);
+            describe_weight(out, &phase->terms[k]);
         }
         if (phase->early_stopping.enabled) {
             fprintf(out, "; may stop after %d epochs without a better %s",
@@ -193,8 +232,8 @@ static void print_phases(FILE *out, const esp_plan *plan, bool markdown)
     free(texts);
 }
 
-/* Whether some cell selects its epochs or ends a phase by the test set. A phase that starts from
- * the best epoch does so by the selection. */
+/* Whether some cell selects its epochs, ends a phase or changes a rate by the test set. A phase
+ * that starts from the best epoch does so by the selection. */
 static bool is_by_test(const esp_plan *plan)
 {
     bool by_test = false;
@@ -205,7 +244,9 @@ static bool is_by_test(const esp_plan *plan)
         }
         for (int k = 0; k < cell->n_phases; k++) {
             const esp_early_stopping *stopping = &cell->phases[k].early_stopping;
-            by_test = by_test || (stopping->enabled && stopping->monitor.split == ESP_TEST);
+            const esp_monitor *plateau = &cell->phases[k].optimizer.monitor;
+            by_test = by_test || (stopping->enabled && stopping->monitor.split == ESP_TEST) ||
+                      (plateau->name != NULL && plateau->split == ESP_TEST);
         }
     }
     return by_test;
@@ -223,7 +264,8 @@ static void print_selection(FILE *out, const esp_plan *plan)
     }
     fputs("\n", out);
     if (is_by_test(plan)) {
-        fputs("warning: selection or early stopping looks at the test set, so test figures are "
+        fputs("warning: selection, early stopping or a schedule looks at the test set, so test "
+              "figures are "
               "optimistic; data.validation and metrics of validation to monitor are sound\n",
               out);
     }
@@ -324,10 +366,13 @@ static json_t *phases_value(const esp_cell *cell)
             json_object_set_new(weights, phase->terms[k].plugin->name,
                                 json_real(phase->terms[k].weight));
         }
-        json_array_append_new(
-            phases, json_pack("{s:s,s:i,s:i,s:f,s:o}", "name", phase->name, "epochs", phase->epochs,
-                              "batch_size", phase->batch_size, "learning_rate",
-                              phase->optimizer.learning_rate, "weights", weights));
+        json_t *value = json_pack("{s:s,s:i,s:i,s:f,s:o}", "name", phase->name, "epochs",
+                                  phase->epochs, "batch_size", phase->batch_size, "learning_rate",
+                                  phase->optimizer.learning_rate, "weights", weights);
+        if (phase->steps > 0) {
+            json_object_set_new(value, "steps", json_integer(phase->steps));
+        }
+        json_array_append_new(phases, value);
     }
     return phases;
 }

@@ -229,8 +229,8 @@ static bool is_of_test(const char *monitor)
     return monitor != NULL && strncmp(monitor + (*monitor == '['), "test.", 5) == 0;
 }
 
-/* Training that stops early by the test set, or goes on from the epoch best there, has chosen its
- * last epoch by it, too. */
+/* Training that stops early or changes its learning rate by the test set, or goes on from the epoch
+ * best there, has chosen its last epoch by it, too. */
 static void find_training_by_test(esp_report *report)
 {
     for (int c = 0; c < report->n_cells; c++) {
@@ -238,7 +238,8 @@ static void find_training_by_test(esp_report *report)
         for (int i = 0; i < cell->keys.n; i++) {
             const char *key = cell->keys.at[i], *last = strrchr(key, '.');
             const bool stops = strncmp(key, "phases.", 7) == 0 &&
-                               strstr(key, ".early_stopping.monitor") != NULL &&
+                               (strstr(key, ".early_stopping.monitor") != NULL ||
+                                strstr(key, ".schedule.monitor") != NULL) &&
                                is_of_test(cell->values.at[i]);
             const bool starts = last != NULL && strcmp(last, ".start_from") == 0 &&
                                 strcmp(cell->values.at[i], "best") == 0 &&

@@ -23,6 +23,7 @@ typedef struct slot {
     const esp_cell *cell;
     const esp_trial *trial;
     int epochs, epoch, phase, phase_epoch;
+    int64_t phase_steps;
     double started, seconds_per_epoch;
     double running_loss, soft_accuracy, hard_accuracy, validation_accuracy;
 } slot;
@@ -62,8 +63,13 @@ static void describe_slot(char *line, const slot *s, int label_width)
         return;
     }
     const esp_phase_config *phase = &s->cell->phases[s->phase];
-    esp_text_duration(left, s->seconds_per_epoch * (s->epochs - s->epoch));
-    append(line, "  %s %d/%d, %s left", phase->name, s->phase_epoch, phase->epochs, left);
+    esp_text_duration(left, s->seconds_per_epoch * fmax(0, s->epochs - s->epoch));
+    if (phase->steps > 0) {
+        append(line, "  %s step %lld/%lld, %s left", phase->name, (long long)s->phase_steps,
+               (long long)phase->steps, left);
+    } else {
+        append(line, "  %s %d/%d, %s left", phase->name, s->phase_epoch, phase->epochs, left);
+    }
     append(line, "  loss %.3f  train soft %.1f%%", s->running_loss, 100 * s->soft_accuracy);
     if (!isnan(s->validation_accuracy)) {
         append(line, "  val hard %.1f%%", 100 * s->validation_accuracy);
@@ -256,6 +262,7 @@ void esp_progress_epoch(esp_progress *p, int index, const esp_training *training
     const int trained = training->epoch - s->epoch;
     s->phase = training->phase;
     s->phase_epoch = training->phase_epoch;
+    s->phase_steps = training->phase_steps;
     s->running_loss = training->running_loss;
     s->soft_accuracy = training->running_soft_accuracy;
     s->hard_accuracy = accuracy_of(training, ESP_TEST);

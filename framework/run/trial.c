@@ -36,7 +36,9 @@ typedef struct worker {
 double esp_cell_epoch_work(const esp_cell *cell, const esp_partition *partition)
 {
     esp_size size;
-    return esp_size_of_cell(&size, cell) == ESP_OK ? size.training_macs * partition->n_train : 1;
+    const double share = esp_cell_passes(cell) / esp_cell_epochs(cell);
+    return esp_size_of_cell(&size, cell) == ESP_OK ? size.training_macs * partition->n_train * share
+                                                   : 1;
 }
 
 /* ---- storing ----------------------------------------------------------------------------------

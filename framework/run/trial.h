@@ -30,7 +30,7 @@ typedef struct esp_trial_control {
     atomic_llong *beat;        /* esp_clock_seconds of the last finished epoch, in milliseconds */
 } esp_trial_control;
 
-/* Multiply-adds of one epoch of a cell. Thread: any. */
+/* Multiply-adds of one epoch of a cell, on average. Thread: any. */
 double esp_cell_epoch_work(const esp_cell *cell, const esp_partition *partition);
 
 /* Runs a trial; slot is its place in the progress display. Returns ESP_OK, ESP_INTERRUPTED,

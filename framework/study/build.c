@@ -58,14 +58,16 @@ json_t *esp_build_complete(builder *b, const esp_node *tree, const char *prefix,
             }
             continue;
         }
-        /* Widths, and what is within their {match: .., of: {..}}, are read with the model. */
-        if (key->type == ESP_KEY_MAP || key->type == ESP_KEY_WIDTH ||
-            strstr(rest, "width.") != NULL || strcmp(rest, "set") == 0) {
+        /* Widths, weights and schedules, and what is within their maps, are read by themselves. */
+        if (key->type == ESP_KEY_MAP || key->type == ESP_KEY_WIDTH || key->type == ESP_KEY_WEIGHT ||
+            strstr(rest, "width.") != NULL || strncmp(rest, "weight.", 7) == 0 ||
+            strncmp(rest, "schedule.", 9) == 0 || strcmp(rest, "set") == 0) {
             continue;
         }
         json_t *value = NULL;
         esp_schema_value(&value, b->r->problems, &(esp_key_ref){.key = key}, path, node);
-        if (value == NULL && node == NULL && key->flags & ESP_KEY_REQUIRED) {
+        if (value == NULL && node == NULL && key->flags & ESP_KEY_REQUIRED &&
+            (key->kinds == NULL || kind != NULL)) {
             esp_build_require(b, tree, path, "");
         }
         if (value == NULL) {
@@ -101,6 +103,9 @@ static json_t *complete_plugins(builder *b, const esp_node *tree, const char *se
             continue;
         }
         json_t *one = losses ? esp_build_complete(b, tree, path, "losses.*", NULL) : json_object();
+        if (losses) {
+            esp_build_weight(b, tree, path, one);
+        }
         for (uint32_t k = 0; k < ref.plugin->n_params; k++) {
             const esp_key_ref param = {.plugin = ref.plugin, .param = &ref.plugin->params[k]};
             const char *below = esp_tree_pool_format(b->r->pool, "%s.%s", path, param.param->name);
@@ -118,11 +123,12 @@ static json_t *complete_optimizer(builder *b, const esp_node *tree)
 {
     const esp_node *kind = esp_node_find(tree, "optimizer.kind");
     const char *name = kind != NULL ? kind->text : "adam";
-    bool known = esp_word_in("adam adamw sgd", name);
+    bool known = esp_word_in("adam adamw sgd local_adam local_sgd", name);
     json_t *object = esp_build_complete(b, tree, "optimizer", "optimizer", known ? name : NULL);
     if (strcmp(name, "adamw") == 0 && esp_node_find(tree, "optimizer.weight_decay") == NULL) {
         json_object_set_new(object, "weight_decay", json_real(0.01));
     }
+    json_object_set_new(object, "schedule", esp_build_schedule(b, tree));
     return object;
 }
 
@@ -222,6 +228,7 @@ static json_t *complete_phase(builder *b, const char *name)
     json_t *stage = complete_stage(b, tree);
     json_object_update(phase, stage);
     json_decref(stage);
+    esp_build_budget(b, path);
     esp_tree_pool_rewind(r->pool, here);
     return phase;
 }

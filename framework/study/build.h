@@ -1,5 +1,6 @@
-/* The two halves of making a cell: build.c resolves the tree to JSON (build_model.c its model),
- * fill.c reads that into the structs, checks them together and describes them. */
+/* The two halves of making a cell: build.c resolves the tree to JSON (build_model.c its model,
+ * build_training.c schedules and budgets), fill.c reads that into the structs (fill_training.c
+ * optimizers), checks them together and describes them. */
 #ifndef ESP_STUDY_BUILD_H
 #define ESP_STUDY_BUILD_H
 
@@ -33,6 +34,34 @@ void esp_data_section_read(builder *b, json_t *data);
 void esp_data_section_fill(builder *b);
 /* About how many examples are trained on, classes being of one size. */
 double esp_data_section_n_train(const builder *b);
+
+/* A term's weight, a number or a map, into the term's object. path: "losses.balance". */
+void esp_build_weight(builder *b, const esp_node *tree, const char *path, json_t *term);
+
+/* The learning rate's schedule; new. */
+json_t *esp_build_schedule(builder *b, const esp_node *tree);
+
+/* That a phase has epochs or steps. path: "phases.train". */
+void esp_build_budget(builder *b, const char *path);
+
+/* Adds a problem where a value is written. */
+void esp_fill_complain(builder *b, const char *path, const char *text);
+
+/* Where a value of a phase is written: in its set, or for all phases. */
+const char *esp_fill_written_at(builder *b, const char *phase, const char *path);
+
+/* How many epochs or steps a phase has, how many batches a step; of one by steps also, about and in
+ * its JSON too, how many epochs they make. */
+void esp_fill_budget(const builder *b, esp_phase_config *out, json_t *phase);
+
+/* A term's weight in a phase, scaled. */
+void esp_fill_weight(esp_term_config *out, const json_t *weight, double scale);
+
+/* A phase's optimizer, but for what a plateau watches. */
+void esp_fill_optimizer(esp_optimizer_config *out, const json_t *optimizer);
+
+/* What of a phase's optimizer does not fit together. */
+void esp_fill_check_optimizer(builder *b, const esp_phase_config *phase);
 
 /* Fills the cell's structs from the configuration, adding problems. */
 void esp_cell_fill(builder *b);

@@ -25,7 +25,7 @@ static const char *text_at(const json_t *object, const char *key)
     return text != NULL ? text : "";
 }
 
-static void complain(builder *b, const char *path, const char *text)
+void esp_fill_complain(builder *b, const char *path, const char *text)
 {
     esp_problem(b->r->problems, ESP_ERROR, esp_node_mark(b->draft->tree, path), "%s", text);
     b->sound = false;
@@ -59,7 +59,8 @@ static int compare_names(const void *left, const void *right)
 
 /* Terms go by name, not as written, so that the order of two keys cannot change a sum's last bit.
  */
-static void fill_terms(builder *b, esp_phase_config *out, const json_t *losses)
+static void fill_terms(builder *b, esp_phase_config *out, const json_t *losses,
+                       double routing_scale)
 {
     const char *names[ESP_MAX_TERMS];
     const char *name = NULL;
@@ -68,7 +69,7 @@ static void fill_terms(builder *b, esp_phase_config *out, const json_t *losses)
     json_object_foreach((json_t *)losses, name, term)
     {
         if (n == ESP_MAX_TERMS) {
-            complain(b, "losses", "more than 8 loss terms");
+            esp_fill_complain(b, "losses", "more than 8 loss terms");
             break;
         }
         names[n++] = name;
@@ -79,7 +80,8 @@ static void fill_terms(builder *b, esp_phase_config *out, const json_t *losses)
         term = json_object_get(losses, names[i]);
         esp_term_config *it = &out->terms[i];
         it->plugin = esp_registry_find(b->r->registry, ESP_LOSS, names[i]);
-        it->weight = real_at(term, "weight");
+        esp_fill_weight(it, json_object_get(term, "weight"),
+                        it->plugin != NULL && it->plugin->role == ESP_ROUTING ? routing_scale : 1);
         it->monitor = json_is_true(json_object_get(term, "monitor"));
         fill_params(&it->params, it->plugin, term);
     }
@@ -92,7 +94,7 @@ static void fill_heads(builder *b, const json_t *heads)
     json_object_foreach((json_t *)heads, name, head)
     {
         if (b->cell->n_heads == ESP_MAX_HEADS) {
-            complain(b, "heads", "more than 4 heads");
+            esp_fill_complain(b, "heads", "more than 4 heads");
             return;
         }
         esp_head_config *it = &b->cell->heads[b->cell->n_heads++];
@@ -118,10 +120,11 @@ static void fill_monitor(builder *b, esp_monitor *out, const char *name, const c
     out->maximize = ends_with(name, "accuracy");
     if (out->split == ESP_VALIDATION && !(b->cell->data.partition.validation > 0) &&
         !esp_problems_excused(b->r->problems, "data.validation")) {
-        complain(b, path,
-                 esp_tree_pool_format(
-                     b->r->pool, "'%s' needs a validation split; set data.validation, such as 0.1",
-                     name));
+        esp_fill_complain(
+            b, path,
+            esp_tree_pool_format(b->r->pool,
+                                 "'%s' needs a validation split; set data.validation, such as 0.1",
+                                 name));
     }
     const char *dot = strchr(out->metric, '.');
     if (dot == NULL || !b->plugins_known || b->cell->n_phases == 0) {
@@ -140,10 +143,10 @@ static void fill_monitor(builder *b, esp_monitor *out, const char *name, const c
         known = esp_tree_pool_format(b->r->pool, "%s %s", known, b->cell->heads[i].plugin->name);
     }
     if (!esp_word_in(known, plugin)) {
-        complain(b, path,
-                 esp_tree_pool_format(b->r->pool, "'%s': no term%s '%s' here%s", name,
-                                      of_term ? "" : " or head", plugin,
-                                      esp_word_hint(b->r->pool, plugin, known)));
+        esp_fill_complain(b, path,
+                          esp_tree_pool_format(b->r->pool, "'%s': no term%s '%s' here%s", name,
+                                               of_term ? "" : " or head", plugin,
+                                               esp_word_hint(b->r->pool, plugin, known)));
     }
 }
 
@@ -163,7 +166,7 @@ static void fill_selection(builder *b)
     for (size_t i = 0; i < json_array_size(monitors); i++) {
         const char *name = json_string_value(json_array_get(monitors, i));
         if (i == ESP_MAX_MONITORS) {
-            complain(b, "selection.monitor", "more than 8 monitors");
+            esp_fill_complain(b, "selection.monitor", "more than 8 monitors");
             break;
         }
         if (name == NULL) {
@@ -189,9 +192,9 @@ static void fill_selection(builder *b)
                 esp_tree_pool_format(b->r->pool, "%s%s%s", known, k ? " " : "", b->phase_names[k]);
         }
         if (name != NULL && index < 0) {
-            complain(b, "selection.phases",
-                     esp_tree_pool_format(b->r->pool, "selection.phases: no phase '%s'%s", name,
-                                          esp_word_hint(b->r->pool, name, known)));
+            esp_fill_complain(b, "selection.phases",
+                              esp_tree_pool_format(b->r->pool, "selection.phases: no phase '%s'%s",
+                                                   name, esp_word_hint(b->r->pool, name, known)));
         } else if (name != NULL && b->cell->n_selection_phases < ESP_MAX_PHASES) {
             b->cell->selection_phases[b->cell->n_selection_phases++] = index;
         }
@@ -201,7 +204,7 @@ static void fill_selection(builder *b)
 /* ---- phases --------------------------------------------------------------------------------- */
 
 /* Where a phase's value is written: in its own set, or for all phases. */
-static const char *written_at(builder *b, const char *phase, const char *path)
+const char *esp_fill_written_at(builder *b, const char *phase, const char *path)
 {
     const char *own = esp_tree_pool_format(b->r->pool, "phases.%s.set.%s", phase, path);
     return esp_node_find(b->draft->tree, own) != NULL ? own : path;
@@ -293,10 +296,10 @@ static void check_views(builder *b, const esp_phase_config *phase, const esp_ter
                                     "has one); give it weight 0 or leave it out",
                                     name, kind);
     }
-    const char *path =
-        written_at(b, phase->name, esp_tree_pool_format(b->r->pool, "losses.%s.weight", name));
+    const char *path = esp_fill_written_at(
+        b, phase->name, esp_tree_pool_format(b->r->pool, "losses.%s.weight", name));
     if (text != NULL) {
-        complain(b, path, text);
+        esp_fill_complain(b, path, text);
     } else if (ops->needs & ESP_LOAD && !model->noise && json_object_get(b->config, "model")) {
         esp_problem(b->r->problems, ESP_WARNING, esp_node_mark(b->draft->tree, path),
                     "%s looks at the gate's load, which without noise is a count that no gradient "
@@ -316,8 +319,8 @@ static void check_phase(builder *b, const esp_phase_config *phase, int index)
         }
     }
     if (!task && b->plugins_known) {
-        complain(
-            b, written_at(b, phase->name, "losses"),
+        esp_fill_complain(
+            b, esp_fill_written_at(b, phase->name, "losses"),
             esp_tree_pool_format(b->r->pool,
                                  "phase '%s' of variant '%s' learns no task; losses needs a task "
                                  "term such as cross_entropy with a weight above 0",
@@ -325,54 +328,49 @@ static void check_phase(builder *b, const esp_phase_config *phase, int index)
     }
     const char *start = esp_tree_pool_format(b->r->pool, "phases.%s.start_from", phase->name);
     if (phase->start_from == ESP_START_BEST && index == 0) {
-        complain(b, start, "the first phase has no best epoch to start from");
+        esp_fill_complain(b, start, "the first phase has no best epoch to start from");
     } else if (phase->start_from == ESP_START_BEST && b->cell->n_monitors == 0) {
-        complain(b, start, "start_from: best needs selection.monitor to say what is best");
+        esp_fill_complain(b, start, "start_from: best needs selection.monitor to say what is best");
     }
     if (phase->start_from == ESP_START_BEST && index > 0 && b->cell->n_monitors > 0 &&
         !selects_in(b->cell, 0, index - 1)) {
-        complain(b, start,
-                 "start_from: best has no best epoch to start from: selection.phases names no "
-                 "earlier phase");
+        esp_fill_complain(
+            b, start,
+            "start_from: best has no best epoch to start from: selection.phases names no "
+            "earlier phase");
     }
     for (int i = 0; i < b->cell->n_monitors && selects_in(b->cell, index, index); i++) {
         check_measured(b, phase, &b->cell->monitors[i], monitor_mark(b, i));
     }
     if (phase->early_stopping.enabled) {
-        const char *path = written_at(b, phase->name, "early_stopping.monitor");
+        const char *path = esp_fill_written_at(b, phase->name, "early_stopping.monitor");
         check_measured(b, phase, &phase->early_stopping.monitor,
                        esp_node_mark(b->draft->tree, path));
     }
+    if (phase->optimizer.monitor.name != NULL) {
+        const char *path = esp_fill_written_at(b, phase->name, "optimizer.schedule.monitor");
+        check_measured(b, phase, &phase->optimizer.monitor, esp_node_mark(b->draft->tree, path));
+    }
     if (phase->drop_last && b->data_known && phase->batch_size > esp_data_section_n_train(b)) {
-        complain(b, written_at(b, phase->name, "batch_size"),
-                 "batch_size is larger than the training split, and drop_last leaves nothing");
+        esp_fill_complain(
+            b, esp_fill_written_at(b, phase->name, "batch_size"),
+            "batch_size is larger than the training split, and drop_last leaves nothing");
     }
 }
 
 static void fill_phase(builder *b, esp_phase_config *out, const char *name)
 {
-    const json_t *phase = json_object_get(json_object_get(b->config, "phases"), name);
+    json_t *phase = json_object_get(json_object_get(b->config, "phases"), name);
     const json_t *optimizer = json_object_get(phase, "optimizer");
-    const char *kind = text_at(optimizer, "kind");
     out->name = strdup(name);
-    out->epochs = integer_at(phase, "epochs");
     out->start_from =
         strcmp(text_at(phase, "start_from"), "best") == 0 ? ESP_START_BEST : ESP_START_LAST;
     out->reset_optimizer = json_is_true(json_object_get(phase, "reset_optimizer"));
     out->batch_size = integer_at(phase, "batch_size");
     out->drop_last = json_is_true(json_object_get(phase, "drop_last"));
-    out->optimizer = (esp_optimizer_config){
-        .kind = strcmp(kind, "sgd") == 0     ? ESP_SGD
-                : strcmp(kind, "adamw") == 0 ? ESP_ADAMW
-                                             : ESP_ADAM,
-        .learning_rate = real_at(optimizer, "learning_rate"),
-        .beta1 = real_at(optimizer, "beta1"),
-        .beta2 = real_at(optimizer, "beta2"),
-        .epsilon = real_at(optimizer, "epsilon"),
-        .weight_decay = real_at(optimizer, "weight_decay"),
-        .momentum = real_at(optimizer, "momentum"),
-    };
-    fill_terms(b, out, json_object_get(phase, "losses"));
+    esp_fill_optimizer(&out->optimizer, optimizer);
+    esp_fill_budget(b, out, phase);
+    fill_terms(b, out, json_object_get(phase, "losses"), real_at(phase, "routing_scale"));
     const json_t *stopping = json_object_get(phase, "early_stopping");
     const char *monitor = json_string_value(json_object_get(stopping, "monitor"));
     if (monitor != NULL) {
@@ -405,7 +403,7 @@ static void check_creation(builder *b)
             if (why != NULL) {
                 const char *path =
                     esp_tree_pool_format(b->r->pool, "losses.%s", term->plugin->name);
-                complain(b, written_at(b, phase->name, path), why);
+                esp_fill_complain(b, esp_fill_written_at(b, phase->name, path), why);
             }
         }
     }
@@ -437,9 +435,17 @@ void esp_cell_fill(builder *b)
         const char *monitor = text_at(json_object_get(config, "early_stopping"), "monitor");
         if (phase->early_stopping.enabled) {
             fill_monitor(b, &phase->early_stopping.monitor, monitor,
-                         written_at(b, phase->name, "early_stopping.monitor"));
+                         esp_fill_written_at(b, phase->name, "early_stopping.monitor"));
+        }
+        const json_t *schedule = json_object_get(json_object_get(config, "optimizer"), "schedule");
+        if (phase->optimizer.schedule.kind == ESP_SCHEDULE_PLATEAU &&
+            *text_at(schedule, "monitor")) {
+            fill_monitor(b, &phase->optimizer.monitor, text_at(schedule, "monitor"),
+                         esp_fill_written_at(b, phase->name, "optimizer.schedule.monitor"));
+            phase->optimizer.schedule.maximize = phase->optimizer.monitor.maximize;
         }
         check_phase(b, phase, i);
+        esp_fill_check_optimizer(b, phase);
     }
     check_creation(b);
 }
@@ -449,6 +455,7 @@ void esp_cell_free(esp_cell *cell)
     for (int i = 0; i < cell->n_phases; i++) {
         free(cell->phases[i].name);
         free(cell->phases[i].early_stopping.monitor.name);
+        free(cell->phases[i].optimizer.monitor.name);
     }
     for (int i = 0; i < cell->n_monitors; i++) {
         free(cell->monitors[i].name);

@@ -161,6 +161,9 @@ static json_t *identity_of_phase(const esp_registry *registry, const json_t *pha
         free(own);
     }
     json_object_del(object, "set");
+    if (json_object_get(object, "steps") != NULL) {
+        json_object_del(object, "epochs"); /* follow from the steps */
+    }
     return object;
 }
 
@@ -274,6 +277,9 @@ static void flatten(param_list *list, esp_tree_pool *pool, const char *path, con
     if (!json_is_object(value) || json_object_size(value) == 0) {
         add_param(list, path, value_text(pool, value));
         return;
+    }
+    if (json_object_get(value, "schedule") != NULL && json_object_get(value, "over") != NULL) {
+        add_param(list, path, value_text(pool, value)); /* a weight that changes, for reports */
     }
     const char *key = NULL;
     json_t *child = NULL;

@@ -186,6 +186,15 @@ static const char *hint_by_habit(esp_tree_pool *pool, const char *above, const c
     } habits[] = {
         {"optimizer", "lr", "learning_rate"},
         {"optimizer", "lrate", "learning_rate"},
+        {"optimizer", "scheduler", "schedule"},
+        {"optimizer", "grad_clip", "clip_norm"},
+        {"optimizer.schedule", "type", "kind"},
+        {"optimizer.schedule", "name", "kind"},
+        {"optimizer.schedule", "threshold", "min_delta"},
+        {"optimizer.schedule", "gamma", "factor"},
+        {"optimizer.schedule", "step_size", "every"},
+        {"optimizer.schedule", "min_lr", "minimum"},
+        {"optimizer.schedule", "max_lr", "maximum"},
         {"optimizer", "wd", "weight_decay"},
         {"optimizer", "eps", "epsilon"},
         {"optimizer", "name", "kind"},
@@ -263,13 +272,16 @@ static const char *shown(const esp_node *node)
 static json_t *number_value(esp_problems *problems, const esp_key *key, const char *path,
                             const esp_node *node)
 {
-    bool whole = key->type != ESP_KEY_REAL;
+    bool whole = key->type != ESP_KEY_REAL && key->type != ESP_KEY_WEIGHT;
     double value = 0;
     if (node->type != ESP_NODE_SCALAR || node->quoted || !esp_text_number(&value, node->text) ||
         (whole && value != floor(value))) {
         esp_problem(problems, ESP_ERROR, node->mark, "%s must be %s%s, not '%s'", path,
                     whole ? "a whole number" : "a number",
-                    key->type == ESP_KEY_WIDTH ? " or {match: .., of: {..}}" : "", shown(node));
+                    key->type == ESP_KEY_WIDTH    ? " or {match: .., of: {..}}"
+                    : key->type == ESP_KEY_WEIGHT ? " or {schedule: .., from: .., to: .., over: ..}"
+                                                  : "",
+                    shown(node));
         return NULL;
     }
     bool open = key->flags & ESP_KEY_EXCLUSIVE;
@@ -402,6 +414,7 @@ static json_t *key_value(esp_problems *problems, const esp_key *key, const char 
     case ESP_KEY_REAL:
     case ESP_KEY_INTEGER:
     case ESP_KEY_WIDTH:
+    case ESP_KEY_WEIGHT:
         return number_value(problems, key, path, node);
     case ESP_KEY_BOOLEAN:
         return boolean_value(problems, path, node);
@@ -488,8 +501,8 @@ void esp_schema_check(esp_problems *problems, const esp_registry *registry, cons
         ref.key != NULL ? !(ref.key->flags & ESP_KEY_IN_PHASE) : ref.plugin->kind == ESP_HEAD;
     if (phase && refused) {
         esp_problem(problems, ESP_ERROR, key_mark,
-                    "a phase cannot set %s; it may set losses, optimizer, batch_size, drop_last "
-                    "and early_stopping",
+                    "a phase cannot set %s; it may set losses, optimizer, batch_size, accumulate, "
+                    "drop_last and early_stopping",
                     name);
         return;
     }
@@ -499,8 +512,10 @@ void esp_schema_check(esp_problems *problems, const esp_registry *registry, cons
                     strchr(path, '.') + 1);
         return;
     }
-    bool width = ref.key != NULL && ref.key->type == ESP_KEY_WIDTH && node->type == ESP_NODE_MAP;
-    if (!map && !width) {
+    bool either = ref.key != NULL &&
+                  (ref.key->type == ESP_KEY_WIDTH || ref.key->type == ESP_KEY_WEIGHT) &&
+                  node->type == ESP_NODE_MAP;
+    if (!map && !either) {
         json_t *value = NULL;
         esp_schema_value(&value, problems, &ref, name, node);
         json_decref(value);

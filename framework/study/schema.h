@@ -20,6 +20,7 @@ typedef enum esp_key_type {
     ESP_KEY_METRICS, /* one or a list */
     ESP_KEY_TEXTS,   /* a list of texts, or one */
     ESP_KEY_WIDTH,   /* an integer, or {match: .., of: {..}} */
+    ESP_KEY_WEIGHT,  /* a number, or {schedule: .., from: .., to: .., over: ..} */
     ESP_KEY_OTHER    /* checked by its own code: seeds, grid, contrasts, ... */
 } esp_key_type;
 

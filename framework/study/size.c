@@ -117,3 +117,14 @@ int esp_cell_epochs(const esp_cell *cell)
     }
     return epochs;
 }
+
+double esp_cell_passes(const esp_cell *cell)
+{
+    double passes = 0;
+    for (int i = 0; i < cell->n_phases; i++) {
+        const esp_phase_config *phase = &cell->phases[i];
+        passes +=
+            phase->steps > 0 ? (double)phase->steps / (double)phase->epoch_steps : phase->epochs;
+    }
+    return passes;
+}

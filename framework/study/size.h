@@ -22,6 +22,10 @@ int esp_size_of_cell(esp_size *out, const esp_cell *cell);
 /* The epochs of all phases, if none stops early. Thread: any. */
 int esp_cell_epochs(const esp_cell *cell);
 
+/* How often they go through the training examples: less than the epochs where a phase of so many
+ * steps ends within one. Thread: any. */
+double esp_cell_passes(const esp_cell *cell);
+
 /* What plugins are told of a cell's model in a phase. */
 void esp_cell_dims(esp_dims *out, const esp_cell *cell, int phase, uint32_t n_features,
                    uint32_t n_outputs);

@@ -147,6 +147,14 @@ static void note_test_selection(esp_reading *r, const esp_study *study)
                             "the test set",
                             phase->name, phase->early_stopping.monitor.name);
             }
+            const esp_monitor *plateau = &phase->optimizer.monitor;
+            if (plateau->name != NULL && plateau->split == ESP_TEST) {
+                esp_problem(r->problems, ESP_NOTE,
+                            esp_node_mark(r->drafts[i].tree, "optimizer.schedule.monitor"),
+                            "phase '%s' changes its learning rate by %s: what is reported at any "
+                            "epoch has seen the test set",
+                            phase->name, plateau->name);
+            }
         }
     }
 }

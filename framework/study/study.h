@@ -84,8 +84,9 @@ typedef enum esp_start_from { ESP_START_LAST, ESP_START_BEST } esp_start_from;
 /* Everything that holds while a phase lasts, fully resolved. */
 typedef struct esp_phase_config {
     char *name;
-    int epochs;    /* of a phase of so many steps: about as many as they make */
-    int64_t steps; /* optimizer steps that end it; 0: epochs do */
+    int epochs;          /* of a phase of so many steps: about as many as they make */
+    int64_t steps;       /* optimizer steps that end it; 0: epochs do */
+    int64_t epoch_steps; /* about as many as an epoch has */
     esp_start_from start_from;
     bool reset_optimizer;
     int batch_size;

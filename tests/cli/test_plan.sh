@@ -85,7 +85,7 @@ contains out "weights balance 0, cross_entropy 1, hardening 3"
 contains out "selection: best validation.hard_accuracy"
 equals "$(grep -c warning out)" 0
 expect "plan, by test" 0 "$ESPALIER" plan small.yaml --set selection.monitor=test.hard_accuracy
-contains out "warning: selection or early stopping looks at the test set"
+contains out "warning: selection, early stopping or a schedule looks at the test set"
 contains out "override: --set selection.monitor=test.hard_accuracy"
 expect "plan, md" 0 "$ESPALIER" plan small.yaml --format md --only master
 contains out "| master | 8 | 2 | 2 | 4 | "

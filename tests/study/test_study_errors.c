@@ -118,12 +118,13 @@ static void test_all_errors_together(void **state)
         "6:57: error: unknown key 'leafs' in model; known: kind, training_width, depth, "
         "leaf_width, width, experts, expert_width, top_k, gate, noise, trees, activation, "
         "region_leak, train_hardened, dropout, freeze, node_scale, leaf_scale\n"
-        "8:29: error: losses.cross_entropy.weight must be a number, not 'high'\n"
+        "8:29: error: losses.cross_entropy.weight must be a number or {schedule: .., from: .., to: "
+        ".., over: ..}, not 'high'\n"
         "9:5: error: unknown key 'hardning' in losses; did you mean 'hardening'?\n"
         "10:27: error: unknown key 'learning_rte' in optimizer; did you mean 'learning_rate'?\n"
         "11:24: error: phases.a.epochs must be at least 1 and at most 1000000, not 0\n"
         "11:49: error: a phase cannot set data.name; it may set losses, optimizer, batch_size, "
-        "drop_last and early_stopping\n"
+        "accumulate, drop_last and early_stopping\n"
         "12:24: error: unknown metric 'test.hard_acuracy'; did you mean 'hard_accuracy'?\n");
 }
 

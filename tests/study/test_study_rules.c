@@ -87,7 +87,7 @@ static void test_optimizer_builtins_follow_its_kind(void **state)
     const char *beta[] = {"optimizer={kind: sgd, learning_rate: 0.1, beta1: 0.5}"};
     assert_refused(*state, TOP DEFAULTS, &(esp_study_options){.sets = beta, .n_sets = 1},
                    "--set:1: error: optimizer.beta1 is not a key of optimizer kind 'sgd' (adam, "
-                   "adamw have it); to "
+                   "adamw, local_adam have it); to "
                    "change the kind replace the whole map, optimizer: {kind: sgd, ..}\n");
 }
 
