@@ -84,7 +84,8 @@ static int set_up(void **state)
     assert_int_equal(esp_blas_prepare(), 0);
     assert_int_equal(esp_registry_create(&registry), 0);
     assert_int_equal(esp_dataset_open(&data, "toy"), 0);
-    assert_int_equal(esp_partition_make(&partition, data, &(esp_partition_rule){.validation = 0.1}), 0);
+    assert_int_equal(esp_partition_make(&partition, data, &(esp_partition_rule){.validation = 0.1}),
+                     0);
     for (int i = 0; i < 2; i++) {
         phases[i] = (esp_phase_config){.name = i ? "harden" : "balance",
                                        .epochs = 3,
@@ -98,20 +99,21 @@ static int set_up(void **state)
         add_term(&phases[i], "hardening", i ? 3 : 1);
         add_term(&phases[i], "balance", i ? 0 : 1);
     }
-    cell = (esp_cell){.variant = "test",
-                      .label = "test",
-                      .data = {.name = "toy", .validation = 0.1, .mean = 0.5, .std = 0.5},
-                      .model = esp_model_fff(2, 3),
-                      .training_width = 12,
-                      .inference_width = 5,
-                      .n_heads = 1,
-                      .n_phases = 2,
-                      .phases = phases,
-                      .n_monitors = 1,
-                      .monitors = {{.name = "validation.hard_accuracy",
-                                    .split = ESP_VALIDATION,
-                                    .metric = "hard_accuracy",
-                                    .maximize = true}}};
+    cell = (esp_cell){
+        .variant = "test",
+        .label = "test",
+        .data = {.name = "toy", .partition = {.validation = 0.1}, .mean = 0.5, .std = 0.5},
+        .model = esp_model_fff(2, 3),
+        .training_width = 12,
+        .inference_width = 5,
+        .n_heads = 1,
+        .n_phases = 2,
+        .phases = phases,
+        .n_monitors = 1,
+        .monitors = {{.name = "validation.hard_accuracy",
+                      .split = ESP_VALIDATION,
+                      .metric = "hard_accuracy",
+                      .maximize = true}}};
     cell.heads[0].plugin = esp_registry_find(registry, ESP_HEAD, "master_leaf");
     assert_non_null(cell.heads[0].plugin);
     esp_params_default(&cell.heads[0].params, cell.heads[0].plugin);
