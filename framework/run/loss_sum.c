@@ -6,13 +6,41 @@
 
 #include "core/status.h"
 #include "run/divergence.h"
+#include "run/evaluate.h"
 
 static bool is_usable(const esp_plugin *plugin, const esp_network *network)
 {
-    return !(plugin->loss->needs & ~esp_model_views(network->config.model.kind));
+    const bool has_bias = network->own[ESP_ROUTING_BIAS] >= 0;
+    return !(plugin->loss->needs & ~esp_model_views(network->config.model.kind)) &&
+           (plugin->loss->after_step == NULL || has_bias);
 }
 
-static int take_arrays(esp_loss_sum *sum, const esp_network *network, bool penalties)
+static bool any_needs_parameters(const esp_loss_sum *sum)
+{
+    for (int i = 0; i < sum->n_terms; i++) {
+        if (sum->usable[i] && sum->terms[i].plugin->loss->needs & ESP_PARAMETERS) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool acts_after_step(const esp_loss_sum *sum, int term)
+{
+    return sum->usable[term] && sum->terms[term].plugin->loss->after_step != NULL;
+}
+
+static bool any_acts_after_step(const esp_loss_sum *sum)
+{
+    for (int i = 0; i < sum->n_terms; i++) {
+        if (acts_after_step(sum, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int take_arrays(esp_loss_sum *sum, const esp_network *network)
 {
     const size_t stride = (size_t)network->stride;
     for (int real = 0; real < 2; real++) {
@@ -24,9 +52,13 @@ static int take_arrays(esp_loss_sum *sum, const esp_network *network, bool penal
         sum->d_probabilities = ESP_TAKE_GUARDED(arena, esp_real, stride * (size_t)network->n_nodes);
         sum->d_mixture = ESP_TAKE_GUARDED(arena, esp_real, stride * (size_t)network->n_leaves);
         sum->d_load = ESP_TAKE_GUARDED(arena, esp_real, (size_t)network->n_leaves);
-        if (penalties) {
+        if (any_needs_parameters(sum)) {
             sum->d_parameters = ESP_TAKE_GUARDED(arena, esp_real, network->n_parameters);
             sum->d_parameters_sum = ESP_TAKE(arena, esp_real, network->n_parameters);
+        }
+        if (any_acts_after_step(sum)) {
+            sum->counts = ESP_TAKE(arena, int64_t, network->n_leaves);
+            sum->routing_bias = ESP_TAKE_GUARDED(arena, esp_real, (size_t)network->n_leaves);
         }
         if (!real) {
             ESP_TRY(esp_arena_create(&sum->arena, measure.used));
@@ -39,7 +71,8 @@ static void list_spans(esp_loss_sum *sum, const esp_network *network)
 {
     for (int i = 0; i < network->n_tensors; i++) {
         const esp_tensor *tensor = &network->tensors[i];
-        if (!tensor->trainable || tensor->count == 0) {
+        const bool frozen = network->config.model.frozen & (1u << tensor->group);
+        if (!tensor->trainable || frozen || tensor->count == 0) {
             continue;
         }
         sum->spans[sum->n_spans] = (esp_span){.group = tensor->group,
@@ -56,7 +89,6 @@ int esp_loss_sum_create(esp_loss_sum *out, const esp_phase_config *phase,
                         const esp_network *network, esp_rng *noise)
 {
     memset(out, 0, sizeof *out);
-    bool penalties = false;
     int status = ESP_OK;
     for (int i = 0; i < phase->n_terms; i++) {
         const esp_term_config *term = &phase->terms[i];
@@ -69,11 +101,10 @@ int esp_loss_sum_create(esp_loss_sum *out, const esp_phase_config *phase,
                 goto out;
             }
             status = ESP_OK;
-            penalties = penalties || (term->plugin->loss->needs & ESP_PARAMETERS);
         }
         out->n_terms = i + 1;
     }
-    ESP_TRY_OUT(take_arrays(out, network, penalties));
+    ESP_TRY_OUT(take_arrays(out, network));
     list_spans(out, network);
     esp_loss_sum_set_phase(out, phase);
 out:
@@ -240,6 +271,9 @@ int esp_loss_sum_differentiate(esp_loss_sum *sum, double *total, double *values,
     if (sum->d_parameters_sum != NULL) {
         memset(sum->d_parameters_sum, 0, sizeof(esp_real) * network->n_parameters);
     }
+    if (sum->counts != NULL) {
+        esp_count_choices(sum->counts, network);
+    }
     *total = 0;
     for (int i = 0; i < sum->n_terms; i++) {
         values[i] = NAN;
@@ -274,6 +308,46 @@ int esp_loss_sum_differentiate(esp_loss_sum *sum, double *total, double *values,
         }
         *total += sum->weights[i] * values[i];
     }
+    return ESP_OK;
+}
+
+static int move_bias(esp_loss_sum *sum, int index, esp_network *network, esp_position position)
+{
+    esp_instance *term = &sum->terms[index];
+    const size_t bytes = sizeof(esp_real) * (size_t)network->n_leaves;
+    memcpy(sum->routing_bias, esp_network_routing_bias(network), bytes);
+    esp_instance_begin(term, ESP_TRAINING);
+    int result =
+        term->plugin->loss->after_step(term->state, &term->host, sum->counts, sum->routing_bias);
+    if (esp_instance_end(term, result) != ESP_OK) {
+        return esp_fail(ESP_FAILED, "%s (epoch %d, batch %d)", esp_message(), position.epoch,
+                        position.batch);
+    }
+    bool good = esp_is_guarded(sum->routing_bias, bytes);
+    for (int leaf = 0; leaf < network->n_leaves; leaf++) {
+        good = good && isfinite((double)sum->routing_bias[leaf]);
+    }
+    if (!good) {
+        return esp_fail(ESP_FAILED,
+                        "loss term '%s' left a routing bias that is not finite, or wrote outside "
+                        "it, at epoch %d, batch %d",
+                        term->plugin->name, position.epoch, position.batch);
+    }
+    memcpy(esp_network_routing_bias(network), sum->routing_bias, bytes);
+    return ESP_OK;
+}
+
+int esp_loss_sum_after_step(esp_loss_sum *sum, esp_network *network, esp_position position)
+{
+    if (sum->counts == NULL) {
+        return ESP_OK;
+    }
+    for (int i = 0; i < sum->n_terms; i++) {
+        if (acts_after_step(sum, i) && sum->weights[i] != 0) {
+            ESP_TRY(move_bias(sum, i, network, position));
+        }
+    }
+    memset(sum->counts, 0, sizeof *sum->counts * (size_t)network->n_leaves);
     return ESP_OK;
 }
 

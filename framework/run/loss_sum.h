@@ -18,7 +18,7 @@ typedef struct esp_loss_sum {
     double weights[ESP_MAX_TERMS];
     bool scheduled[ESP_MAX_TERMS]; /* its weight changes within the phase: called at 0 too */
     bool monitored[ESP_MAX_TERMS]; /* evaluated although its weight is 0 */
-    bool usable[ESP_MAX_TERMS];    /* false: a routing term where nothing routes */
+    bool usable[ESP_MAX_TERMS];    /* false: it looks at what this model does not have */
     /* one term's derivatives at a time, as laid out in the network */
     esp_real *d_logits, *d_scores, *d_probabilities, *d_mixture, *d_load;
     /* penalties on parameters; NULL where no term needs them */
@@ -26,6 +26,8 @@ typedef struct esp_loss_sum {
     int n_spans;
     esp_span spans[ESP_NETWORK_MAX_TENSORS];
     esp_real *span_gradients[ESP_NETWORK_MAX_TENSORS];
+    int64_t *counts; /* [L] hard choices since the last step; NULL where no term acts after steps */
+    esp_real *routing_bias; /* [L] guarded copy of the network's, for a term's call */
     esp_arena arena;
 } esp_loss_sum;
 
@@ -36,8 +38,9 @@ typedef struct esp_position {
     int64_t step;
 } esp_position;
 
-/* Makes instances of a phase's terms for this network. out must not move afterwards.
- * Errors: ESP_PLUGIN, ESP_MEMORY. Thread: the trial's. */
+/* Makes instances of a phase's terms for this network. out must not move afterwards. A term of
+ * weight 0 may decline this network, and is then never called; so is one that lacks a view. Errors:
+ * ESP_PLUGIN, ESP_MEMORY. Thread: the trial's. */
 int esp_loss_sum_create(esp_loss_sum *out, const esp_phase_config *phase,
                         const esp_network *network, esp_rng *noise);
 void esp_loss_sum_destroy(esp_loss_sum *sum);
@@ -60,6 +63,11 @@ int esp_loss_sum_differentiate(esp_loss_sum *sum, double *total, double *values,
 
 /* After the network's backward: adds what penalties on parameters contribute to its gradients. */
 void esp_loss_sum_add_parameter_gradients(esp_loss_sum *sum, esp_network *network);
+
+/* After the optimizer's step: lets terms with a weight move the network's routing bias, by the hard
+ * choices of all batches that were differentiated since the last step. Allocates nothing. Errors:
+ * ESP_FAILED naming term, epoch and batch. Thread: the trial's. */
+int esp_loss_sum_after_step(esp_loss_sum *sum, esp_network *network, esp_position position);
 
 /* Whether evaluation calls a term: it can be used here, and has a weight or is monitored. */
 bool esp_loss_sum_evaluates(const esp_loss_sum *sum, int term);

@@ -341,6 +341,9 @@ int esp_training_step(esp_training *training, uint32_t first, uint32_t count, in
         done += n;
     }
     update(training, time);
+    ESP_TRY(esp_loss_sum_after_step(
+        &training->losses, training->network,
+        (esp_position){.epoch = training->epoch + 1, .batch = batch - 1, .step = training->step}));
     training->step++;
     training->phase_steps++;
     return ESP_OK;

@@ -190,8 +190,10 @@ typedef struct esp_loss_ops {
      * value is wanted. Returns 0, or what host->fail returned. */
     int (*evaluate)(void *state, const esp_host *host, const esp_batch *batch,
                     const esp_gradients *d, double *value);
-    /* Optional. After each optimizer step: counts [L] of the step's hard choices; may move the
-     * routing bias [L], which is used for choosing only (balancing without gradients). */
+    /* Optional. After each optimizer step in which the term has a weight: counts [L] of the step's
+     * hard choices; may move the routing bias [L], which is used for choosing only (balancing
+     * without gradients). L is what create was told. Only a gate has such a bias: a study is told
+     * so for other models. */
     int (*after_step)(void *state, const esp_host *host, const int64_t *counts,
                       esp_real *routing_bias);
 } esp_loss_ops;

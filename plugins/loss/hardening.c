@@ -17,14 +17,29 @@
  *     E[i] = H[i] + (1-p) E[left] + p E[right],  value = E[0]
  *     d value / d z[i] = r[i] ( -z p (1-p) + p (1-p) (E[right] - E[left]) )
  *
- * Source: arXiv 2308.14711; arXiv 2405.16836 section 3.2. */
+ * With a target_entropy t above 0 everything is multiplied by h, which starts at 1 and after each
+ * batch of training becomes  h (H/t)^adaptation_rate,  H the mean over that batch and all nodes: it
+ * grows while nodes are less decided than t and vanishes after, so that they are not pushed much
+ * beyond (nothing pulls them back; the task alone may decide them further). In the gradient h is a
+ * constant. t = 0.10 is what arXiv 2308.14711 takes to be safe to round. The step on log h is the
+ * one by which Soft Actor-Critic adapts its temperature, of log H in place of H. Logged: h, and
+ * entropy, the H of above.
+ *
+ * Source: arXiv 2308.14711; arXiv 2405.16836 section 3.2; adaptation: arXiv 1812.05905 section 5.
+ */
+#include <string.h>
+
 #include "espalier_plugin.h"
 
 enum { MEAN, NODE_SUM, SUM, REACH };
 
 typedef struct hardening {
     int32_t reduction;
+    double target_entropy, adaptation_rate;
+    double log_h; /* 0 until it adapts */
 } hardening;
+
+static const double largest_log_h = 6.9; /* h stays within 0.001 and 1000 */
 
 /* log(1 + e) for e >= 0, with what rounding 1 + e lost put back; no branch, so that loops over it
  * run as vectors. */
@@ -114,12 +129,12 @@ static void expect_entropies(esp_real *expected, const esp_batch *batch)
 
 /* reach (N, B) overwritten, top down, while the gradient is added. */
 static void add_reach_gradient(esp_real *dz, esp_real *reach, const esp_real *expected,
-                               const esp_batch *batch)
+                               const esp_batch *batch, esp_real h)
 {
     const int n_examples = batch->n_examples, n_nodes = batch->dims->n_nodes;
     const size_t stride = (size_t)batch->stride;
     for (int b = 0; b < n_examples; b++) {
-        reach[b] = (esp_real)1 / (esp_real)n_examples; /* the mean over the batch */
+        reach[b] = h / (esp_real)n_examples; /* the mean over the batch */
     }
     for (int i = 0; i < n_nodes; i++) {
         const esp_real *restrict z = batch->scores + (size_t)i * stride;
@@ -142,23 +157,48 @@ static void add_reach_gradient(esp_real *dz, esp_real *reach, const esp_real *ex
     }
 }
 
+/* Logs, and in training moves log_h for the next batch; h: of this one. */
+static void adapt(hardening *self, const esp_host *host, const esp_batch *batch, double h)
+{
+    const int n_examples = batch->n_examples, n_nodes = batch->dims->n_nodes;
+    double mean = 0;
+    for (int i = 0; i < n_nodes; i++) {
+        const esp_real *z = batch->scores + (size_t)i * batch->stride;
+        for (int b = 0; b < n_examples; b++) {
+            mean += entropy(z[b]);
+        }
+    }
+    mean /= (double)n_examples * n_nodes;
+    host->log(host, "h", h * n_examples, n_examples);
+    host->log(host, "entropy", mean * n_examples, n_examples);
+    if (batch->mode == ESP_TRAINING) {
+        const double ratio = fmax(mean, 1e-6) / self->target_entropy;
+        const double next = self->log_h + self->adaptation_rate * log(ratio);
+        self->log_h = fmax(-largest_log_h, fmin(largest_log_h, next));
+    }
+}
+
 static int evaluate(void *state, const esp_host *host, const esp_batch *batch,
                     const esp_gradients *d, double *value)
 {
-    const hardening *self = (const hardening *)state;
+    hardening *self = (hardening *)state;
     const int n_examples = batch->n_examples, n_nodes = batch->dims->n_nodes;
     const size_t bytes = sizeof(esp_real) * (size_t)batch->stride * (size_t)n_nodes;
     *value = 0;
     if (n_nodes == 0) {
         return 0; /* depth 0: nothing is decided */
     }
+    const double h = self->target_entropy > 0 ? exp(self->log_h) : 1;
+    if (self->target_entropy > 0) {
+        adapt(self, host, batch, h);
+    }
     if (self->reduction == REACH) {
         esp_real *expected = (esp_real *)host->scratch(host, bytes);
         expect_entropies(expected, batch);
-        *value = sum_row(expected, n_examples) / n_examples;
+        *value = h * sum_row(expected, n_examples) / n_examples;
         if (d) {
             esp_real *reach = (esp_real *)host->scratch(host, bytes);
-            add_reach_gradient(d->scores, reach, expected, batch);
+            add_reach_gradient(d->scores, reach, expected, batch, (esp_real)h);
         }
         return 0;
     }
@@ -166,7 +206,7 @@ static int evaluate(void *state, const esp_host *host, const esp_batch *batch,
                           : self->reduction == NODE_SUM ? 1.0 / n_examples
                                                         : 1.0 / ((double)n_examples * n_nodes);
     esp_real *total = (esp_real *)host->scratch(host, sizeof(esp_real) * (size_t)n_examples);
-    *value = evaluate_plain(total, batch, d, weight);
+    *value = evaluate_plain(total, batch, d, h * weight);
     return 0;
 }
 
@@ -180,6 +220,30 @@ static int create(void *state, const esp_host *host, const esp_dims *dims)
     return 0;
 }
 
+/* Nothing where h never adapted: such states are what they were before there was a target. */
+static size_t save(const void *state, void *bytes)
+{
+    const hardening *self = (const hardening *)state;
+    if (self->log_h == 0) {
+        return 0;
+    }
+    if (bytes) {
+        memcpy(bytes, &self->log_h, sizeof self->log_h);
+    }
+    return sizeof self->log_h;
+}
+
+static int load(void *state, const esp_host *host, const void *bytes, size_t size)
+{
+    hardening *self = (hardening *)state;
+    if (size != sizeof self->log_h) {
+        return host->fail(host, "%zu bytes of saved state in place of %zu", size,
+                          sizeof self->log_h);
+    }
+    memcpy(&self->log_h, bytes, size);
+    return 0;
+}
+
 static const char *const reductions[] = {"mean", "node_sum", "sum", "reach", NULL};
 
 static const esp_param params[] = {
@@ -189,6 +253,20 @@ static const esp_param params[] = {
      .offset = offsetof(hardening, reduction),
      .default_value = MEAN,
      .choices = reductions},
+    {.name = "target_entropy",
+     .help = "mean node entropy in nats; a factor h adapts until it is reached; 0: no factor",
+     .type = ESP_PARAM_REAL,
+     .offset = offsetof(hardening, target_entropy),
+     .default_value = 0,
+     .minimum = 0,
+     .maximum = 0.6931471805599453},
+    {.name = "adaptation_rate",
+     .help = "each batch multiplies h by (entropy / target) to this power",
+     .type = ESP_PARAM_REAL,
+     .offset = offsetof(hardening, adaptation_rate),
+     .default_value = 0.01,
+     .minimum = 0,
+     .maximum = 1},
 };
 
 static const esp_loss_ops ops = {
@@ -204,11 +282,14 @@ ESP_EXPORT const esp_plugin espalier_plugin = {
     .name = "hardening",
     .version = "1",
     .summary = "entropy of the tree's decisions, in nats; 0 when soft and hard routing agree",
-    .source = "arXiv:2308.14711; arXiv:2405.16836, section 3.2",
+    .source =
+        "arXiv:2308.14711; arXiv:2405.16836, section 3.2; adaptation: arXiv:1812.05905, section 5",
     .cost = "O(B N), two exps and one log an element",
     .state_size = sizeof(hardening),
     .params = params,
     .n_params = sizeof params / sizeof *params,
     .loss = &ops,
     .create = create,
+    .save = save,
+    .load = load,
 };

@@ -73,7 +73,7 @@ quiet
 out '^loss hardening, version 1, routing term$'
 out 'reduction \(choice; mean, node_sum, sum, reach; default mean\)'
 out '^source +arXiv:2308.14711'
-out 'hardening: \{weight: 1, reduction: mean\}'
+out 'hardening: \{weight: 1, reduction: mean, target_entropy: 0, adaptation_rate: 0.01\}'
 run 0 show head/master_leaf
 out 'width \(integer; 1\.\.4096; default 8\)'
 out 'k \(real; 1e-06\.\.0\.999999; default 0\.6224593312018546\)'
