@@ -23,6 +23,7 @@ variants:
   exit: {set: {heads: {early_exit: {width: 3, threshold: 0.6}}}}
   both: {set: {heads: {early_exit: {width: 3}, master_leaf: {width: 2}}}}
   both_swapped: {set: {heads: {master_leaf: {width: 2}, early_exit: {width: 3}}}}
+  never: {set: {heads: {master_leaf: {width: 2}, early_exit: {width: 3, threshold: 1}}}}
 YAML
 
 # stored VARIANT METRIC: of the test split at the last epoch.
@@ -91,6 +92,9 @@ done
 exited=$(stored exit early_exit.exited)
 cost=$(awk -v e="$exited" 'BEGIN {printf "%.12g", 3 * 68 + (1 - e) * (2 * 64 + 2 * 68 + 2 * 4)}')
 same "cost" "$(stored exit early_exit.cost)" "$cost"
+# where none exits it is the cost plan shows, whatever stands below
+same "cost without exit" "$(stored never early_exit.cost)" "$(value whole.db \
+    "SELECT value FROM cell_param WHERE variant = 'never' AND key = 'inference_macs'")"
 # another threshold, the same training: the curve says what it would have been
 expect 0 "$ESPALIER" run study.yaml --db other.db --only exit --set heads.early_exit.threshold=0.9
 same "accuracy at another threshold" "$(stored exit early_exit.accuracy_at_90)" \
