@@ -246,6 +246,8 @@ void esp_schema_unknown(esp_problems *problems, const esp_registry *registry, es
     const char *refused = of_plugins ? refusal_hint(pool, registry, word) : "";
     if (*refused == ';') {
         hint = ""; /* it is known which was meant */
+    } else if (of_plugins && *refused == '\0' && strstr(hint, "mean '") == NULL) {
+        refused = "; a plugin of your own is looked for in ESPALIER_PLUGIN_PATH";
     }
     esp_problem(problems, ESP_ERROR, mark, "unknown key '%s'%s%s%s", word, where, hint, refused);
     const char *meant = strstr(hint, "mean '");

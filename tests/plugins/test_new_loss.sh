@@ -56,6 +56,11 @@ cd "$folder/tree/plugins/head"
 head -n 2 "$folder/commands" | bash -eu >"$folder/log" 2>&1 || { cat "$folder/log"; fail "its commands"; }
 grep -q '^passed$' "$folder/log" || { cat "$folder/log"; fail "the new loss does not pass"; }
 if grep -n "fresh.c.*warning" "$folder/log"; then fail "the new loss has warnings"; fi
+# and away again: its file must not be found any longer
+rm "$folder/tree/plugins/loss/fresh.c"
+cmake --build "$folder/build" >"$folder/log" 2>&1 || { cat "$folder/log"; fail "build without it"; }
+"$espalier" plugins ls >"$folder/list"
+if grep fresh "$folder/list"; then fail "a plugin without source is found"; fi
 # by a program that was not built from this tree
 "${ESPALIER:?}" plugins new head other >"$folder/commands" || fail "plugins new by another program"
 grep -q "^cmake -S $folder/tree -B $folder/tree/build/release$" "$folder/commands" || fail "not its build"

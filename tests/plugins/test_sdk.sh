@@ -103,7 +103,7 @@ espalier plugins check ./cxx.so
 rm cxx.so
 
 echo "== a study uses it"
-refuses "mine" espalier check study.yaml
+refuses "a plugin of your own is looked for in ESPALIER_PLUGIN_PATH" espalier check study.yaml
 export ESPALIER_PLUGIN_PATH=$PWD ESPALIER_DB=$PWD/own.db
 espalier run study.yaml
 value() { espalier query "$1" --format csv | tail -n 1; }
