@@ -12,9 +12,11 @@ fi
 }
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+mkdir "$scratch/tree" "$scratch/tmp" || exit 1
 cp -r "$ESPALIER_SOURCE"/{CMakeLists.txt,CMakePresets.json,framework,plugins,experiments,analysis,scripts,README.md} \
-    "$scratch" || exit 1
-cd "$scratch" || exit 1
+    "$scratch/tree" || exit 1
+cd "$scratch/tree" || exit 1
+export TMPDIR=$scratch/tmp
 unset ESPALIER ESPALIER_DB ESPALIER_PLUGIN_PATH
 cmake --preset release -DESPALIER_TESTS=OFF >configure.log 2>&1 || { cat configure.log; exit 1; }
 cmake --build build/release >build.log 2>&1 || { cat build.log; exit 1; }
