@@ -10,6 +10,7 @@
 #include "nn/blas.h"
 #include "run/checkpoint.h"
 #include "run/evaluate.h"
+#include "run/logits.h"
 
 enum {
     KEY_DATA = 'D',
@@ -17,6 +18,7 @@ enum {
     KEY_ROUTING = 'R',
     KEY_ABLATE = 'A',
     KEY_FORMAT = 'f',
+    KEY_LOGITS = 'L',
     BATCH = 500
 };
 
@@ -24,14 +26,18 @@ static const struct argp_option argument_options[] = {
     {"data", KEY_DATA, "NAME", 0, "data set (default: the one the model was trained on)", 0},
     {"split", KEY_SPLIT, "SPLIT", 0, "train, validation or test (default: test)", 0},
     {"routing", KEY_ROUTING, "HOW", 0,
-     "hard: one leaf by descent; soft: all leaves mixed (default: hard)", 0},
+     "hard: one leaf by descent; soft: all leaves mixed (default: hard); the same for ff, moe and "
+     "fff_nodes",
+     0},
     {"ablate", KEY_ABLATE, "PART", 0,
      "leave a part out: a head by its name, or tree, the model below its heads", 0},
     {"format", KEY_FORMAT, "FORMAT", 0, "text or json (default: text)", 0},
+    {"dump-logits", KEY_LOGITS, "FILE", 0,
+     "also write the logits as npy: float32 [examples x classes], in the split's order", 0},
     {0}};
 
 typedef struct arguments {
-    const char *checkpoint, *data, *ablate;
+    const char *checkpoint, *data, *ablate, *logits;
     esp_split split;
     bool soft, json;
 } arguments;
@@ -73,6 +79,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
     case KEY_ABLATE:
         a->ablate = value;
         return 0;
+    case KEY_LOGITS:
+        a->logits = value;
+        return 0;
     case KEY_FORMAT:
         a->json = choose(state, "format", value, formats) == 1;
         return 0;
@@ -99,7 +108,10 @@ static const char documentation[] =
     "  espalier eval model.safetensors --data mnist --split test --routing hard\n"
     "\n"
     "Prints accuracy (a fraction), loss (cross entropy in nats), the number of examples, and how "
-    "many of them each leaf is chosen for. Models that do not say how they were normalized are "
+    "many of them each leaf (expert; tree and leaf) is chosen for: of a moe each example counts "
+    "once "
+    "for each of its top_k experts, of fff_nodes once in each tree. Models that do not say how "
+    "they were normalized are "
     "taken to be the published ones: (x/255 - 0.5) / 0.5.\n"
     "\n"
     "Heads add what they log, always of hard routing: master_leaf the accuracy of tree and master "
@@ -165,6 +177,13 @@ static int view_split(esp_view_of_data *view, const esp_model *model, const esp_
     return ESP_OK;
 }
 
+/* Whether soft and hard routing are two things. */
+static bool mixes(const esp_model *model)
+{
+    return model->network->config.model.kind == ESP_MODEL_FFF &&
+           model->network->config.model.depth > 0;
+}
+
 static void print_json(const arguments *a, const esp_evaluation *evaluation, uint32_t n,
                        const esp_model *model)
 {
@@ -178,6 +197,9 @@ static void print_json(const arguments *a, const esp_evaluation *evaluation, uin
                              "loss", evaluation->metrics[a->soft ? ESP_SOFT_LOSS : ESP_HARD_LOSS],
                              "n", (int)n, "leaf_load", load, "routing", a->soft ? "soft" : "hard",
                              "data", a->data, "split", esp_split_name(a->split));
+    json_object_set_new(root, "model",
+                        json_string(esp_model_kind_name(model->network->config.model.kind)));
+    json_object_set_new(root, "routing_matters", json_boolean(mixes(model)));
     if (a->ablate != NULL) {
         json_object_set_new(root, "ablated", json_string(a->ablate));
     }
@@ -203,6 +225,10 @@ static void print_text(const arguments *a, const esp_evaluation *evaluation, uin
     printf("accuracy   %.2f%%\n",
            100 * evaluation->metrics[a->soft ? ESP_SOFT_ACCURACY : ESP_HARD_ACCURACY]);
     printf("loss       %.4f nats\n", evaluation->metrics[a->soft ? ESP_SOFT_LOSS : ESP_HARD_LOSS]);
+    if (!mixes(model)) {
+        printf("routing    hard and soft are the same for model kind '%s'\n",
+               esp_model_kind_name(model->network->config.model.kind));
+    }
     printf("leaf load ");
     for (int i = 0; i < model->network->n_leaves; i++) {
         printf(" %" PRId64, evaluation->leaf_counts[i]);
@@ -251,6 +277,9 @@ static int evaluate(arguments *a, esp_model *model, const esp_registry *registry
     ESP_TRY_OUT(esp_evaluate(&evaluation, model->network, &losses, &view, BATCH,
                              (esp_position){.epoch = 0}));
     (a->json ? print_json : print_text)(a, &evaluation, view.count, model);
+    if (a->logits != NULL) {
+        ESP_TRY_OUT(esp_logits_write(a->logits, model->network, &view, BATCH, a->soft));
+    }
 out:
     free(evaluation.leaf_counts);
     esp_loss_sum_destroy(&losses);

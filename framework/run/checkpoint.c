@@ -64,8 +64,57 @@ static esp_safetensor feature_tensor(const char *name, const float *values,
                             .count = sizeof *values * (size_t)n_features};
 }
 
-/* Metadata of every model; and what only some have: normalize, keep. */
-enum { META_ALWAYS = 10, META_MAX = META_ALWAYS + 2 };
+/* What a model's file says of it, in a fixed order. */
+typedef struct model_metadata {
+    esp_safetensors_meta pairs[24];
+    char numbers[24][32];
+    int n;
+} model_metadata;
+
+static void say(model_metadata *out, const char *key, const char *value)
+{
+    out->pairs[out->n++] = (esp_safetensors_meta){key, value};
+}
+
+static void say_number(model_metadata *out, const char *key, double value)
+{
+    snprintf(out->numbers[out->n], sizeof out->numbers[0], "%.17g", value);
+    say(out, key, out->numbers[out->n]);
+}
+
+/* Enough to build the network again from the file alone; what shapes tell is not repeated, but for
+ * depth and leaf width. */
+static void describe_model(model_metadata *out, const esp_cell *cell, const char *heads,
+                           const char *keep)
+{
+    const esp_model_config *model = &cell->model;
+    say(out, "format", "pt");
+    say(out, "model", esp_model_kind_name(model->kind));
+    say_number(out, "depth", model->depth);
+    say_number(out, "leaf_width", model->leaf_width);
+    if (model->kind == ESP_MODEL_MOE) {
+        say_number(out, "top_k", model->top_k);
+        say(out, "gate", model->gate == ESP_GATE_SWITCH ? "switch" : "top_k");
+    }
+    if (model->kind == ESP_MODEL_FFF_NODES) {
+        say_number(out, "trees", model->n_trees);
+    }
+    say(out, "activation", model->activation == ESP_GELU ? "gelu" : "relu");
+    say(out, "heads", heads);
+    say(out, "data", cell->data.name);
+    say_number(out, "normalize_mean", cell->data.mean);
+    say_number(out, "normalize_std", cell->data.std);
+    say_number(out, "validation", cell->data.partition.validation);
+    snprintf(out->numbers[out->n], sizeof out->numbers[0], "%" PRIu64,
+             cell->data.partition.split_seed);
+    say(out, "split_seed", out->numbers[out->n]);
+    if (cell->data.normalize != ESP_NORMALIZE_FIXED) {
+        say(out, "normalize", esp_normalize_kind_name(cell->data.normalize));
+    }
+    if (cell->data.partition.keep != NULL) {
+        say(out, "keep", keep);
+    }
+}
 
 int esp_checkpoint_write_model(const char *path, char *digest, const esp_training *training,
                                const esp_real *parameters)
@@ -74,7 +123,7 @@ int esp_checkpoint_write_model(const char *path, char *digest, const esp_trainin
     const esp_cell *cell = training->cell;
     esp_safetensor tensors[ESP_NETWORK_MAX_TENSORS + 2];
     int n_tensors = network->n_tensors, status = ESP_OK;
-    char depth[16], width[16], mean[32], std[32], validation[32], split_seed[32];
+    model_metadata metadata = {0};
     char *heads = describe_heads(cell), *keep = describe_keep(cell);
     float *values = malloc(sizeof(float) * (network->n_parameters + 1));
     if (heads == NULL || keep == NULL || values == NULL) {
@@ -97,28 +146,8 @@ int esp_checkpoint_write_model(const char *path, char *digest, const esp_trainin
         tensors[n_tensors++] = feature_tensor("normalize_scale", training->scales, network);
         tensors[n_tensors++] = feature_tensor("normalize_shift", training->shifts, network);
     }
-    snprintf(depth, sizeof depth, "%d", cell->model.depth);
-    snprintf(width, sizeof width, "%d", cell->model.leaf_width);
-    snprintf(mean, sizeof mean, "%.17g", cell->data.mean);
-    snprintf(std, sizeof std, "%.17g", cell->data.std);
-    snprintf(validation, sizeof validation, "%.17g", cell->data.partition.validation);
-    snprintf(split_seed, sizeof split_seed, "%" PRIu64, cell->data.partition.split_seed);
-    esp_safetensors_meta metadata[META_MAX] = {
-        {"format", "pt"},           {"model", esp_model_kind_name(cell->model.kind)},
-        {"depth", depth},           {"leaf_width", width},
-        {"heads", heads},           {"data", cell->data.name},
-        {"normalize_mean", mean},   {"normalize_std", std},
-        {"validation", validation}, {"split_seed", split_seed},
-    };
-    int n_metadata = META_ALWAYS;
-    if (cell->data.normalize != ESP_NORMALIZE_FIXED) {
-        metadata[n_metadata++] =
-            (esp_safetensors_meta){"normalize", esp_normalize_kind_name(cell->data.normalize)};
-    }
-    if (cell->data.partition.keep != NULL) {
-        metadata[n_metadata++] = (esp_safetensors_meta){"keep", keep};
-    }
-    ESP_TRY_OUT(esp_safetensors_write(path, tensors, n_tensors, metadata, n_metadata));
+    describe_model(&metadata, cell, heads, keep);
+    ESP_TRY_OUT(esp_safetensors_write(path, tensors, n_tensors, metadata.pairs, metadata.n));
     if (digest != NULL) {
         ESP_TRY_OUT(esp_sha256_file(digest, path));
     }

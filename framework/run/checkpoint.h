@@ -18,7 +18,8 @@ int esp_checkpoint_write_model(const char *path, char *digest, const esp_trainin
 int esp_checkpoint_write_state(const char *path, const esp_training *training);
 int esp_checkpoint_read_state(esp_training *training, const char *path);
 
-/* A model opened for evaluation, ours or published: shapes tell the architecture. */
+/* A model opened for evaluation: ours say what they are in their metadata, published ones (fff) are
+ * told by their shapes. */
 typedef struct esp_model {
     esp_network *network;
     int n_heads;

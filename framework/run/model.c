@@ -1,5 +1,5 @@
-/* Opening a model for evaluation: the architecture is read off names and shapes, so that models
- * published by others open as ours do. */
+/* Opening a model for evaluation: the architecture is read off names, shapes and what metadata
+ * there is, so that models published by others open as ours do. F features, O outputs. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -41,33 +41,152 @@ static int require_shape(const esp_safetensor **out, const esp_safetensors *file
     return ESP_OK;
 }
 
-static int read_architecture(esp_network_config *config, const esp_safetensors *file,
-                             const char *path)
+enum { MAX_WIDTH = 1 << 20, MAX_FEATURES = 1 << 24, MAX_DEPTH = 20 };
+
+static int check_range(const char *path, const char *what, int64_t value, int64_t low, int64_t high)
+{
+    return value >= low && value <= high
+               ? ESP_OK
+               : esp_fail(ESP_DATA, "%s: %s is %" PRId64 ", not from %" PRId64 " to %" PRId64, path,
+                          what, value, low, high);
+}
+
+/* A whole number of the metadata. */
+static int read_meta(int *out, const esp_safetensors *file, const char *key, int low, int high,
+                     const char *path)
+{
+    const char *text = esp_safetensors_meta_of(file, key);
+    char *end = NULL;
+    const long value = text != NULL ? strtol(text, &end, 10) : 0;
+    if (text == NULL || end == text || *end != '\0') {
+        return esp_fail(ESP_DATA, "%s: metadata '%s' is missing or not a number", path, key);
+    }
+    ESP_TRY(check_range(path, key, value, low, high));
+    *out = (int)value;
+    return ESP_OK;
+}
+
+/* Index of a word of the metadata among names, or fallback where it says nothing. */
+static int read_word(int *out, const esp_safetensors *file, const char *key,
+                     const char *const *names, int fallback, const char *path)
+{
+    const char *word = esp_safetensors_meta_of(file, key);
+    *out = fallback;
+    for (int i = 0; word != NULL && names[i] != NULL; i++) {
+        if (strcmp(word, names[i]) == 0) {
+            *out = i;
+            return ESP_OK;
+        }
+    }
+    return word == NULL
+               ? ESP_OK
+               : esp_fail(ESP_DATA, "%s: metadata '%s' has no value '%s'", path, key, word);
+}
+
+/* L leaves or experts of one hidden layer each: w1s [L x F x l], w2s [L x l x O]. A tensor of no
+ * bytes can claim any width: what memory is taken by must be in the file. */
+static int read_leaves(esp_network_config *config, int *leaves, int *width,
+                       const esp_safetensors *file, const char *path)
 {
     const esp_safetensor *w1 = NULL, *w2 = NULL;
     ESP_TRY(require(&w1, file, "w1s", 3, path));
     ESP_TRY(require(&w2, file, "w2s", 3, path));
-    const int64_t leaves = w1->shape[0];
-    int depth = 0;
-    while (depth < 20 && INT64_C(1) << depth < leaves) {
-        depth++;
-    }
-    if (INT64_C(1) << depth != leaves || w1->shape[1] < 1 || w1->shape[1] > 1 << 24 ||
-        w1->shape[2] < 1 || w1->shape[2] > 1 << 20 || w2->shape[2] < 1 || w2->shape[2] > 1 << 20) {
-        return esp_fail(ESP_DATA,
-                        "%s: w1s is [%" PRId64 ", %" PRId64 ", %" PRId64
-                        "]: the number of leaves must be a power of two",
-                        path, w1->shape[0], w1->shape[1], w1->shape[2]);
-    }
-    /* A tensor of no bytes can claim any width: what memory is taken by must be in the file. */
-    const int64_t expected[] = {leaves, w1->shape[2], w2->shape[2]};
+    ESP_TRY(check_range(path, "the number of leaves", w1->shape[0], 1, MAX_WIDTH));
+    ESP_TRY(check_range(path, "the number of features", w1->shape[1], 1, MAX_FEATURES));
+    ESP_TRY(check_range(path, "the leaf width", w1->shape[2], 1, MAX_WIDTH));
+    ESP_TRY(check_range(path, "the training width", w1->shape[0] * w1->shape[2], 1, INT32_MAX / 4));
+    ESP_TRY(check_range(path, "the number of outputs", w2->shape[2], 1, MAX_WIDTH));
+    const int64_t expected[] = {w1->shape[0], w1->shape[2], w2->shape[2]};
     ESP_TRY(require_shape(&w2, file, "w2s", 3, expected, path));
-    const char *kind = esp_safetensors_meta_of(file, "model");
+    *leaves = (int)w1->shape[0];
+    *width = (int)w1->shape[2];
     config->n_features = (int)w1->shape[1];
     config->n_outputs = (int)w2->shape[2];
-    config->model = kind == NULL || strcmp(kind, "ff") != 0
-                        ? esp_model_fff(depth, (int)w1->shape[2])
-                        : esp_model_ff((int)w1->shape[2]);
+    return ESP_OK;
+}
+
+static int read_fff(esp_network_config *config, const esp_safetensors *file, const char *path)
+{
+    int leaves = 0, width = 0, depth = 0;
+    ESP_TRY(read_leaves(config, &leaves, &width, file, path));
+    while (1 << depth < leaves) {
+        depth++;
+    }
+    if (1 << depth != leaves) {
+        return esp_fail(ESP_DATA,
+                        "%s: w1s is [%d, %d, %d]: the number of leaves must be a power of two",
+                        path, leaves, config->n_features, width);
+    }
+    config->model = esp_model_fff(depth, width);
+    return ESP_OK;
+}
+
+static int read_ff(esp_network_config *config, const esp_safetensors *file, const char *path)
+{
+    int leaves = 0, width = 0;
+    ESP_TRY(read_leaves(config, &leaves, &width, file, path));
+    ESP_TRY(check_range(path, "the number of leaves of an ff", leaves, 1, 1));
+    config->model = esp_model_ff(width);
+    return ESP_OK;
+}
+
+static int read_moe(esp_network_config *config, const esp_safetensors *file, const char *path)
+{
+    static const char *const gates[] = {"top_k", "switch", NULL};
+    const esp_safetensor *found = NULL, *noise = NULL;
+    int experts = 0, width = 0, top_k = 0, gate = 0;
+    ESP_TRY(read_leaves(config, &experts, &width, file, path));
+    ESP_TRY(read_meta(&top_k, file, "top_k", 1, experts, path));
+    config->model = esp_model_moe(experts, width, top_k);
+    ESP_TRY(read_word(&gate, file, "gate", gates, (int)config->model.gate, path));
+    config->model.gate = (esp_gate_kind)gate;
+    const int64_t weights[] = {experts, config->n_features};
+    ESP_TRY(require_shape(&found, file, "gate_weights", 2, weights, path));
+    ESP_TRY(require(&noise, file, "gate_noise_weights", 2, path));
+    config->model.noise = noise->shape[0] > 0;
+    return config->model.noise ? require_shape(&noise, file, "gate_noise_weights", 2, weights, path)
+                               : ESP_OK;
+}
+
+static int read_fff_nodes(esp_network_config *config, const esp_safetensors *file, const char *path)
+{
+    const esp_safetensor *in = NULL, *out = NULL;
+    int trees = 0, depth = 0;
+    ESP_TRY(require(&in, file, "linear_in.weight", 2, path));
+    ESP_TRY(require(&out, file, "linear_out.weight", 2, path));
+    ESP_TRY(read_meta(&trees, file, "trees", 1, MAX_WIDTH, path));
+    ESP_TRY(read_meta(&depth, file, "depth", 0, MAX_DEPTH, path));
+    const int64_t neurons = ((int64_t)trees << (depth + 1)) - trees;
+    ESP_TRY(check_range(path, "the number of neurons", neurons, 1, 2 * MAX_WIDTH));
+    ESP_TRY(check_range(path, "the number of features", in->shape[1], 1, MAX_FEATURES));
+    ESP_TRY(check_range(path, "the number of outputs", out->shape[0], 1, MAX_WIDTH));
+    const int64_t in_shape[] = {neurons, in->shape[1]}, out_shape[] = {out->shape[0], neurons};
+    ESP_TRY(require_shape(&in, file, "linear_in.weight", 2, in_shape, path));
+    ESP_TRY(require_shape(&out, file, "linear_out.weight", 2, out_shape, path));
+    config->n_features = (int)in->shape[1];
+    config->n_outputs = (int)out->shape[0];
+    config->model = esp_model_fff_nodes(trees, depth);
+    return ESP_OK;
+}
+
+/* Published files say nothing of themselves: they are fff. */
+static int read_architecture(esp_network_config *config, const esp_safetensors *file,
+                             const char *path)
+{
+    static int (*const read[])(esp_network_config *, const esp_safetensors *, const char *) = {
+        [ESP_MODEL_FFF] = read_fff,
+        [ESP_MODEL_FF] = read_ff,
+        [ESP_MODEL_MOE] = read_moe,
+        [ESP_MODEL_FFF_NODES] = read_fff_nodes,
+    };
+    static const char *const kinds[] = {"fff", "ff", "moe", "fff_nodes", NULL};
+    static const char *const activations[] = {"relu", "gelu", NULL};
+    int kind = 0, activation = 0;
+    ESP_TRY(read_word(&kind, file, "model", kinds, ESP_MODEL_FFF, path));
+    ESP_TRY(read[kind](config, file, path));
+    ESP_TRY(
+        read_word(&activation, file, "activation", activations, config->model.activation, path));
+    config->model.activation = (esp_activation)activation;
     return ESP_OK;
 }
 

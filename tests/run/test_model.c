@@ -82,11 +82,78 @@ static void test_model__head_wider_than_the_file(void **state)
     free(values);
 }
 
+static void expect_moe_refused(int experts, const char *top_k, const char *gate, int gate_rows,
+                               const char *words)
+{
+    static float values[64];
+    const esp_safetensor tensors[] = {
+        {"w1s", "F32", 3, {experts, 2, 1}, values, sizeof *values * 2 * (size_t)experts},
+        {"w2s", "F32", 3, {experts, 1, 2}, values, sizeof *values * 2 * (size_t)experts},
+        {"gate_weights", "F32", 2, {gate_rows, 2}, values, sizeof *values * 2 * (size_t)gate_rows},
+        {"gate_noise_weights", "F32", 2, {1 << 20, 0}, NULL, 0}};
+    const esp_safetensors_meta metadata[] = {{"model", "moe"}, {"gate", gate}, {"top_k", top_k}};
+    expect_refused(tensors, 4, metadata, top_k != NULL ? 3 : 2, words);
+}
+
+static void test_model__moe_that_does_not_fit_its_words(void **state)
+{
+    (void)state;
+    expect_moe_refused(3, NULL, "switch", 3, "metadata 'top_k' is missing or not a number");
+    expect_moe_refused(3, "two", "switch", 3, "metadata 'top_k' is missing or not a number");
+    expect_moe_refused(3, "4", "switch", 3, "top_k is 4, not from 1 to 3");
+    expect_moe_refused(3, "0", "switch", 3, "top_k is 0, not from 1 to 3");
+    expect_moe_refused(3, "2", "swicth", 3, "metadata 'gate' has no value 'swicth'");
+    expect_moe_refused(3, "2", "top_k", 2,
+                       "tensor 'gate_weights', dimension 0: expected 3, found 2");
+    /* noise of a million experts that no byte stands for */
+    expect_moe_refused(3, "2", "top_k", 3,
+                       "tensor 'gate_noise_weights', dimension 0: expected 3, found 1048576");
+}
+
+static void expect_nodes_refused(const char *trees, const char *depth, int neurons, int outputs,
+                                 const char *words)
+{
+    static float values[64];
+    const esp_safetensor tensors[] = {
+        {"linear_in.weight", "F32", 2, {neurons, 2}, values, sizeof *values * 2 * (size_t)neurons},
+        {"linear_out.weight", "F32", 2, {outputs, 0}, NULL, 0}};
+    const esp_safetensors_meta metadata[] = {
+        {"model", "fff_nodes"}, {"trees", trees}, {"depth", depth}};
+    expect_refused(tensors, 2, metadata, 3, words);
+}
+
+static void test_model__fff_nodes_that_do_not_fit_their_words(void **state)
+{
+    (void)state;
+    expect_nodes_refused("2", "21", 6, 2, "depth is 21, not from 0 to 20");
+    expect_nodes_refused("1048576", "20", 6, 2, "the number of neurons is 2199022206976");
+    expect_nodes_refused("2", "1", 7, 2,
+                         "tensor 'linear_in.weight', dimension 0: expected 6, found 7");
+    expect_nodes_refused("2", "1", 6, 1 << 20,
+                         "tensor 'linear_out.weight', dimension 1: expected 6, found 0");
+}
+
+static void test_model__kinds_and_activations_by_name(void **state)
+{
+    (void)state;
+    static float values[64];
+    const esp_safetensor tensors[] = {{"w1s", "F32", 3, {2, 2, 1}, values, sizeof *values * 4},
+                                      {"w2s", "F32", 3, {2, 1, 2}, values, sizeof *values * 4}};
+    const esp_safetensors_meta kind = {"model", "fffs"}, activation = {"activation", "tanh"},
+                               ff = {"model", "ff"};
+    expect_refused(tensors, 2, &kind, 1, "metadata 'model' has no value 'fffs'");
+    expect_refused(tensors, 2, &activation, 1, "metadata 'activation' has no value 'tanh'");
+    expect_refused(tensors, 2, &ff, 1, "the number of leaves of an ff is 2, not from 1 to 1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_model__outputs_that_no_tensor_holds),
         cmocka_unit_test(test_model__head_wider_than_the_file),
+        cmocka_unit_test(test_model__moe_that_does_not_fit_its_words),
+        cmocka_unit_test(test_model__fff_nodes_that_do_not_fit_their_words),
+        cmocka_unit_test(test_model__kinds_and_activations_by_name),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
