@@ -104,7 +104,7 @@ run 0 check
 quiet
 passed=$(grep -c '^passed$' "$folder/out")
 [ "$passed" -eq "$("$espalier" plugins ls | grep -cE '^(loss|head) ')" ] || fail "not all plugins"
-[ "$(grep -cE '^(loss|head) .* float +[0-9.e-]+ +[1-9][0-9]* +[0-9.]+ +passed$' "$folder/out")" -eq "$passed" ] ||
+[ "$(grep -cE '^(loss|head) .* float +[0-9.e+-]+ +[1-9][0-9]* +[0-9.]+ +passed$' "$folder/out")" -eq "$passed" ] ||
     fail "no summary"
 run 0 check --all --format json
 python='import json,sys; rows = json.load(sys.stdin)
