@@ -4,8 +4,8 @@
  *
  * count is how many of the step's examples chose expert i. The bias is added to the gate's noisy
  * logits where the K greatest are taken, never to the weights of the chosen; the source adds it to
- * sigmoid scores, so that its rates are not comparable. It belongs to the network: checkpoints hold
- * it, and inference chooses by it.
+ * sigmoid scores, whose unit is smaller: there the rate is 0.001, here it is 0.01 unless
+ * set. It belongs to the network: checkpoints hold it, and inference chooses by it.
  *
  * Nothing is minimized: the value is 0 and the study's weight scales nothing. A weight above 0
  * turns the term on, 0 leaves the bias as it is. What can be watched is the logged max_violation,
@@ -78,7 +78,7 @@ static const esp_param params[] = {
      .help = "how far the bias of each expert moves in a step, in units of gate logits",
      .type = ESP_PARAM_REAL,
      .offset = offsetof(load_bias, rate),
-     .default_value = 0.001,
+     .default_value = 0.01,
      .minimum = 0,
      .maximum = 1},
 };
