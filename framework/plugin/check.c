@@ -118,8 +118,13 @@ static int judge(const char *path, const esp_check_progress *progress, int how, 
                         progress->stage);
     }
     if (WIFSIGNALED(how)) {
-        return esp_fail(ESP_PLUGIN, "%s: refused: crashes (%s) in %s", path,
-                        strsignal(WTERMSIG(how)), progress->stage);
+        bool reads_view = WTERMSIG(how) == SIGSEGV && progress->verdict.kind == ESP_LOSS &&
+                          strncmp(progress->stage, "evaluate", strlen("evaluate")) == 0;
+        return esp_fail(ESP_PLUGIN, "%s: refused: crashes (%s) in %s%s", path,
+                        strsignal(WTERMSIG(how)), progress->stage,
+                        reads_view ? "; a view is NULL where `needs` does not name it or the model "
+                                     "has none, which create should then decline"
+                                   : "");
     }
     if (progress->reason[0]) {
         return esp_fail(ESP_PLUGIN, "%s: refused: %s", path, progress->reason);

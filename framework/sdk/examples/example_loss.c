@@ -8,8 +8,8 @@
  *
  * Views, the EXAMPLE INDEX FASTEST, element (j, b) at [j * batch->stride + b], b < B = n_examples:
  * logits (O, B), scores and probabilities (N, B), mixture (L, B), choices (K, B), labels (B); sizes
- * are in batch->dims. espalier_plugin.h says what each is, and which a kind of model does not have:
- * then they are NULL, and a create() should decline the model (host->fail), as balance.c does.
+ * are in batch->dims. espalier_plugin.h says what each is. What `needs` does not name and what a
+ * kind of model does not have is NULL: see create().
  *
  * Build it, check it against finite differences, and train with it:
  *     $ cc -std=c11 -O3 -shared -fPIC -fvisibility=hidden $(pkg-config --cflags espalier-plugin) \
@@ -24,10 +24,21 @@ typedef struct settings {
     double margin; /* the host fills it from the study: see params */
 } settings;
 
+/* Declines a model that lacks what is read; logits and labels are always there. With ESP_MIXTURE it
+ * would be: if (dims->routing != ESP_ROUTING_TREE && dims->routing != ESP_ROUTING_GATE) {
+ *               return host->fail(host, "needs a model that mixes leaves or experts"); } */
+static int create(void *state, const esp_host *host, const esp_dims *dims)
+{
+    (void)state;
+    (void)host;
+    (void)dims;
+    return 0;
+}
+
 static int evaluate(void *state, const esp_host *host, const esp_batch *batch,
                     const esp_gradients *d, double *value)
 {
-    (void)host; /* host->log, fail, scratch and uniform are there when needed */
+    (void)host; /* offers log, fail, scratch memory and random numbers */
     const double margin = ((const settings *)state)->margin;
     double sum = 0;
     for (int o = 0; o < batch->dims->n_outputs; o++) {
@@ -69,4 +80,5 @@ ESP_EXPORT const esp_plugin espalier_plugin = {
     .params = params,
     .n_params = sizeof params / sizeof *params,
     .loss = &ops,
+    .create = create,
 };
