@@ -346,6 +346,15 @@ void esp_cell_describe(builder *b)
                     esp_message());
         b->sound = false;
     }
+    if (b->sound && size.training_bytes > ESP_MAX_TRAINING_BYTES) {
+        esp_problem(
+            b->r->problems, ESP_ERROR, esp_node_mark(b->draft->tree, "model"),
+            "a trial of this model would take about %.0f GB of memory (%.0f parameters, and "
+            "%d rows for each example of a batch); more than %.0f GB is refused",
+            size.training_bytes / 1e9, size.parameters, size.n_hidden,
+            ESP_MAX_TRAINING_BYTES / 1e9);
+        b->sound = false;
+    }
     cell->params = list.items;
     cell->n_params = list.n;
 }

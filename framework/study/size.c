@@ -76,6 +76,18 @@ void esp_cell_dims(esp_dims *out, const esp_cell *cell, int phase, uint32_t n_fe
         .batch_size = phase < cell->n_phases ? cell->phases[phase].batch_size : 1});
 }
 
+/* Values, gradients and two moments of all parameters, a copy for each monitor; of a batch the
+ * features, and some eight rows for each row of the projections. */
+static double training_bytes(const esp_size *size, const esp_cell *cell)
+{
+    double batch = 1;
+    for (int i = 0; i < cell->n_phases; i++) {
+        batch = fmax(batch, cell->phases[i].batch_size);
+    }
+    return sizeof(esp_real) * (size->parameters * (4 + cell->n_monitors) +
+                               batch * (cell->data.n_features + 8.0 * size->n_hidden));
+}
+
 int esp_size_of_cell(esp_size *out, const esp_cell *cell)
 {
     const uint32_t F = cell->data.n_features, O = cell->data.n_classes;
@@ -105,6 +117,7 @@ int esp_size_of_cell(esp_size *out, const esp_cell *cell)
         out->training_macs += 2 * decl.inference_macs + (double)decl.n_hidden * O;
         out->n_hidden += decl.n_hidden;
     }
+    out->training_bytes = training_bytes(out, cell);
     return esp_head_names_differ(decls, cell->n_heads, esp_own_tensor_names(cell->model.kind),
                                  ESP_N_OWN_TENSORS);
 }

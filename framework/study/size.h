@@ -10,7 +10,12 @@ typedef struct esp_size {
                               heads included */
     double training_macs;  /* multiply-adds an example, forward and backward, all leaves */
     int n_hidden;          /* columns of the fused product: nodes or gate, leaves, heads */
+    double training_bytes; /* about what a trial holds of network, optimizer and best epochs; of a
+                              whole cell */
 } esp_size;
+
+/* What is larger is a slip of the pen rather than a study: 64 GB a trial. */
+#define ESP_MAX_TRAINING_BYTES 68719476736.0
 
 /* The model alone, with F features and O outputs. Thread: any. */
 esp_size esp_size_of_model(const esp_model_config *model, uint32_t n_features, uint32_t n_outputs);
