@@ -1,0 +1,124 @@
+#!/bin/bash
+# Every format from its files to a trained model and back: two epochs, then the stored model evaluated
+# anew gives the figures the run stored, by what the model's file says of validation, keep and
+# normalization alone; a replay gives the same bits. And what is said where a study or a file is wrong.
+# shellcheck source=tests/fixtures/command_line.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
+make_data=$ESPALIER_BUILD/tests/make_data
+
+# study DATA...: the data section's keys.
+study() {
+    cat >study.yaml <<YAML
+study: formats
+seeds: 0..1
+defaults:
+  data: {$1}
+  model: {kind: fff, depth: 1, leaf_width: 4}
+  losses: {cross_entropy: {weight: 1}}
+  optimizer: {kind: adam, learning_rate: 0.003}
+  batch_size: 16
+  phases: {train: {epochs: 2}}
+  evaluation: {train_every: 1}
+  selection: {monitor: []}
+YAML
+}
+
+# same_figures DB DATA: each trial's last model, evaluated on every split.
+same_figures() {
+    local db=$1 id split stored n
+    for id in $("$ESPALIER" query "SELECT DISTINCT trial_id FROM trial_final" --format csv --db "$db" |
+        tail -n +2); do
+        for split in train validation test; do
+            expect 0 "$ESPALIER" eval "$db.checkpoints/$id/last.safetensors" --split $split --format json
+            n=$(value "$db" "SELECT count(*) FROM trial_final WHERE trial_id='$id' AND at='last'
+                AND split='$split' AND metric='hard_accuracy'
+                AND abs(value - $(sed -n 's/.*"accuracy": \([0-9.e-]*\).*/\1/p' stdout)) < 1e-8")
+            [ "$n" = 1 ] || fail "$2 $split: another accuracy than was stored"
+            stored=$(value "$db" "SELECT value FROM trial_final WHERE trial_id='$id' AND at='last'
+                AND split='$split' AND metric='hard_loss'")
+            awk -v a="$stored" -v b="$(sed -n 's/.*"loss": \([0-9.e-]*\).*/\1/p' stdout)" \
+                'BEGIN {d = a - b; exit !(d < 1e-5 && d > -1e-5)}' ||
+                fail "$2 $split: another loss than the stored $stored"
+        done
+        expect 0 "$ESPALIER" replay "$id" --db "$db"
+    done
+}
+
+for format in idx cifar svhn usps npy npy-float csv; do
+    side=8
+    [ $format != cifar ] || side=32
+    [ $format != usps ] || side=16
+    "$make_data" "$ESPALIER_DATA_PATH" own-$format 150 40 $side 5 1 $format || exit 1
+    case $format in
+    idx | npy) data="validation: 0.2, normalize: {kind: per_channel}" ;;
+    cifar) data="validation: 0.2, keep: {1: 0.5, 3: 0.25}, normalize: {kind: per_channel}" ;;
+    csv) data="validation: 0.2, keep: {0: 0.5}, normalize: {kind: per_feature}" ;;
+    npy-float) data="validation: 0.2, normalize: {mean: 0.4, std: 0.25}" ;;
+    *) data="validation: 0.2" ;;
+    esac
+    expect 0 "$ESPALIER" data verify own-$format
+    says "OK  $ESPALIER_DATA_PATH/own-$format/" "well-formed"
+    expect 0 "$ESPALIER" data info own-$format
+    says "  all     150      40"
+    study "name: own-$format, $data"
+    expect 0 "$ESPALIER" run study.yaml --db $format.db --jobs 2
+    same_figures $format.db $format
+done
+expect 0 "$ESPALIER" data ls
+says own-csv own-svhn own-usps own-cifar own-npy
+expect 0 "$ESPALIER" data info own-cifar --format json
+says '"format": "cifar"' '"channels": 3' '"values": "byte"' '"n_features": 3072'
+expect 0 "$ESPALIER" data info own-csv
+says "format    csv, float" "values    mean"
+
+# ---- keep counts: 30 a class, 24 after validation, of which 12 and 6
+expect 0 "$ESPALIER" eval "$(ls -d cifar.db.checkpoints/*/last.safetensors | head -1)" --split train --format json
+says '"n": 90'
+
+# ---- identity: a written built-in changes nothing, anything else does
+identity() {
+    study "name: toy$1"
+    "$ESPALIER" plan study.yaml --format json --db none.db >plan.json || fail "no plan of $1"
+    md5sum <(grep -oE '"[0-9a-f]{16}"' plan.json | sort -u)
+}
+plain=$(identity "")
+[ -s plan.json ] && grep -qE '"[0-9a-f]{16}"' plan.json || fail "a plan without ids"
+for same in ", keep: {}" ", keep: {2: 1}" ", normalize: {kind: fixed}" ", normalize: {mean: 0.5}"; do
+    [ "$(identity "$same")" = "$plain" ] || fail "another identity by$same"
+done
+for other in ", keep: {2: 0.5}" ", keep: {2: 0.5, 1: 0.5}" ", normalize: {kind: per_feature}" \
+    ", normalize: {kind: per_channel}"; do
+    [ "$(identity "$other")" != "$plain" ] || fail "the same identity by$other"
+done
+[ "$(identity ", keep: {2: 0.5}")" = "$(identity ", keep: {2: 0.5, 1: 1}")" ] || fail "keep of 1 counts"
+
+# ---- studies that are wrong
+wrong() {
+    study "name: toy, $1"
+    expect 2 "$ESPALIER" check study.yaml
+    says "study.yaml:4:" "$2"
+}
+wrong "keep: {7: 0.5}" "data.keep has no class '7'; there are 0 to 3"
+wrong "keep: {cat: 0.5}" "data.keep has no class 'cat'; there are 0 to 3"
+wrong "keep: {01: 0.5}" "data.keep has no class '01'"
+wrong "keep: {1: 0}" "data.keep.1 must be more than 0 and at most 1, not 0"
+wrong "keep: {1: 1.5}" "data.keep.1 must be more than 0"
+wrong "keep: [0.5]" "data.keep must be a map"
+wrong "keeps: {1: 0.5}" "did you mean 'keep'?"
+wrong "normalize: {kind: per_feture}" "did you mean 'per_feature'?"
+wrong "normalize: per_feature" "data.normalize must be a map, not 'per_feature'"
+wrong "normalize: {kind: per_feature, mean: 0.5}" "data.normalize.mean is not a key of data.normalize kind 'per_feature'"
+wrong "format: csv" "unknown key 'format' in data"
+printf 'a,class\n1,0\n1,x\n' >"$ESPALIER_DATA_PATH/own-csv/train.csv"
+study "name: own-csv"
+expect 2 "$ESPALIER" check study.yaml
+says "study.yaml:4:16: error: $ESPALIER_DATA_PATH/own-csv/train.csv:3:3: expected a label"
+expect 4 "$ESPALIER" data fetch cifar-10
+says "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz" c32a1d4ab5d03f1284b67883e8d87530 \
+    "cifar-10/ of ESPALIER_DATA_PATH"
+expect 4 "$ESPALIER" data verify usps-digits
+expect 4 "$ESPALIER" data info svhnn
+says "did you mean"
+
+[ "$failures" = 0 ] || { echo "$failures failed"; exit 1; }
+echo "all passed"
