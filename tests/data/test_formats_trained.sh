@@ -25,7 +25,7 @@ YAML
 
 # same_figures DB DATA: each trial's last model, evaluated on every split.
 same_figures() {
-    local db=$1 id split stored n
+    local db=$1 id split stored n compared=0
     for id in $("$ESPALIER" query "SELECT DISTINCT trial_id FROM trial_final" --format csv --db "$db" |
         tail -n +2); do
         for split in train validation test; do
@@ -39,9 +39,11 @@ same_figures() {
             awk -v a="$stored" -v b="$(sed -n 's/.*"loss": \([0-9.e-]*\).*/\1/p' stdout)" \
                 'BEGIN {d = a - b; exit !(d < 1e-5 && d > -1e-5)}' ||
                 fail "$2 $split: another loss than the stored $stored"
+            compared=$((compared + 1))
         done
         expect 0 "$ESPALIER" replay "$id" --db "$db"
     done
+    [ $compared = 6 ] || fail "$2: $compared comparisons of 2 trials x 3 splits"
 }
 
 for format in idx cifar svhn usps npy npy-float csv; do
