@@ -22,11 +22,13 @@
  * grows while nodes are less decided than t and vanishes after, so that they are not pushed much
  * beyond (nothing pulls them back; the task alone may decide them further). In the gradient h is a
  * constant. t = 0.10 is what arXiv 2308.14711 takes to be safe to round. The step on log h is the
- * one by which Soft Actor-Critic adapts its temperature, of log H in place of H. Logged: h, and
- * entropy, the H of above.
+ * one by which Soft Actor-Critic adapts its temperature, of log H in place of H. In training h and
+ * entropy, the H of above, are logged; evaluation measures without h, so that it depends on the
+ * network alone.
  *
  * Source: arXiv 2308.14711; arXiv 2405.16836 section 3.2; adaptation: arXiv 1812.05905 section 5.
  */
+#include <stdbool.h>
 #include <string.h>
 
 #include "espalier_plugin.h"
@@ -157,7 +159,7 @@ static void add_reach_gradient(esp_real *dz, esp_real *reach, const esp_real *ex
     }
 }
 
-/* Logs, and in training moves log_h for the next batch; h: of this one. */
+/* Logs, and moves log_h for the next batch; h: of this one. */
 static void adapt(hardening *self, const esp_host *host, const esp_batch *batch, double h)
 {
     const int n_examples = batch->n_examples, n_nodes = batch->dims->n_nodes;
@@ -171,11 +173,9 @@ static void adapt(hardening *self, const esp_host *host, const esp_batch *batch,
     mean /= (double)n_examples * n_nodes;
     host->log(host, "h", h * n_examples, n_examples);
     host->log(host, "entropy", mean * n_examples, n_examples);
-    if (batch->mode == ESP_TRAINING) {
-        const double ratio = fmax(mean, 1e-6) / self->target_entropy;
-        const double next = self->log_h + self->adaptation_rate * log(ratio);
-        self->log_h = fmax(-largest_log_h, fmin(largest_log_h, next));
-    }
+    const double ratio = fmax(mean, 1e-6) / self->target_entropy;
+    const double next = self->log_h + self->adaptation_rate * log(ratio);
+    self->log_h = fmax(-largest_log_h, fmin(largest_log_h, next));
 }
 
 static int evaluate(void *state, const esp_host *host, const esp_batch *batch,
@@ -188,8 +188,9 @@ static int evaluate(void *state, const esp_host *host, const esp_batch *batch,
     if (n_nodes == 0) {
         return 0; /* depth 0: nothing is decided */
     }
-    const double h = self->target_entropy > 0 ? exp(self->log_h) : 1;
-    if (self->target_entropy > 0) {
+    const bool adapts = self->target_entropy > 0 && batch->mode == ESP_TRAINING;
+    const double h = adapts ? exp(self->log_h) : 1;
+    if (adapts) {
         adapt(self, host, batch, h);
     }
     if (self->reduction == REACH) {

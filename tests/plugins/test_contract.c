@@ -98,6 +98,7 @@ static void test_contract__refused_with_the_reason(void **state)
         {"wrong_head", "backward does not add to the gradient of tensor scale"},
         {"nan_value", "its value is NaN, not finite"},
         {"head_writes_past", "backward wrote past the end of a gradient"},
+        {"nan_bias", "after_step left a routing bias that is not finite"},
         {"writes_past", "evaluate wrote past the end of the gradient of logits"},
         {"writes_padding", "wrote past the last example of a row of the gradient of logits"},
         {"changes_input", "evaluate changed its input logits"},

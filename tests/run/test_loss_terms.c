@@ -207,6 +207,26 @@ static void test_load_bias__weight_is_a_switch(void **state)
     assert_string_not_equal(digests[0], digests[2]);
 }
 
+/* The bias is not taken over where a term leaves no numbers in it. */
+static void test_after_step__names_who_left_a_bias_not_finite(void **state)
+{
+    (void)state;
+    esp_plugin_entry entry;
+    assert_int_equal(
+        esp_plugin_open(&entry, ESPALIER_BUILD_DIR "/tests/fixture-plugins/nan_bias.so"), ESP_OK);
+    begin_gate(0, 0);
+    phase.terms[1] = (esp_term_config){.plugin = entry.plugin, .weight = 1};
+    esp_training *training = create();
+    assert_int_equal(esp_training_epoch(training, NULL), ESP_FAILED);
+    assert_non_null(strstr(esp_message(), "loss term 'nan_bias' left a routing bias"));
+    assert_non_null(strstr(esp_message(), "epoch 1, batch 1"));
+    for (int i = 0; i < EXPERTS; i++) {
+        assert_true(esp_network_routing_bias(training->network)[i] == 0);
+    }
+    esp_training_destroy(training);
+    free(entry.path);
+}
+
 /* ---- hardening with a target ------------------------------------------------------------------
  */
 
@@ -313,6 +333,7 @@ int main(void)
         cmocka_unit_test(test_load_bias__moves_once_a_step),
         cmocka_unit_test(test_load_bias__balances_without_gradients),
         cmocka_unit_test(test_load_bias__weight_is_a_switch),
+        cmocka_unit_test(test_after_step__names_who_left_a_bias_not_finite),
         cmocka_unit_test(test_hardening__reaches_its_target),
         cmocka_unit_test(test_loss_terms__continue_to_the_same_bits),
         cmocka_unit_test(test_penalties__shrink_and_stay_out_of_the_task),
