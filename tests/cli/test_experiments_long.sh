@@ -1,0 +1,70 @@
+#!/bin/bash
+# Every study of experiments/ on the data it names, shortened: one epoch, or 20 steps, a phase and one
+# seed of the cells. Each must run, report, and meet the published values it names. A study whose data
+# set is not here is left out, and said; without FashionMNIST nothing is run.
+set -u
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 1
+export NO_COLOR=1 ESPALIER_DB=$scratch/experiments.db
+failures=0
+
+fail() {
+    echo "FAILED: $*"
+    cat stdout stderr 2>/dev/null
+    failures=$((failures + 1))
+}
+
+"$ESPALIER" data ls | grep -q '^fashion-mnist *present' || {
+    echo "skipped: FashionMNIST is not here"
+    exit 77
+}
+
+# train STUDY WORD...: runs it, every trial to its end.
+train() {
+    "$ESPALIER" run "$@" >stdout 2>stderr </dev/null || fail "run $*"
+    tail -n 1 stderr
+}
+
+for study in "$ESPALIER_SOURCE"/experiments/*.yaml; do
+    name=$(basename "$study" .yaml)
+    if ! "$ESPALIER" plan "$study" --format json >plan.json 2>stderr; then
+        if grep -q 'unknown data set' stderr && ! grep 'error:' stderr | grep -qv 'unknown data set'; then
+            echo "$name: left out, its data are not here"
+        else
+            : >stdout
+            fail "plan $name"
+        fi
+        continue
+    fi
+    short=()
+    for phase in $(grep -o '"name": "[^"]*"' plan.json | sed 's/.*: "\(.*\)"/\1/' | sort -u); do
+        short+=(--set "phases.$phase.epochs=1")
+    done
+    echo "== $name"
+    case $name in
+    batch_size_budget) # one phase, of epochs in one variant and steps in another
+        train "$study" --seeds 0 --set 'phases={train: {epochs: 1}}' --only '[el]*'
+        train "$study" --seeds 0 --set 'phases={train: {steps: 20}}' --only 'steps' ;;
+    init_or_order) # all 16 seeds of one cell
+        train "$study" "${short[@]}" --only 'baseline model.leaf_width=8'
+        "$ESPALIER" query seed-sources --set study=$name --format csv >stdout 2>stderr
+        [ "$(sed -n 2p stdout | cut -d , -f 3,4)" = "4,4" ] || fail "no variance by source" ;;
+    fff_paper_table1) # 40 cells: those of one data set
+        train "$study" --seeds 0 "${short[@]}" --only '*data.name=fashion-mnist*' ;;
+    *) train "$study" --seeds 0 "${short[@]}" ;;
+    esac
+    "$ESPALIER" report "$name" >stdout 2>stderr || fail "report $name"
+    grep -q 'accuracy' stdout || fail "the report of $name shows no accuracy"
+    if grep -q '^ *published:' "$study"; then
+        "$ESPALIER" query "SELECT count(*) FROM versus_published WHERE study = '$name'" --format csv \
+            >stdout 2>stderr
+        [ "$(tail -n 1 stdout)" -gt 0 ] || fail "$name meets no published value"
+    fi
+done
+"$ESPALIER" query "SELECT count(*) FROM missing_trials WHERE status IN ('failed', 'interrupted')" \
+    --format csv >stdout 2>stderr
+[ "$(tail -n 1 stdout)" = 0 ] || fail "trials failed"
+
+[ $failures = 0 ] || exit 1
+echo "all experiments run"
