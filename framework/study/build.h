@@ -32,6 +32,8 @@ void esp_build_model(builder *b);
 void esp_data_section_read(builder *b, json_t *data);
 /* Fills the cell's data, and checks it. */
 void esp_data_section_fill(builder *b);
+/* data.keep as a study would write it, for reports; NULL where all is kept. In the pool. */
+const char *esp_data_section_keep_text(const builder *b);
 /* About how many examples are trained on, classes being of one size. */
 double esp_data_section_n_train(const builder *b);
 

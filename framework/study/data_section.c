@@ -192,6 +192,21 @@ void esp_data_section_fill(builder *b)
     check_validation(b);
 }
 
+const char *esp_data_section_keep_text(const builder *b)
+{
+    const json_t *keep = json_object_get(json_object_get(b->config, "data"), "keep");
+    const char *text = NULL, *name = NULL;
+    json_t *value = NULL;
+    json_object_foreach((json_t *)keep, name, value)
+    {
+        char number[32];
+        esp_text_print_number(number, json_number_value(value));
+        text = esp_tree_pool_format(b->r->pool, "%s%s%s: %s", text != NULL ? text : "",
+                                    text != NULL ? ", " : "", name, number);
+    }
+    return text != NULL ? esp_tree_pool_format(b->r->pool, "{%s}", text) : NULL;
+}
+
 double esp_data_section_n_train(const builder *b)
 {
     const esp_partition_rule *rule = &b->cell->data.partition;

@@ -332,6 +332,9 @@ void esp_cell_describe(builder *b)
     cell->label = strdup(label);
     param_list list = {0};
     flatten(&list, pool, "", b->config);
+    if (esp_data_section_keep_text(b) != NULL) {
+        add_param(&list, "data.keep", esp_data_section_keep_text(b));
+    }
     add_number(&list, "training_width", cell->training_width);
     add_number(&list, "leaf_width", cell->model.leaf_width);
     add_number(&list, "depth", cell->model.depth);
