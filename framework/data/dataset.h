@@ -109,4 +109,8 @@ void esp_normalization_measure(float *scales, float *shifts, double *sums,
 void esp_gather(float *out, const esp_examples *examples, const uint32_t *indices, uint32_t first,
                 uint32_t count, uint32_t n_features, const esp_normalization *normalization);
 
+/* The same as bytes: out [count x row], of which the first n_features of a row are written. */
+void esp_gather_bytes(uint8_t *out, uint32_t row, const esp_examples *examples,
+                      const uint32_t *indices, uint32_t first, uint32_t count, uint32_t n_features);
+
 #endif

@@ -1,4 +1,5 @@
 #include <stddef.h>
+#include <string.h>
 
 #include "data/dataset.h"
 
@@ -80,5 +81,18 @@ void esp_gather(float *out, const esp_examples *examples, const uint32_t *indice
             prefetch_row(rows + (size_t)indices[i + ROWS_AHEAD] * row_size, row_size);
         }
         gather_row(out + (size_t)i * n_features, examples, index, n_features, normalization);
+    }
+}
+
+void esp_gather_bytes(uint8_t *out, uint32_t row, const esp_examples *examples,
+                      const uint32_t *indices, uint32_t first, uint32_t count, uint32_t n_features)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        size_t index = indices != NULL ? indices[i] : first + i;
+        if (indices != NULL && i + ROWS_AHEAD < count) {
+            prefetch_row(examples->features + (size_t)indices[i + ROWS_AHEAD] * n_features,
+                         n_features);
+        }
+        memcpy(out + (size_t)i * row, examples->features + index * n_features, n_features);
     }
 }

@@ -106,6 +106,15 @@ static void take_arrays(esp_network *network, esp_arena *arena)
     network->gradients = ESP_TAKE(arena, esp_real, network->n_parameters);
     network->features = ESP_TAKE(arena, float, stride *features);
     network->labels = ESP_TAKE(arena, int32_t, stride);
+    network->takes_bytes = sizeof(esp_real) == sizeof(float) && esp_byte_product_exists();
+    if (network->takes_bytes) {
+        const int row = esp_byte_row(network->config.n_features);
+        network->byte_rows = ESP_TAKE(arena, uint8_t, stride * (size_t)row);
+        network->byte_space =
+            ESP_TAKE(arena, float, esp_byte_product_space(network->stride, (int)features));
+        network->bytes = (esp_byte_batch){
+            .bytes = network->byte_rows, .row = row, .n_features = network->config.n_features};
+    }
     network->input = sizeof(esp_real) == sizeof(float)
                          ? (esp_real *)(void *)network->features
                          : ESP_TAKE(arena, esp_real, stride * features);

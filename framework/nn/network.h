@@ -18,6 +18,7 @@
 
 #include "core/arena.h"
 #include "nn/architecture.h"
+#include "nn/byte_product.h"
 #include "nn/gate.h"
 #include "plugin/instance.h"
 
@@ -100,7 +101,13 @@ typedef struct esp_network {
 
     /* of the last forward */
     int n_examples;
-    float *features;       /* [B x F], filled by the caller */
+    float *features;      /* [B x F], filled by the caller, */
+    esp_byte_batch bytes; /* or bytes.bytes [B x row], where takes_bytes; n_examples, n_features
+                             and row are the network's to say */
+    bool takes_bytes;     /* there is room for bytes */
+    bool from_bytes;      /* set by the caller: the batch is in bytes */
+    uint8_t *byte_rows;   /* what bytes points to, to be written */
+    float *byte_space;
     int32_t *labels;       /* (B), filled by the caller */
     esp_real *input;       /* [B x F]; is features where esp_real is float */
     esp_real *projections; /* (P, B): scores z, hidden units, heads' */

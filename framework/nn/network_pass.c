@@ -292,17 +292,44 @@ static void draw_dropout(esp_network *network, esp_mode mode)
 /* ---- forward ------------------------------------------------------------------------------------
  */
 
-int esp_network_forward(esp_network *network, int n_examples, esp_mode mode)
+/* projections = weights . input: of bytes where the batch is in bytes, else by BLAS. */
+static void project_input(esp_network *network)
 {
-    const int features = network->config.n_features, stride = network->stride;
-    network->n_examples = n_examples;
+    const int features = network->config.n_features, n = network->n_examples;
+    if (network->from_bytes) {
+        network->bytes.n_examples = n;
+        esp_byte_project((float *)(void *)network->projections, network->stride,
+                         (const float *)(const void *)network->parameters, network->n_projections,
+                         &network->bytes, network->byte_space);
+        return;
+    }
     if (sizeof(esp_real) != sizeof(float)) {
-        for (size_t i = 0; i < (size_t)n_examples * (size_t)features; i++) {
+        for (size_t i = 0; i < (size_t)n * (size_t)features; i++) {
             network->input[i] = (esp_real)network->features[i];
         }
     }
-    esp_matmul(network->projections, stride, false, network->parameters, features, true,
-               network->input, features, 0, network->n_projections, n_examples, features);
+    esp_matmul(network->projections, network->stride, false, network->parameters, features, true,
+               network->input, features, 0, network->n_projections, n, features);
+}
+
+/* gradients of the weights = d_projections . input. */
+static void project_input_backward(esp_network *network)
+{
+    const int features = network->config.n_features;
+    if (network->from_bytes) {
+        esp_byte_gradient((float *)(void *)network->gradients,
+                          (const float *)(const void *)network->d_projections, network->stride,
+                          network->n_projections, &network->bytes, network->byte_space);
+        return;
+    }
+    esp_matmul(network->gradients, features, false, network->d_projections, network->stride, false,
+               network->input, features, 0, network->n_projections, features, network->n_examples);
+}
+
+int esp_network_forward(esp_network *network, int n_examples, esp_mode mode)
+{
+    network->n_examples = n_examples;
+    project_input(network);
     activate(network);
     route(network, mode);
     draw_dropout(network, mode);
@@ -498,7 +525,7 @@ static void route_backward(esp_network *network)
 
 int esp_network_backward(esp_network *network)
 {
-    const int features = network->config.n_features, n = network->n_examples;
+    const int n = network->n_examples;
     const esp_tensor *w2 = esp_own_tensor(network, ESP_W2), *b2 = esp_own_tensor(network, ESP_B2);
     const size_t own = w2->offset + w2->count + b2->count;
     memset(network->gradients + own, 0, sizeof(esp_real) * (network->n_parameters - own));
@@ -509,8 +536,7 @@ int esp_network_backward(esp_network *network)
     for (int i = first_biased(network); i < network->n_projections; i++) {
         d_biases[i - first_biased(network)] = sum_row(row(network->d_projections, i, network), n);
     }
-    esp_matmul(network->gradients, features, false, network->d_projections, network->stride, false,
-               network->input, features, 0, network->n_projections, features, n);
+    project_input_backward(network);
     return ESP_OK;
 }
 

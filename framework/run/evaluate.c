@@ -9,8 +9,20 @@
 void esp_load_batch(esp_network *network, const esp_view_of_data *data, uint32_t first,
                     uint32_t count)
 {
-    esp_gather(network->features, data->examples, data->indices ? data->indices + first : NULL,
-               first, count, (uint32_t)network->config.n_features, &data->normalization);
+    const esp_normalization *normalization = &data->normalization;
+    const uint32_t *indices = data->indices ? data->indices + first : NULL;
+    const uint32_t n_features = (uint32_t)network->config.n_features;
+    network->from_bytes =
+        network->takes_bytes && data->examples->values == NULL && normalization->scales == NULL;
+    if (network->from_bytes) {
+        network->bytes.scale = normalization->scale;
+        network->bytes.shift = normalization->shift;
+        esp_gather_bytes(network->byte_rows, (uint32_t)network->bytes.row, data->examples, indices,
+                         first, count, n_features);
+    } else {
+        esp_gather(network->features, data->examples, indices, first, count, n_features,
+                   normalization);
+    }
     for (uint32_t b = 0; b < count; b++) {
         network->labels[b] =
             data->examples->labels[data->indices ? data->indices[first + b] : first + b];
