@@ -1,7 +1,6 @@
 /* espalier bench store: what storing results costs, and how fast verbs read them. */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +40,7 @@ typedef struct timed_verb {
 typedef struct bench {
     const arguments *given;
     esp_registry *registry;
-    char folder[256], *database, *study_path, *study, *trial, *environment;
+    char folder[ESP_BENCH_FOLDER], *database, *study_path, *study, *trial, *environment;
     bool filled, logged;
     esp_bench_fill fill;
     esp_bench_logging logging;
@@ -50,25 +49,9 @@ typedef struct bench {
 
 /* ---- the database ---------------------------------------------------------------------------- */
 
-static int remove_entry(const char *path, const struct stat *information, int kind,
-                        struct FTW *place)
-{
-    (void)information;
-    (void)kind;
-    (void)place;
-    return remove(path);
-}
-
 static int make_folder(bench *b)
 {
-    const char *parent = getenv("TMPDIR");
-    snprintf(b->folder, sizeof b->folder, "%s/espalier-bench-XXXXXX", parent ? parent : "/tmp");
-    if (mkdtemp(b->folder) == NULL) {
-        int status =
-            esp_fail(ESP_IO, "%s: %s; name a folder with TMPDIR", b->folder, strerror(errno));
-        b->folder[0] = '\0';
-        return status;
-    }
+    ESP_TRY(esp_bench_make_folder(b->folder));
     const char *path = b->given->database;
     b->database = path ? esp_text_format("%s", path) : esp_text_format("%s/bench.db", b->folder);
     b->study = esp_bench_study_name(0);
@@ -297,28 +280,13 @@ static json_t *describe_writer(const esp_writer_figures *writer)
                      writer->post_seconds, "cpu_s", writer->cpu_seconds);
 }
 
-/* What measured: the machine and build, and the source the program was built from. */
-static void describe_program(json_t *root, const char *environment)
-{
-    static const char *const of_a_study[] = {"data", "plugins", "repository", "study", "source"};
-    json_t *machine = json_loads(environment, 0, NULL);
-    const json_t *source = json_object_get(machine, "source");
-    json_object_set(root, "commit", json_object_get(source, "commit"));
-    json_object_set(root, "dirty", json_object_get(source, "dirty"));
-    for (size_t i = 0; i < sizeof of_a_study / sizeof *of_a_study; i++) {
-        json_object_del(machine, of_a_study[i]);
-    }
-    json_object_set_new(machine, "cores", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
-    json_object_set_new(root, "machine", machine);
-}
-
 static int print_json(const bench *b)
 {
     const esp_bench_fill *fill = &b->fill;
     const esp_bench_logging *logging = &b->logging;
     json_t *root = json_object();
     json_t *verbs = json_array();
-    describe_program(root, b->environment);
+    esp_bench_describe_program(root, b->environment);
     if (b->filled) {
         json_object_set_new(root, "fill",
                             json_pack("{s:i, s:i, s:I, s:f, s:f, s:I, s:f, s:o}", "trials",
@@ -395,8 +363,8 @@ static int bench_store(const arguments *given)
         esp_log_note("the database is %s", b.database);
     }
 out:
-    if (b.folder[0] != '\0' && !given->keep) {
-        nftw(b.folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    if (!given->keep) {
+        esp_bench_remove_folder(b.folder);
     }
     esp_registry_destroy(b.registry);
     free(b.database);

@@ -1,0 +1,227 @@
+/* espalier bench train: an epoch of training against its floor. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/bench.h"
+#include "cli/options.h"
+#include "cli/print_rows.h"
+#include "core/log.h"
+#include "core/status.h"
+#include "nn/blas.h"
+#include "run/bench_store.h"
+#include "run/bench_train.h"
+
+enum { KEY_REPETITIONS = 3100, KEY_DATA, KEY_WIDTH, KEY_AGAINST };
+static const double most_slower = 1.15; /* of a ratio, before --against fails */
+
+typedef struct arguments {
+    const char *format_name, *data, *against;
+    int n_repetitions, width;
+} arguments;
+
+static void show_step(int shape, int n_shapes)
+{
+    if (isatty(STDERR_FILENO)) {
+        fprintf(stderr, "\rshape %d of %d%s", shape + 1, n_shapes,
+                shape + 1 == n_shapes ? "\n" : "");
+    }
+}
+
+static double ratio_of(const esp_bench_shape *shape)
+{
+    return shape->epoch_seconds / shape->floor_seconds;
+}
+
+static void print_text(const esp_bench_shape *shapes, int n, const arguments *given)
+{
+    printf("%s, batches of 256, medians of %d, seconds an epoch on one core\n\n", given->data,
+           given->n_repetitions);
+    printf("%14s %10s %11s %7s %9s %9s %9s %6s\n", "training width", "leaf width", "master leaf",
+           "columns", "floor", "training", "epoch", "ratio");
+    for (int i = 0; i < n; i++) {
+        const esp_bench_shape *s = &shapes[i];
+        printf("%14d %10d %11d %7d %9.4f %9.4f %9.4f %6.2f\n", s->training_width, s->leaf_width,
+               s->master_leaf, s->n_projections, s->floor_seconds, s->training_seconds,
+               s->epoch_seconds, ratio_of(s));
+    }
+    puts("\nfloor: the first layer's matrix products alone, by BLAS in its best storage layout.\n"
+         "epoch: training with all losses and Adam, exact evaluation of the test set, logging.");
+}
+
+static void print_json(const esp_bench_shape *shapes, int n, const arguments *given,
+                       const char *environment)
+{
+    json_t *root = json_object(), *list = json_array();
+    esp_bench_describe_program(root, environment);
+    for (int i = 0; i < n; i++) {
+        const esp_bench_shape *s = &shapes[i];
+        json_array_append_new(list, json_pack("{s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f}",
+                                              "training_width", s->training_width, "leaf_width",
+                                              s->leaf_width, "master_leaf", s->master_leaf,
+                                              "columns", s->n_projections, "floor_s",
+                                              s->floor_seconds, "training_s", s->training_seconds,
+                                              "epoch_s", s->epoch_seconds, "ratio", ratio_of(s)));
+    }
+    json_object_set_new(root, "data", json_string(given->data));
+    json_object_set_new(root, "repetitions", json_integer(given->n_repetitions));
+    json_object_set_new(root, "shapes", list);
+    json_dumpf(root, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
+    putchar('\n');
+    json_decref(root);
+}
+
+/* Fails where a ratio has grown by more than 15 % since the file was written. */
+static int compare(const esp_bench_shape *shapes, int n, const char *path)
+{
+    json_error_t error;
+    json_t *before = json_load_file(path, 0, &error), *entry;
+    size_t k;
+    int n_compared = 0, n_slower = 0;
+    if (before == NULL) {
+        return esp_fail(ESP_DATA, "%s:%d: %s; it must be what `bench train --format json` wrote",
+                        path, error.line, error.text);
+    }
+    json_array_foreach(json_object_get(before, "shapes"), k, entry)
+    {
+        const double ratio = json_number_value(json_object_get(entry, "ratio"));
+        for (int i = 0; i < n; i++) {
+            const esp_bench_shape *s = &shapes[i];
+            if (json_integer_value(json_object_get(entry, "training_width")) != s->training_width ||
+                json_integer_value(json_object_get(entry, "leaf_width")) != s->leaf_width ||
+                json_integer_value(json_object_get(entry, "master_leaf")) != s->master_leaf) {
+                continue;
+            }
+            n_compared++;
+            if (!(ratio_of(s) <= most_slower * ratio)) {
+                n_slower++;
+                esp_log_warning("training width %d, leaf width %d, master leaf %d: ratio %.2f, was "
+                                "%.2f",
+                                s->training_width, s->leaf_width, s->master_leaf, ratio_of(s),
+                                ratio);
+            }
+        }
+    }
+    json_decref(before);
+    if (n_compared == 0) {
+        return esp_fail(ESP_DATA, "%s: holds none of these shapes", path);
+    }
+    return n_slower == 0 ? ESP_OK
+                         : esp_fail(ESP_FAILED,
+                                    "%d of %d shapes are more than 15 %% slower, "
+                                    "against their floor, than in %s",
+                                    n_slower, n_compared, path);
+}
+
+static int choose_shapes(esp_bench_shape shapes[ESP_BENCH_SHAPES], int *n, int width)
+{
+    const int all = esp_bench_paper_shapes(shapes);
+    *n = 0;
+    for (int i = 0; i < all; i++) {
+        if (width == 0 || shapes[i].training_width == width) {
+            shapes[(*n)++] = shapes[i];
+        }
+    }
+    return *n > 0
+               ? ESP_OK
+               : esp_fail(ESP_USAGE, "the paper's training widths are 16 and 128, not %d", width);
+}
+
+static int bench_train(const arguments *given)
+{
+    esp_bench_shape shapes[ESP_BENCH_SHAPES];
+    char folder[ESP_BENCH_FOLDER] = "";
+    char *environment = NULL;
+    esp_registry *registry = NULL;
+    esp_row_format format;
+    int n = 0, status = ESP_OK;
+    ESP_TRY(esp_row_format_parse(&format, given->format_name));
+    if (format != ESP_ROWS_TEXT && format != ESP_ROWS_JSON) {
+        return esp_fail(ESP_USAGE, "bench has no format '%s': text or json", given->format_name);
+    }
+    ESP_TRY(choose_shapes(shapes, &n, given->width));
+    ESP_TRY_OUT(esp_blas_prepare());
+    ESP_TRY_OUT(esp_registry_create(&registry));
+    ESP_TRY_OUT(esp_bench_make_folder(folder));
+    ESP_TRY_OUT(esp_bench_describe(&environment, folder, registry));
+    ESP_TRY_OUT(
+        esp_bench_train(shapes, n, given->data, folder, registry, given->n_repetitions, show_step));
+    if (format == ESP_ROWS_JSON) {
+        print_json(shapes, n, given, environment);
+    } else {
+        print_text(shapes, n, given);
+    }
+    if (given->against != NULL) {
+        fflush(stdout);
+        status = compare(shapes, n, given->against);
+    }
+out:
+    esp_bench_remove_folder(folder);
+    esp_registry_destroy(registry);
+    free(environment);
+    return status;
+}
+
+static error_t parse_train(int key, char *value, struct argp_state *state)
+{
+    arguments *given = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &given->format_name;
+        return 0;
+    case KEY_REPETITIONS:
+        given->n_repetitions = esp_option_count(state, "--repetitions", value, 101);
+        return 0;
+    case KEY_WIDTH:
+        given->width = esp_option_count(state, "--width", value, 128);
+        return 0;
+    case KEY_DATA:
+        given->data = value;
+        return 0;
+    case KEY_AGAINST:
+        given->against = value;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "no argument is taken, and '%s' is one", value);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    {"repetitions", KEY_REPETITIONS, "N", 0, "of each measurement, interleaved (default 7)", 0},
+    {"width", KEY_WIDTH, "N", 0, "only shapes of training width 16 or 128", 0},
+    {"data", KEY_DATA, "NAME", 0, "data set (default mnist)", 0},
+    {"against", KEY_AGAINST, "FILE", 0,
+     "an earlier result in JSON: a ratio that grew by more than 15 % fails", 0},
+    {0}};
+static const struct argp_child shared[] = {{&esp_format_argp, 0, NULL, 0}, {0}};
+static const struct argp parser = {
+    .options = options,
+    .parser = parse_train,
+    .children = shared,
+    .doc = "Measures an epoch of training, shape by shape of the paper, against the time of its "
+           "first-layer matrix products alone by BLAS.\v"
+           "An epoch is what a run does: shuffled batches of 256, all losses, Adam, exact soft and "
+           "hard evaluation of the test set, digest and record. Below 1, training is faster than "
+           "BLAS would multiply alone. Measure on a machine that does nothing else.\n\n"
+           "examples:\n"
+           "  espalier bench train\n"
+           "  espalier bench train --width 16 --format json >train.json\n"
+           "  espalier bench train --against analysis/bench/train.json"};
+
+static int run_train(int argc, char **argv)
+{
+    arguments given = {.n_repetitions = 7, .data = "mnist"};
+    argp_err_exit_status = esp_exit_code(ESP_USAGE);
+    if (argp_parse(&parser, argc, argv, 0, NULL, &given) != 0) {
+        return esp_fail(ESP_USAGE, "`espalier bench --help` shows how it is used");
+    }
+    return bench_train(&given);
+}
+
+const esp_bench_subject esp_bench_training = {
+    {"train", "an epoch of training against its floor", run_train}, &parser};
