@@ -56,41 +56,71 @@ int esp_count_correct(const esp_network *network, const esp_real *logits)
     return correct;
 }
 
-/* Adds what the mixture of one batch looks like. Bernoulli entropy from the score, stable at both
- * ends: H = log(1 + exp(-|z|)) + |z| (1 - p'), p' = sigmoid(|z|). */
-static void add_mixture_statistics(esp_evaluation *out, const esp_network *network)
+/* Sums are taken in lanes, so that a loop over examples is a vector loop; in doubles from then on.
+ */
+enum { LANES = 16 };
+
+static double sum_lanes(const esp_real lanes[LANES])
+{
+    double sum = 0;
+    for (int i = 0; i < LANES; i++) {
+        sum += (double)lanes[i];
+    }
+    return sum;
+}
+
+/* Bernoulli entropies of one node, from its scores, stable at both ends:
+ * H = log(1 + exp(-|z|)) + |z| (1 - p'), p' = sigmoid(|z|). */
+static double node_entropies(const esp_real *restrict scores, int n)
+{
+    esp_real lanes[LANES] = {0};
+    for (int b = 0; b < n; b += LANES) { /* rows are padded to the lanes */
+        for (int i = 0; i < LANES; i++) {
+            const esp_real s = scores[b + i], z = s < 0 ? -s : s, e = esp_exp(-z);
+            const esp_real entropy = esp_log(1 + e) + z * (e / (1 + e));
+            lanes[i] += b + i < n ? entropy : 0;
+        }
+    }
+    return sum_lanes(lanes);
+}
+
+/* -c log c of one leaf; most (B) takes the greater. */
+static double leaf_entropies(esp_real *restrict most, const esp_real *restrict mixture, int n)
+{
+    esp_real lanes[LANES] = {0};
+    for (int b = 0; b < n; b += LANES) {
+        for (int i = 0; i < LANES; i++) {
+            const esp_real c = mixture[b + i];
+            const esp_real entropy = -c * esp_log(c > (esp_real)1e-30 ? c : (esp_real)1e-30);
+            lanes[i] += b + i < n ? entropy : 0;
+            most[b + i] = c > most[b + i] ? c : most[b + i];
+        }
+    }
+    return sum_lanes(lanes);
+}
+
+/* Adds what the mixture of one batch looks like. */
+static void add_mixture_statistics(esp_evaluation *out, esp_network *network)
 {
     const ptrdiff_t stride = network->stride;
     const int n = network->n_examples;
-    double nodes = 0, entropy = 0, largest = 0;
     const int n_nodes = network->probabilities != NULL ? network->n_nodes : 0;
+    double nodes = 0;
     for (int i = 0; i < n_nodes; i++) {
-        for (int b = 0; b < n; b++) {
-            esp_real z = (esp_real)fabs((double)network->scores[i * stride + b]);
-            esp_real e = esp_exp(-z);
-            nodes += (double)(esp_log(1 + e) + z * (e / (1 + e)));
-        }
+        nodes += node_entropies(network->scores + i * stride, n);
     }
     out->node_entropy += n_nodes > 0 ? nodes / n_nodes : 0;
     if (network->mixture == NULL) {
         return;
     }
-    for (int b = 0; b < n; b++) {
-        esp_real most = 0;
-        for (int leaf = 0; leaf < network->n_leaves; leaf++) {
-            esp_real c = network->mixture[leaf * stride + b];
-            most = c > most ? c : most;
-        }
-        largest += (double)most;
-    }
+    esp_real *most = network->between; /* (O, B), free between passes */
+    memset(most, 0, sizeof *most * (size_t)stride);
     for (int leaf = 0; leaf < network->n_leaves; leaf++) {
-        for (int b = 0; b < n; b++) {
-            esp_real c = network->mixture[leaf * stride + b];
-            entropy -= (double)(c * esp_log(c > (esp_real)1e-30 ? c : (esp_real)1e-30));
-        }
+        out->mixture_entropy += leaf_entropies(most, network->mixture + leaf * stride, n);
     }
-    out->mixture_entropy += entropy;
-    out->mixture_max += largest;
+    for (int b = 0; b < n; b++) {
+        out->mixture_max += (double)most[b];
+    }
 }
 
 /* The weighted task terms; a value that is not finite shows. */
