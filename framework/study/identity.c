@@ -272,6 +272,17 @@ static const char *value_text(esp_tree_pool *pool, const json_t *value)
     return copy;
 }
 
+/* A weight that changes: "linear 0 to 3 over 10 epochs". */
+static const char *ramp_text(esp_tree_pool *pool, const json_t *ramp)
+{
+    return esp_tree_pool_format(pool, "%s %s to %s over %s %ss",
+                                value_text(pool, json_object_get(ramp, "schedule")),
+                                value_text(pool, json_object_get(ramp, "from")),
+                                value_text(pool, json_object_get(ramp, "to")),
+                                value_text(pool, json_object_get(ramp, "over")),
+                                value_text(pool, json_object_get(ramp, "by")));
+}
+
 static void flatten(param_list *list, esp_tree_pool *pool, const char *path, const json_t *value)
 {
     if (!json_is_object(value) || json_object_size(value) == 0) {
@@ -279,7 +290,7 @@ static void flatten(param_list *list, esp_tree_pool *pool, const char *path, con
         return;
     }
     if (json_object_get(value, "schedule") != NULL && json_object_get(value, "over") != NULL) {
-        add_param(list, path, value_text(pool, value)); /* a weight that changes, for reports */
+        add_param(list, path, ramp_text(pool, value)); /* for reports, in one word */
     }
     const char *key = NULL;
     json_t *child = NULL;

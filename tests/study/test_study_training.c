@@ -125,6 +125,7 @@ static void test_weight__changes_within_a_phase(void **state)
     assert_true(term->ramp.from == 2 && term->ramp.to == 0 && term->ramp.over == 10);
     assert_true(!term->ramp.by_step);
     assert_string_equal(param_of(cell, "losses.balance.weight.from"), "2");
+    assert_string_equal(param_of(cell, "losses.balance.weight"), "linear 2 to 0 over 10 epochs");
     cell = with(*state, "phases={a: {epochs: 2}, b: {epochs: 4, routing_scale: 3, set: "
                         "{losses.balance.weight: {schedule: step, from: 0, to: -2, over: 7, by: "
                         "step}}}}");
