@@ -192,6 +192,25 @@ static void test_losses__views_that_the_model_lacks(void **state)
                    "and model kind 'moe' has none\n");
 }
 
+/* Legal, and said. */
+static void test_moe__gates_without_a_gradient(void **state)
+{
+    fixture *f = *state;
+    cell_with(f, "kind: moe, experts: 4, expert_width: 2, top_k: 1, gate: top_k");
+    assert_said(f, ":5:67: warning: a top_k gate gives its one expert the weight 1: no gradient of "
+                   "a task reaches it; gate: switch does not have that trouble\n");
+    cell_with(f, "kind: moe, experts: 4, expert_width: 2, top_k: 1");
+    assert_null(strstr(f->words, "warning"));
+    const char *load_term[] = {"losses.load.weight=1"};
+    const char *noisy[] = {"losses.load.weight=1", "model.noise=true"};
+    const char text[] = TOP "  model: {kind: moe, experts: 4, expert_width: 2, top_k: 2}\n" REST;
+    load_sound(f, text, &(esp_study_options){.sets = load_term, .n_sets = 1});
+    assert_said(f, "--set:1: warning: load looks at the gate's load, which without noise is a "
+                   "count that no gradient passes; see model.noise\n");
+    load_sound(f, text, &(esp_study_options){.sets = noisy, .n_sets = 2});
+    assert_null(strstr(f->words, "warning"));
+}
+
 /* ---- cost ----------------------------------------------------------------------------------- */
 
 static void costs(fixture *f, const char *model, const char *parameters, const char *inference,
@@ -280,6 +299,7 @@ int main(void)
         TEST(test_model__memory_of_absurd_sizes),
         TEST(test_model__freeze),
         TEST(test_losses__views_that_the_model_lacks),
+        TEST(test_moe__gates_without_a_gradient),
         TEST(test_cost__by_hand),
         TEST(test_moe__width_matches_an_fff),
     };

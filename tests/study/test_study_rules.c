@@ -36,7 +36,8 @@ static esp_study *load_set(fixture *f, const char *text, const char *set)
 static void test_builtins_fill_what_defaults_lack(void **state)
 {
     const esp_cell *cell = &load_sound(*state, TOP DEFAULTS, NULL)->cells[0];
-    assert_true(cell->data.mean == 0.5 && cell->data.std == 0.5 && cell->data.partition.validation == 0);
+    assert_true(cell->data.mean == 0.5 && cell->data.std == 0.5 &&
+                cell->data.partition.validation == 0);
     assert_int_equal(cell->data.partition.split_seed, 0);
     assert_int_equal(cell->phases[0].batch_size, 256);
     assert_int_equal(cell->phases[0].optimizer.kind, ESP_ADAM);
