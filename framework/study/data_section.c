@@ -135,6 +135,24 @@ static void check_validation(builder *b)
     }
 }
 
+/* Whether a class can have an example left, were all of them of that class: who thins a class has
+ * it large, and what is found with the labels at hand is the run's to say. */
+static void check_keep(builder *b)
+{
+    const esp_partition_rule *rule = &b->cell->data.partition;
+    const double count = (1 - rule->validation) * b->data.n_train;
+    for (uint32_t i = 0; rule->keep != NULL && b->data_known && i < b->data.n_classes; i++) {
+        const char *path = esp_tree_pool_format(b->r->pool, "data.keep.%u", i);
+        if (round(rule->keep[i] * count) < 1) {
+            complain_at(b, esp_node_mark(b->draft->tree, path),
+                        esp_tree_pool_format(b->r->pool,
+                                             "%s %g leaves nothing of %s, which has %.0f examples "
+                                             "to train on; keep more",
+                                             path, rule->keep[i], b->cell->data.name, count));
+        }
+    }
+}
+
 /* NULL where all is kept. */
 static double *fill_keep(builder *b, const json_t *data)
 {
@@ -190,6 +208,7 @@ void esp_data_section_fill(builder *b)
         }
     }
     check_validation(b);
+    check_keep(b);
 }
 
 const char *esp_data_section_keep_text(const builder *b)
