@@ -38,9 +38,11 @@ for study in "$ESPALIER_SOURCE"/experiments/*.yaml; do
         continue
     fi
     short=()
-    for phase in $(grep -o '"name": "[^"]*"' plan.json | sed 's/.*: "\(.*\)"/\1/' | sort -u); do
-        short+=(--set "phases.$phase.epochs=1")
-    done
+    # the phases of the plan: "steps" follows in those that have a budget of steps
+    while read -r phase budget; do
+        short+=(--set "phases.$phase.$budget")
+    done < <(awk -F '"' '$2 == "name" {name = $4; of[name] = "epochs=1"}
+        $2 == "steps" {of[name] = "steps=20"} END {for (name in of) print name, of[name]}' plan.json)
     echo "== $name"
     case $name in
     batch_size_budget) # one phase, of epochs in one variant and steps in another
@@ -52,6 +54,8 @@ for study in "$ESPALIER_SOURCE"/experiments/*.yaml; do
         [ "$(sed -n 2p stdout | cut -d , -f 3,4)" = "4,4" ] || fail "no variance by source" ;;
     fff_paper_table1) # 40 cells: those of one data set
         train "$study" --seeds 0 "${short[@]}" --only '*data.name=fashion-mnist*' ;;
+    node_trees) # thousands of neurons: most trees and fewest, on one data set
+        train "$study" --seeds 0 "${short[@]}" --only '*data.name=fashion-mnist model.trees=1*' ;;
     *) train "$study" --seeds 0 "${short[@]}" ;;
     esac
     "$ESPALIER" report "$name" >stdout 2>stderr || fail "report $name"
