@@ -1,13 +1,11 @@
 /* Forward, backward and inference. B examples, F features, O outputs, N scores, L leaves, H hidden
  * units, l leaf width, P projections. */
-#include <string.h>
-
 #include "core/status.h"
 #include "nn/blas.h"
 #include "nn/head_pass.h"
-#include "nn/node_trees.h"
 #include "nn/noise.h"
-#include "nn/tree.h"
+#include "nn/route.h"
+#include "nn/rows.h"
 
 #if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
 __attribute__((simd("notinbranch"))) float erff(float);
@@ -21,11 +19,6 @@ static inline esp_real esp_normal_cdf(esp_real z)
     return (esp_real)0.5 *
            (1 + (sizeof(esp_real) == sizeof(float) ? (esp_real)erff((float)(scale * z))
                                                    : (esp_real)erf((double)(scale * z))));
-}
-
-static esp_real *row(esp_real *array, int index, const esp_network *network)
-{
-    return array + (ptrdiff_t)index * network->stride;
 }
 
 /* Biases of the projections from first_biased on: a gate has none. */
@@ -177,104 +170,6 @@ static void activate(esp_network *network)
     }
 }
 
-/* ---- routing -----------------------------------------------------------------------------------
- */
-
-/* combine (L, B) = 1 for the one choice of each example, else 0. */
-static void choose_one(esp_network *network)
-{
-    for (int leaf = 0; leaf < network->n_leaves; leaf++) {
-        esp_real *weight = row(network->combine, leaf, network);
-        for (int b = 0; b < network->n_examples; b++) {
-            weight[b] = network->choices[b] == leaf;
-        }
-    }
-}
-
-/* Region leak: with a probability, a node's children change places for an example. Hardened
- * training: decisions are rounded, and no gradient passes them (as published; ties go right here).
- */
-static void change_branches(esp_network *network, bool harden)
-{
-    const ptrdiff_t stride = network->stride;
-    if (network->leaks) {
-        esp_noise_bernoulli(network->leaked, network->config.model.region_leak,
-                            network->config.noise_seed, "region_leak", network->step,
-                            network->n_nodes, network->n_examples, network->stride);
-    }
-    for (int i = 0; i < network->n_nodes; i++) {
-        for (ptrdiff_t b = i * stride; b < i * stride + network->n_examples; b++) {
-            esp_real p = network->probabilities[b];
-            p = network->leaks && network->leaked[b] > 0 ? 1 - p : p;
-            network->branch[b] = !harden ? p : p >= (esp_real)0.5 ? 1 : 0;
-        }
-    }
-}
-
-static void route_tree(esp_network *network, esp_mode mode)
-{
-    const esp_model_config *model = &network->config.model;
-    const bool harden = mode == ESP_TRAINING && model->train_hardened;
-    const esp_real *branch = network->probabilities;
-    network->leaks = mode == ESP_TRAINING && model->region_leak > 0;
-    if (network->leaks || harden) {
-        change_branches(network, harden);
-        branch = network->branch;
-    }
-    esp_tree_mix(network->mixture, network->reach, branch, model->depth, network->n_examples,
-                 network->stride);
-    esp_tree_descend(network->choices, network->scores, model->depth, network->n_examples,
-                     network->stride);
-}
-
-static void route_gate(esp_network *network, esp_mode mode)
-{
-    const esp_model_config *model = &network->config.model;
-    const bool noisy = model->noise && mode == ESP_TRAINING;
-    if (noisy) {
-        esp_noise_normal(network->normals, network->config.noise_seed, "gate", network->step,
-                         network->n_leaves, network->n_examples, network->stride);
-    }
-    network->gate = (esp_gate){
-        .n_experts = network->n_leaves,
-        .top_k = model->top_k,
-        .kind = model->gate,
-        .n_examples = network->n_examples,
-        .stride = network->stride,
-        .logits = network->scores,
-        .raw_noise = noisy ? row(network->projections, network->n_leaves, network) : NULL,
-        .normals = noisy ? network->normals : NULL,
-        .bias = esp_network_routing_bias(network),
-        .noisy = network->noisy,
-        .mixture = network->mixture,
-        .combine = network->combine,
-        .choices = network->choices,
-        .load = network->load};
-    esp_gate_forward(&network->gate);
-}
-
-/* From scores to the weight of each leaf and the hard choices. */
-static void route(esp_network *network, esp_mode mode)
-{
-    const esp_model_config *model = &network->config.model;
-    switch (model->kind) {
-    case ESP_MODEL_FFF:
-        route_tree(network, mode);
-        break;
-    case ESP_MODEL_FF:
-        memset(network->choices, 0, sizeof *network->choices * (size_t)network->n_examples);
-        choose_one(network);
-        break;
-    case ESP_MODEL_MOE:
-        route_gate(network, mode);
-        break;
-    case ESP_MODEL_FFF_NODES:
-        esp_node_trees_descend(network->path, network->choices, network->scores, model->n_trees,
-                               model->depth, network->n_examples, network->stride);
-        break;
-    }
-}
-
 /* Inverted dropout: what is kept is scaled by 1 / (1 - dropout). */
 static void draw_dropout(esp_network *network, esp_mode mode)
 {
@@ -331,7 +226,7 @@ int esp_network_forward(esp_network *network, int n_examples, esp_mode mode)
     network->n_examples = n_examples;
     project_input(network);
     activate(network);
-    route(network, mode);
+    esp_route(network, mode);
     draw_dropout(network, mode);
     mix_leaves(network->logits, network);
     return esp_heads_forward(network, network->logits, mode, mode == ESP_TRAINING, false);
@@ -340,18 +235,11 @@ int esp_network_forward(esp_network *network, int n_examples, esp_mode mode)
 int esp_network_forward_hard(esp_network *network, esp_mode mode)
 {
     if (network->config.model.kind == ESP_MODEL_FFF) {
-        choose_one(network);
+        esp_route_by_choice(network);
     }
     network->drops = false;
     mix_leaves(network->hard_logits, network);
     return esp_heads_forward(network, network->hard_logits, mode, false, mode == ESP_EVALUATION);
-}
-
-static void zero_rows(esp_real *rows, int count, const esp_network *network)
-{
-    if (rows != NULL) {
-        memset(rows, 0, sizeof(esp_real) * (size_t)network->stride * (size_t)count);
-    }
 }
 
 void esp_network_zero_view_gradients(esp_network *network)
@@ -387,21 +275,6 @@ static void hidden_backward(esp_real *restrict dz, esp_real *restrict dc,
     for (int b = 0; b < n_examples; b++) {
         dc[b] += dg[b] * a[b];
         dz[b] = a[b] > 0 ? dg[b] * c[b] : 0;
-    }
-}
-
-static void add_rows(esp_real *restrict out, const esp_real *restrict in, int n_examples)
-{
-    for (int b = 0; b < n_examples; b++) {
-        out[b] += in[b];
-    }
-}
-
-static void squash_backward(esp_real *restrict dz, const esp_real *restrict d_scores,
-                            const esp_real *restrict dp, const esp_real *restrict p, int n_examples)
-{
-    for (int b = 0; b < n_examples; b++) {
-        dz[b] = d_scores[b] + dp[b] * p[b] * (1 - p[b]);
     }
 }
 
@@ -451,78 +324,6 @@ static void leaves_backward(esp_network *network)
     units_backward(network);
 }
 
-/* ---- routing, backward -------------------------------------------------------------------------
- */
-
-/* Through branches that were changed: a leak turns the sign, a rounding stops the gradient. */
-static void branches_backward(esp_network *network)
-{
-    const ptrdiff_t stride = network->stride;
-    if (network->config.model.train_hardened) {
-        return;
-    }
-    zero_rows(network->d_branch, network->n_nodes, network);
-    esp_tree_mix_backward(network->d_branch, network->value, network->d_mixture, network->reach,
-                          network->branch, network->config.model.depth, network->n_examples,
-                          network->stride);
-    for (int i = 0; i < network->n_nodes; i++) {
-        for (ptrdiff_t b = i * stride; b < i * stride + network->n_examples; b++) {
-            network->d_probabilities[b] +=
-                network->leaked[b] > 0 ? -network->d_branch[b] : network->d_branch[b];
-        }
-    }
-}
-
-static void tree_backward(esp_network *network)
-{
-    const int n = network->n_examples;
-    if (network->branch != network->probabilities) {
-        branches_backward(network);
-    } else {
-        esp_tree_mix_backward(network->d_probabilities, network->value, network->d_mixture,
-                              network->reach, network->probabilities, network->config.model.depth,
-                              n, network->stride);
-    }
-    for (int i = 0; i < network->n_nodes; i++) {
-        squash_backward(row(network->d_projections, i, network), row(network->d_scores, i, network),
-                        row(network->d_probabilities, i, network),
-                        row(network->probabilities, i, network), n);
-    }
-}
-
-/* The gradient at the scores, and, of a gate, at the scale of its noise. */
-static void route_backward(esp_network *network)
-{
-    const int n = network->n_examples;
-    switch (network->config.model.kind) {
-    case ESP_MODEL_FFF:
-        tree_backward(network);
-        break;
-    case ESP_MODEL_FF:
-        break;
-    case ESP_MODEL_MOE:
-        for (int i = 0; i < network->n_router; i++) {
-            memset(row(network->d_projections, i, network), 0, sizeof(esp_real) * (size_t)n);
-        }
-        for (int i = 0; i < network->n_leaves; i++) {
-            add_rows(row(network->d_projections, i, network), row(network->d_scores, i, network),
-                     n);
-        }
-        esp_gate_backward(network->d_projections,
-                          network->config.model.noise
-                              ? row(network->d_projections, network->n_leaves, network)
-                              : NULL,
-                          &network->gate, network->d_mixture, network->d_combine, network->d_load);
-        break;
-    case ESP_MODEL_FFF_NODES: /* scores are the neurons' own rows */
-        for (int i = 0; i < network->n_nodes; i++) {
-            add_rows(row(network->d_projections, i, network), row(network->d_scores, i, network),
-                     n);
-        }
-        break;
-    }
-}
-
 int esp_network_backward(esp_network *network)
 {
     const int n = network->n_examples;
@@ -531,7 +332,7 @@ int esp_network_backward(esp_network *network)
     memset(network->gradients + own, 0, sizeof(esp_real) * (network->n_parameters - own));
     ESP_TRY(esp_heads_backward(network));
     leaves_backward(network);
-    route_backward(network);
+    esp_route_backward(network);
     esp_real *d_biases = network->gradients + biases_offset(network);
     for (int i = first_biased(network); i < network->n_projections; i++) {
         d_biases[i - first_biased(network)] = sum_row(row(network->d_projections, i, network), n);
