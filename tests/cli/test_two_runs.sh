@@ -148,8 +148,16 @@ for _ in $(seq 200); do
     sleep 0.1
     [ "$(sqlite3 again.db "SELECT count(*) FROM trial WHERE status = 'running'")" = 1 ] && break
 done
+# It does not end before the other has begun: its worker is stopped meanwhile.
+read -r worker _ <"/proc/$second/task/$second/children"
+kill -STOP "$worker"
 "$ESPALIER" run "${again[@]}" --only slow --retry-failed >/dev/null 2>first.err </dev/null &
 first=$!
+for _ in $(seq 200); do
+    sleep 0.1
+    [ "$(sqlite3 again.db "SELECT count(*) FROM trial WHERE status = 'running'")" = 2 ] && break
+done
+kill -CONT "$worker"
 wait $second
 code=$?
 [ "$code" = 1 ] || fail "a run exits $code while another tries a trial of its again"
