@@ -400,7 +400,7 @@ int esp_training_epoch(esp_training *training, const atomic_int *stop)
     const uint32_t examples = training->splits[ESP_TRAIN].count;
     const uint32_t size = (uint32_t)phase->batch_size;
     const uint32_t left_out = phase->drop_last && examples > size ? examples % size : 0;
-    const uint32_t a_step = size * (uint32_t)(phase->accumulate > 1 ? phase->accumulate : 1);
+    const uint64_t a_step = size * (uint64_t)(phase->accumulate > 1 ? phase->accumulate : 1);
     const double start = esp_clock_seconds();
     esp_rng rng = esp_rng_make(training->trial->seed_order, "order", (uint32_t)training->epoch + 1);
     memcpy(training->order, training->splits[ESP_TRAIN].indices, sizeof(uint32_t) * examples);
@@ -415,7 +415,8 @@ int esp_training_epoch(esp_training *training, const atomic_int *stop)
     uint32_t seen = 0;
     while (seen < examples - left_out &&
            (phase->steps == 0 || training->phase_steps < phase->steps)) {
-        const uint32_t left = examples - left_out - seen, count = left < a_step ? left : a_step;
+        const uint32_t left = examples - left_out - seen;
+        const uint32_t count = left < a_step ? left : (uint32_t)a_step;
         if (stop != NULL && atomic_load_explicit(stop, memory_order_relaxed) != 0) {
             return ESP_INTERRUPTED;
         }

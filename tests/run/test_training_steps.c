@@ -1,6 +1,8 @@
 /* What a step is made of and how training goes by them: several batches, clipping, localized
  * optimizers, budgets, schedules; that each of it resumes to the same bits and allocates nothing,
  * and that each seed draws for itself. */
+#include <unistd.h>
+
 #include "fixtures/count_allocations.h"
 #include "run/selection.h"
 #include "run/training_fixture.h"
@@ -117,6 +119,22 @@ static void test_accumulate__is_one_large_batch(void **state)
     free(start);
     esp_training_destroy(whole);
     esp_training_destroy(parts);
+}
+
+/* 2^12 * 2^20 examples a step are more than 32 bits count: the whole epoch is one step. */
+static void test_accumulate__more_than_there_is_takes_all(void **state)
+{
+    (void)state;
+    use_sgd(0.1);
+    phases[0].batch_size = 1 << 12;
+    phases[0].accumulate = 1 << 20;
+    esp_training *training = create();
+    alarm(60); /* it once went on forever */
+    assert_int_equal(esp_training_epoch(training, NULL), 0);
+    alarm(0);
+    assert_int_equal(training->step, 1);
+    assert_int_equal(training->batches, 1);
+    esp_training_destroy(training);
 }
 
 /* SGD at rate 1 moves by the gradient: the way gone is as long as the clipped gradient. */
@@ -505,6 +523,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_accumulate__is_one_large_batch),
+        TEST(test_accumulate__more_than_there_is_takes_all),
         TEST(test_clip__bounds_the_step),
         TEST(test_localized__leaves_wait_and_heads_do_not),
         TEST(test_budget__a_phase_of_steps_ends_after_exactly_so_many),
