@@ -105,10 +105,10 @@ static void fill_heads(builder *b, const json_t *heads)
 
 /* ---- metrics -------------------------------------------------------------------------------- */
 
-static bool ends_with(const char *text, const char *end)
+/* hard_accuracy, early_exit.accuracy_at_90: whether more is better. */
+static bool is_accuracy(const char *name)
 {
-    size_t a = strlen(text), b = strlen(end);
-    return a >= b && strcmp(text + a - b, end) == 0;
+    return strstr(strrchr(name, '.'), "accuracy") != NULL;
 }
 
 /* path: where it is written, for messages. */
@@ -117,7 +117,7 @@ static void fill_monitor(builder *b, esp_monitor *out, const char *name, const c
     out->name = strdup(name);
     out->metric = strchr(out->name, '.') + 1;
     out->split = *name == 'v' ? ESP_VALIDATION : name[1] == 'r' ? ESP_TRAIN : ESP_TEST;
-    out->maximize = ends_with(name, "accuracy");
+    out->maximize = is_accuracy(name);
     if (out->split == ESP_VALIDATION && !(b->cell->data.partition.validation > 0) &&
         !esp_problems_excused(b->r->problems, "data.validation")) {
         esp_fill_complain(

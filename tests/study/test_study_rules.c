@@ -156,6 +156,27 @@ static void test_phases_do_not_accumulate(void **state)
     assert_int_equal(cell->selection_phases[1], 2);
 }
 
+/* early_exit logs accuracy_at_90 beside accuracies whose names end so. */
+static void test_selection__accuracies_are_maximized(void **state)
+{
+    esp_study *study = load_sound(
+        *state,
+        TOP
+        "defaults:\n"
+        "  data: {name: mnist}\n"
+        "  model: {kind: ff, width: 4}\n"
+        "  heads: {early_exit: {}}\n"
+        "  losses: {cross_entropy: {}}\n"
+        "  optimizer: {learning_rate: 0.1}\n"
+        "  phases: {a: {epochs: 1}}\n"
+        "  selection: {monitor: [test.early_exit.accuracy_at_90, test.early_exit.kept_accuracy, "
+        "test.early_exit.cost_at_90]}\n",
+        NULL);
+    const esp_cell *cell = &study->cells[0];
+    assert_true(cell->monitors[0].maximize && cell->monitors[1].maximize);
+    assert_false(cell->monitors[2].maximize);
+}
+
 static void test_terms_are_the_same_in_every_phase(void **state)
 {
     const esp_cell *cell =
@@ -507,6 +528,7 @@ int main(void)
         TEST(test_optimizer_builtins_follow_its_kind),
         TEST(test_variant__a_map_replaces_and_takes_builtins),
         TEST(test_phases_do_not_accumulate),
+        TEST(test_selection__accuracies_are_maximized),
         TEST(test_terms_are_the_same_in_every_phase),
         TEST(test_override__phase_would_win),
         TEST(test_override__allowed_where_the_phase_sets_weight_0_or_is_set_too),
