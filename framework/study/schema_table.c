@@ -120,7 +120,7 @@ const esp_key esp_keys[] = {
     {"model.dropout", ESP_KEY_REAL, "0", 0, 0.9999999, .flags = ID,
      .help = "share of hidden units dropped in training"},
     {"model.freeze", ESP_KEY_TEXTS, "[]", .flags = ID,
-     .help = "groups that keep their initial values: nodes (or gate), leaves (or experts), heads"},
+     .help = "groups that keep their initial values: nodes (a gate too), leaves (experts too), heads"},
     {"model.node_scale", ESP_KEY_REAL, "1", 0, 1e6, .kinds = "fff moe", .flags = SINCE,
      .help = "factor of the initial weights of nodes or gate"},
     {"model.leaf_scale", ESP_KEY_REAL, "1", 0, 1e6, .flags = SINCE,
