@@ -5,9 +5,11 @@
  * A block is one node or leaf of an fff, one expert of a moe, with all its weights and biases. What
  * belongs to no block (heads, a gate) is updated at every step.
  * Source: local_adam.py and local_sgd.py of the authors of arXiv 2308.14711
- * (github.com/pbelcak/fastfeedforward), with two differences: a node is used by the examples that
- * reach it (theirs also counts those whose path left the tree's branch above), and momentum is that
- * of torch.optim.SGD (theirs steps along the buffer as it was before the step). */
+ * (github.com/pbelcak/fastfeedforward), with three differences: a node is used by the examples that
+ * reach it (theirs also counts those whose path left the tree's branch above); hard usage is of the
+ * nodes' own choices, also where regions leak (theirs is of the leaked ones; soft usage is leaked
+ * in both); and momentum is that of torch.optim.SGD (theirs steps along the buffer as it was before
+ * the step). */
 #ifndef ESP_NN_LOCALIZED_H
 #define ESP_NN_LOCALIZED_H
 
