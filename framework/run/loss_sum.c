@@ -71,8 +71,7 @@ static void list_spans(esp_loss_sum *sum, const esp_network *network)
 {
     for (int i = 0; i < network->n_tensors; i++) {
         const esp_tensor *tensor = &network->tensors[i];
-        const bool frozen = network->config.model.frozen & (1u << tensor->group);
-        if (!tensor->trainable || frozen || tensor->count == 0) {
+        if (!tensor->trainable || tensor->count == 0) {
             continue;
         }
         sum->spans[sum->n_spans] = (esp_span){.group = tensor->group,
