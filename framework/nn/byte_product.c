@@ -125,6 +125,12 @@ size_t esp_byte_product_space(int n_examples, int n_features)
     return project > gradient ? project : gradient;
 }
 
+/* The row after a tile's last, of tiles of about the same size. */
+static int tile_end(int n_rows, int tile, int tiles)
+{
+    return (int)((int64_t)n_rows * (tile + 1) / tiles);
+}
+
 /* ---- weights . x: tiles of a few rows by four examples ------------------------------------------
  */
 
@@ -207,7 +213,7 @@ void esp_byte_project(float *out, int stride, const float *weights, int n_rows,
     for (int b = 0; b < batch->n_examples; b += 4) {
         widen(space, batch, b);
         for (int tile = 0, p = 0; tile < tiles; tile++) {
-            const int n = n_rows * (tile + 1) / tiles - p;
+            const int n = tile_end(n_rows, tile, tiles) - p;
             project_by_rows[n](out + (ptrdiff_t)p * stride + b, stride,
                                weights + (ptrdiff_t)p * batch->n_features, space, batch->row,
                                batch->n_features);
@@ -297,7 +303,7 @@ void esp_byte_gradient(float *out, const float *d, int stride, int n_rows,
 {
     const int tiles = (n_rows + MOST_GRADED - 1) / MOST_GRADED;
     for (int tile = 0, p = 0; tile < tiles; tile++) {
-        const int n = n_rows * (tile + 1) / tiles - p;
+        const int n = tile_end(n_rows, tile, tiles) - p;
         for (int i = 0; i < n; i++) {
             const float *row = d + (ptrdiff_t)(p + i) * stride;
             for (int b = 0; b < batch->n_examples; b++) {

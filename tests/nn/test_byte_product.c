@@ -126,11 +126,22 @@ static void test_byte_product__odd_sizes(void **state)
     }
 }
 
+/* As many rows as wide models have: rows times tiles is more than an int holds. */
+static void test_byte_product__many_rows(void **state)
+{
+    (void)state;
+    if (!esp_byte_product_exists()) {
+        skip();
+    }
+    check(300000, 4, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_byte_product__all_tiles),
         cmocka_unit_test(test_byte_product__odd_sizes),
+        cmocka_unit_test(test_byte_product__many_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
