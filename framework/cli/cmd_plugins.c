@@ -144,6 +144,15 @@ int esp_plugins_find(const esp_plugin_entry **out, const esp_registry *registry,
         return ESP_OK;
     }
     const char *meant = esp_text_suggest(wanted, names, count);
+    char file[256];
+    snprintf(file, sizeof file, "./%s.so", wanted);
+    if (access(file, F_OK) == 0) {
+        return esp_fail(
+            ESP_NOT_FOUND,
+            "no plugin '%s' is where plugins are looked for, but %s is a file here: name "
+            "that, or its folder in ESPALIER_PLUGIN_PATH",
+            wanted, file);
+    }
     return esp_fail(ESP_NOT_FOUND, "no plugin '%s'%s%s%s; `espalier plugins ls` lists them", wanted,
                     meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
 }

@@ -227,7 +227,7 @@ static int tell_revision(const runner *r, esp_store *store)
     if (has_row && esp_rows_integer(rows, 1) > 0) {
         esp_log_note(
             "this is revision %d of %s: its text or its --set differ from others'. Reports "
-            "show the revision run last; `espalier report %s --revision %d` another",
+            "show the revision run last, and `espalier report %s --revision %d` another",
             (int)esp_rows_integer(rows, 0), r->study->name, r->study->name,
             (int)esp_rows_integer(rows, 1));
     }
@@ -395,6 +395,9 @@ static int run_in_child(void *argument, esp_shared *shared)
                                          (const esp_dataset *const *)r.data, r.n_data));
     r.context.environment = environment;
     ESP_TRY_OUT(esp_record_make(&r.record, r.study));
+    if (access(r.options->database, F_OK) != 0) {
+        esp_log_note("results go to a new database, %s", r.options->database);
+    }
     ESP_TRY_OUT(esp_store_open(&store, r.options->database, ESP_STORE_WRITE));
     ESP_TRY_OUT(esp_store_register(store, &r.record));
     ESP_TRY_OUT(allocate_lists(&r));

@@ -70,7 +70,8 @@ static const esp_loss_ops ops = {
 ESP_EXPORT const esp_plugin espalier_plugin = {
     ESP_PLUGIN_HEADER,
     .kind = ESP_LOSS,
-    .role = ESP_TASK, /* ESP_ROUTING for a term that only shapes how examples reach leaves */
+    .role = ESP_TASK, /* counts in soft_loss; ESP_PENALTY and ESP_ROUTING (how examples reach
+                         leaves) do not */
     .name = "example_loss",
     .version = "1",
     .summary = "half the squared excess of the logits over a margin",
