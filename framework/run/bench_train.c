@@ -30,7 +30,7 @@ static const char study_text[] = "study: training\n"
                                  "  batch_size: 256\n"
                                  "  phases:\n"
                                  "    train: {epochs: 1000}\n"
-    "  selection: {monitor: train.running_loss}\n";
+                                 "  selection: {monitor: train.running_loss}\n";
 
 int esp_bench_paper_shapes(esp_bench_shape shapes[ESP_BENCH_SHAPES])
 {

@@ -295,8 +295,9 @@ static void test_migration__no_room(void **state)
 static long log_after_many_writes(const fixture *db, esp_store *store)
 {
     for (int i = 0; i < 400; i++) {
-        assert_int_equal(sqlite3_exec(store->db, "UPDATE revision SET title = hex(randomblob(20000))",
-                                      NULL, NULL, NULL),
+        assert_int_equal(sqlite3_exec(store->db,
+                                      "UPDATE revision SET title = hex(randomblob(20000))", NULL,
+                                      NULL, NULL),
                          SQLITE_OK);
     }
     char name[128];
