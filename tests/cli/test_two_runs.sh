@@ -148,9 +148,15 @@ for _ in $(seq 200); do
     sleep 0.1
     [ "$(sqlite3 again.db "SELECT count(*) FROM trial WHERE status = 'running'")" = 1 ] && break
 done
-# It does not end before the other has begun: its worker is stopped meanwhile.
+# It does not end before the other has begun: its worker is stopped meanwhile, and not within a
+# transaction, for which the other would wait.
 read -r worker _ <"/proc/$second/task/$second/children"
-kill -STOP "$worker"
+for _ in $(seq 200); do
+    kill -STOP "$worker"
+    sqlite3 again.db "BEGIN IMMEDIATE; ROLLBACK" 2>/dev/null && break
+    kill -CONT "$worker"
+    sleep 0.02
+done
 "$ESPALIER" run "${again[@]}" --only slow --retry-failed >/dev/null 2>first.err </dev/null &
 first=$!
 for _ in $(seq 200); do
