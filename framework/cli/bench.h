@@ -3,6 +3,7 @@
 #define ESP_CLI_BENCH_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "cli/command.h"
 
@@ -22,5 +23,14 @@ void esp_bench_remove_folder(const char *folder);
 /* Adds to a result what measured: "machine" (and build), "commit" and "dirty", out of provenance
  * (run/environment.h). */
 void esp_bench_describe_program(json_t *result, const char *environment);
+
+/* --against: the entries of result[list], known by their keys [NULL-terminated], must not be more
+ * than 15 % worse by their figure than in the earlier result of path. Says each that is. Errors:
+ * ESP_FAILED where one is; ESP_DATA: not such a file, or it has no entry of these. Thread: one. */
+typedef struct esp_bench_comparison {
+    const char *list, *const *keys, *figure;
+    bool more_is_better;
+} esp_bench_comparison;
+int esp_bench_compare(const json_t *result, const char *path, const esp_bench_comparison *what);
 
 #endif

@@ -8,14 +8,12 @@
 #include "cli/bench.h"
 #include "cli/options.h"
 #include "cli/print_rows.h"
-#include "core/log.h"
 #include "core/status.h"
 #include "nn/blas.h"
 #include "run/bench_store.h"
 #include "run/bench_train.h"
 
 enum { KEY_REPETITIONS = 3100, KEY_DATA, KEY_WIDTH, KEY_AGAINST };
-static const double most_slower = 1.15; /* of a ratio, before --against fails */
 
 typedef struct arguments {
     const char *format_name, *data, *against;
@@ -51,8 +49,8 @@ static void print_text(const esp_bench_shape *shapes, int n, const arguments *gi
          "epoch: training with all losses and Adam, exact evaluation of the test set, logging.");
 }
 
-static void print_json(const esp_bench_shape *shapes, int n, const arguments *given,
-                       const char *environment)
+static json_t *describe(const esp_bench_shape *shapes, int n, const arguments *given,
+                        const char *environment)
 {
     json_t *root = json_object(), *list = json_array();
     esp_bench_describe_program(root, environment);
@@ -68,51 +66,16 @@ static void print_json(const esp_bench_shape *shapes, int n, const arguments *gi
     json_object_set_new(root, "data", json_string(given->data));
     json_object_set_new(root, "repetitions", json_integer(given->n_repetitions));
     json_object_set_new(root, "shapes", list);
-    json_dumpf(root, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
-    putchar('\n');
-    json_decref(root);
+    return root;
 }
 
-/* Fails where a ratio has grown by more than 15 % since the file was written. */
-static int compare(const esp_bench_shape *shapes, int n, const char *path)
+/* Fails where a ratio has grown since the file was written. */
+static int compare(const json_t *result, const char *path)
 {
-    json_error_t error;
-    json_t *before = json_load_file(path, 0, &error), *entry;
-    size_t k;
-    int n_compared = 0, n_slower = 0;
-    if (before == NULL) {
-        return esp_fail(ESP_DATA, "%s:%d: %s; it must be what `bench train --format json` wrote",
-                        path, error.line, error.text);
-    }
-    json_array_foreach(json_object_get(before, "shapes"), k, entry)
-    {
-        const double ratio = json_number_value(json_object_get(entry, "ratio"));
-        for (int i = 0; i < n; i++) {
-            const esp_bench_shape *s = &shapes[i];
-            if (json_integer_value(json_object_get(entry, "training_width")) != s->training_width ||
-                json_integer_value(json_object_get(entry, "leaf_width")) != s->leaf_width ||
-                json_integer_value(json_object_get(entry, "master_leaf")) != s->master_leaf) {
-                continue;
-            }
-            n_compared++;
-            if (!(ratio_of(s) <= most_slower * ratio)) {
-                n_slower++;
-                esp_log_warning("training width %d, leaf width %d, master leaf %d: ratio %.2f, was "
-                                "%.2f",
-                                s->training_width, s->leaf_width, s->master_leaf, ratio_of(s),
-                                ratio);
-            }
-        }
-    }
-    json_decref(before);
-    if (n_compared == 0) {
-        return esp_fail(ESP_DATA, "%s: holds none of these shapes", path);
-    }
-    return n_slower == 0 ? ESP_OK
-                         : esp_fail(ESP_FAILED,
-                                    "%d of %d shapes are more than 15 %% slower, "
-                                    "against their floor, than in %s",
-                                    n_slower, n_compared, path);
+    static const char *const keys[] = {"training_width", "leaf_width", "master_leaf", NULL};
+    const esp_bench_comparison what = {.list = "shapes", .keys = keys, .figure = "ratio"};
+    fflush(stdout);
+    return esp_bench_compare(result, path, &what);
 }
 
 static int choose_shapes(esp_bench_shape shapes[ESP_BENCH_SHAPES], int *n, int width)
@@ -135,6 +98,7 @@ static int bench_train(const arguments *given)
     char folder[ESP_BENCH_FOLDER] = "";
     char *environment = NULL;
     esp_registry *registry = NULL;
+    json_t *result = NULL;
     esp_row_format format;
     int n = 0, status = ESP_OK;
     ESP_TRY(esp_row_format_parse(&format, given->format_name));
@@ -148,16 +112,18 @@ static int bench_train(const arguments *given)
     ESP_TRY_OUT(esp_bench_describe(&environment, folder, registry));
     ESP_TRY_OUT(
         esp_bench_train(shapes, n, given->data, folder, registry, given->n_repetitions, show_step));
+    result = describe(shapes, n, given, environment);
     if (format == ESP_ROWS_JSON) {
-        print_json(shapes, n, given, environment);
+        json_dumpf(result, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
+        putchar('\n');
     } else {
         print_text(shapes, n, given);
     }
     if (given->against != NULL) {
-        fflush(stdout);
-        status = compare(shapes, n, given->against);
+        status = compare(result, given->against);
     }
 out:
+    json_decref(result);
     esp_bench_remove_folder(folder);
     esp_registry_destroy(registry);
     free(environment);

@@ -26,7 +26,7 @@ PY
 expect 0 "$ESPALIER" bench train --width 16 --repetitions 1 --data toy --against slow.json
 says "ratio" "floor:"
 expect 1 "$ESPALIER" bench train --width 16 --repetitions 1 --data toy --against fast.json
-says "8 of 8 shapes are more than 15 % slower"
+says "8 of 8 shapes are more than 15 % worse by their ratio" "master_leaf 8: ratio"
 echo '{"shapes": []}' >none.json
 expect 2 "$ESPALIER" bench train --width 16 --repetitions 1 --data toy --against none.json
 says "none of these shapes"
