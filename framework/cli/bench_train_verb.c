@@ -1,5 +1,6 @@
 /* espalier bench train: an epoch of training against its floor. */
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,11 +14,11 @@
 #include "run/bench_store.h"
 #include "run/bench_train.h"
 
-enum { KEY_REPETITIONS = 3100, KEY_DATA, KEY_WIDTH, KEY_AGAINST };
+enum { KEY_REPETITIONS = 3100, KEY_DATA, KEY_WIDTH, KEY_LEAF_WIDTH, KEY_AGAINST };
 
 typedef struct arguments {
     const char *format_name, *data, *against;
-    int n_repetitions, width;
+    int n_repetitions, width, leaf_width;
 } arguments;
 
 static void show_step(int shape, int n_shapes)
@@ -78,18 +79,29 @@ static int compare(const json_t *result, const char *path)
     return esp_bench_compare(result, path, &what);
 }
 
-static int choose_shapes(esp_bench_shape shapes[ESP_BENCH_SHAPES], int *n, int width)
+static int choose_shapes(esp_bench_shape shapes[ESP_BENCH_SHAPES], int *n, const arguments *given)
 {
     const int all = esp_bench_paper_shapes(shapes);
+    bool has_width = false;
     *n = 0;
     for (int i = 0; i < all; i++) {
-        if (width == 0 || shapes[i].training_width == width) {
+        if (given->width != 0 && shapes[i].training_width != given->width) {
+            continue;
+        }
+        has_width = true;
+        if (given->leaf_width == 0 || shapes[i].leaf_width == given->leaf_width) {
             shapes[(*n)++] = shapes[i];
         }
     }
-    return *n > 0
-               ? ESP_OK
-               : esp_fail(ESP_USAGE, "the paper's training widths are 16 and 128, not %d", width);
+    if (!has_width) {
+        return esp_fail(ESP_USAGE, "the paper's training widths are 16 and 128, not %d",
+                        given->width);
+    }
+    return *n > 0 ? ESP_OK
+                  : esp_fail(ESP_USAGE,
+                             "the paper's leaf widths are powers of 2 from 1 to half of the "
+                             "training width, not %d",
+                             given->leaf_width);
 }
 
 static int bench_train(const arguments *given)
@@ -105,7 +117,7 @@ static int bench_train(const arguments *given)
     if (format != ESP_ROWS_TEXT && format != ESP_ROWS_JSON) {
         return esp_fail(ESP_USAGE, "bench has no format '%s': text or json", given->format_name);
     }
-    ESP_TRY(choose_shapes(shapes, &n, given->width));
+    ESP_TRY(choose_shapes(shapes, &n, given));
     ESP_TRY_OUT(esp_blas_prepare());
     ESP_TRY_OUT(esp_registry_create(&registry));
     ESP_TRY_OUT(esp_bench_make_folder(folder));
@@ -143,6 +155,9 @@ static error_t parse_train(int key, char *value, struct argp_state *state)
     case KEY_WIDTH:
         given->width = esp_option_count(state, "--width", value, 128);
         return 0;
+    case KEY_LEAF_WIDTH:
+        given->leaf_width = esp_option_count(state, "--leaf-width", value, 64);
+        return 0;
     case KEY_DATA:
         given->data = value;
         return 0;
@@ -160,6 +175,7 @@ static error_t parse_train(int key, char *value, struct argp_state *state)
 static const struct argp_option options[] = {
     {"repetitions", KEY_REPETITIONS, "N", 0, "of each measurement, interleaved (default 7)", 0},
     {"width", KEY_WIDTH, "N", 0, "only shapes of training width 16 or 128", 0},
+    {"leaf-width", KEY_LEAF_WIDTH, "N", 0, "only shapes of this leaf width, 1 to 64", 0},
     {"data", KEY_DATA, "NAME", 0, "data set (default mnist)", 0},
     {"against", KEY_AGAINST, "FILE", 0,
      "an earlier result in JSON: a ratio that grew by more than 15 % fails", 0},

@@ -31,6 +31,11 @@ echo '{"shapes": []}' >none.json
 expect 2 "$ESPALIER" bench train --width 16 --repetitions 1 --data toy --against none.json
 says "none of these shapes"
 expect 2 "$ESPALIER" bench train --width 16 --repetitions 1 --data toy --against study.yaml
+expect 0 "$ESPALIER" bench train --leaf-width 8 --repetitions 1 --data toy --format json
+[ "$(jq -c '[.shapes[] | [.training_width, .leaf_width, .master_leaf]]' stdout)" = \
+    '[[16,8,0],[16,8,8],[128,8,0],[128,8,8]]' ] || fail "shapes of leaf width 8"
+expect 2 "$ESPALIER" bench train --width 16 --leaf-width 16
+says "half of the training width, not 16"
 expect 2 "$ESPALIER" bench train --width 17
 says "16 and 128"
 expect 2 "$ESPALIER" bench tarin
