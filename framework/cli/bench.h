@@ -12,7 +12,7 @@ typedef struct esp_bench_subject {
     const struct argp *parser; /* its options, for the help of all */
 } esp_bench_subject;
 
-extern const esp_bench_subject esp_bench_store, esp_bench_training;
+extern const esp_bench_subject esp_bench_store, esp_bench_training, esp_bench_trials;
 
 /* A temporary folder below TMPDIR, and away with it and all in it ("" is no folder). Errors:
  * ESP_IO. Thread: one. */
@@ -23,6 +23,17 @@ void esp_bench_remove_folder(const char *folder);
 /* Adds to a result what measured: "machine" (and build), "commit" and "dirty", out of provenance
  * (run/environment.h). */
 void esp_bench_describe_program(json_t *result, const char *environment);
+
+/* The median of values [n], which it sorts. */
+double esp_bench_median(double *values, int n);
+
+/* Runs this program with words [NULL-terminated, ESP_BENCH_WORDS at most], its output nowhere;
+ * *seconds from fork to end. Errors: ESP_FAILED. Thread: one. */
+enum { ESP_BENCH_WORDS = 15 };
+int esp_bench_run_program(double *seconds, const char *const *words);
+
+/* The first value that a query finds, which the caller frees, or NULL. Errors: ESP_STORE. */
+int esp_bench_ask(char **out, const char *database, const char *sql);
 
 /* --against: the entries of result[list], known by their keys [NULL-terminated], must not be more
  * than 15 % worse by their figure than in the earlier result of path. Says each that is. Errors:

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/bench.h"
@@ -94,24 +93,6 @@ static void show_step(int trial, int n_trials)
     }
 }
 
-/* The first value of the database's own query; *out owned by the caller. */
-static int ask(char **out, const char *database, const char *sql)
-{
-    esp_store *store = NULL;
-    esp_rows *rows = NULL;
-    bool has_row = false;
-    int status = ESP_OK;
-    *out = NULL;
-    ESP_TRY_OUT(esp_store_open(&store, database, ESP_STORE_READ));
-    ESP_TRY_OUT(esp_rows_open(&rows, store, sql));
-    ESP_TRY_OUT(esp_rows_step(rows, &has_row));
-    *out = has_row ? strdup(esp_rows_text(rows, 0)) : NULL;
-out:
-    esp_rows_close(rows);
-    esp_store_close(store);
-    return status;
-}
-
 /* Makes the database, or takes one that was made so before. */
 static int provide_database(bench *b)
 {
@@ -122,9 +103,9 @@ static int provide_database(bench *b)
                                      b->given->n_trials, b->given->n_epochs, show_step));
         b->filled = true;
     }
-    ESP_TRY(ask(&b->trial, b->database,
-                "SELECT t.trial_id FROM study_trial t WHERE t.study = 'bench_000'"
-                " AND t.latest = 1 LIMIT 1"));
+    ESP_TRY(esp_bench_ask(&b->trial, b->database,
+                          "SELECT t.trial_id FROM study_trial t WHERE t.study = 'bench_000'"
+                          " AND t.latest = 1 LIMIT 1"));
     if (b->trial == NULL) {
         return esp_fail(ESP_USAGE,
                         "%s: is a results database, and not one that `bench store` made; name a "
@@ -133,9 +114,9 @@ static int provide_database(bench *b)
     }
     /* For `plan`: of a database made before, with its own number of epochs. */
     char *text = NULL;
-    ESP_TRY(ask(&text, b->database,
-                "SELECT r.text FROM study s JOIN revision r ON r.id = s.current_revision"
-                " WHERE s.name = 'bench_000'"));
+    ESP_TRY(esp_bench_ask(&text, b->database,
+                          "SELECT r.text FROM study s JOIN revision r ON r.id = s.current_revision"
+                          " WHERE s.name = 'bench_000'"));
     int status = text != NULL ? esp_file_write(b->study_path, text, strlen(text))
                               : esp_fail(ESP_MEMORY, "no memory for a study");
     free(text);
@@ -155,40 +136,17 @@ static void forget(const char *path)
     }
 }
 
-/* Runs this program with words; *seconds from fork to end. */
 static int run_verb(double *seconds, const bench *b, const timed_verb *verb)
 {
-    const char *words[MAX_WORDS + 4] = {"espalier"};
-    int n = 1, result = 0;
-    for (int i = 0; i < MAX_WORDS && verb->words[i] != NULL; i++) {
-        words[n++] = verb->words[i];
+    const char *words[MAX_WORDS + 3] = {NULL};
+    int n = 0;
+    while (n < MAX_WORDS && verb->words[n] != NULL) {
+        words[n] = verb->words[n];
+        n++;
     }
     words[n++] = "--db";
     words[n] = b->database;
-    const double started = esp_clock_seconds();
-    const pid_t child = fork();
-    if (child == 0) {
-        const int nowhere = open("/dev/null", O_RDWR);
-        dup2(nowhere, STDOUT_FILENO);
-        dup2(nowhere, STDERR_FILENO);
-        execv("/proc/self/exe", (char **)(uintptr_t)words);
-        _exit(127);
-    }
-    if (child < 0 || waitpid(child, &result, 0) != child) {
-        return esp_fail(ESP_FAILED, "cannot run `espalier %s`", verb->words[0]);
-    }
-    *seconds = esp_clock_seconds() - started;
-    if (!WIFEXITED(result) || WEXITSTATUS(result) != 0) {
-        return esp_fail(ESP_FAILED, "`espalier %s --db %s` failed: run it to see why",
-                        verb->words[0], b->database);
-    }
-    return ESP_OK;
-}
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    return esp_bench_run_program(seconds, words);
 }
 
 static int time_verbs(bench *b)
@@ -206,8 +164,7 @@ static int time_verbs(bench *b)
         for (int k = 0; k < N_REPETITIONS; k++) {
             ESP_TRY(run_verb(&seconds[k], b, verb));
         }
-        qsort(seconds, N_REPETITIONS, sizeof *seconds, compare);
-        verb->median = seconds[N_REPETITIONS / 2];
+        verb->median = esp_bench_median(seconds, N_REPETITIONS);
     }
     return ESP_OK;
 }
