@@ -12,6 +12,7 @@
 #include "core/file.h"
 #include "core/status.h"
 #include "nn/blas.h"
+#include "nn/byte_product.h"
 
 /* The first line of a small file of /sys or /proc; false where it cannot be read. */
 static bool first_line(char *out, size_t size, const char *path)
@@ -45,7 +46,17 @@ static void look_at_blas(doctor_findings *all)
     } else {
         esp_doctor_found(all, DOCTOR_FINE, "BLAS kernel", "", "%s", esp_blas_kernel());
     }
-    if (esp_blas_prepare() != ESP_OK) {
+    esp_byte_unit unit;
+    if (esp_byte_unit_choose(&unit) != ESP_OK) {
+        esp_doctor_found(all, DOCTOR_ERROR, "products", "unset ESPALIER_PRODUCTS", "%s",
+                         esp_message());
+    } else {
+        esp_doctor_found(all, DOCTOR_FINE, "products", "",
+                         "of data in bytes: by %s%s; numbers differ between blas, vectors, tiles",
+                         esp_byte_unit_name(unit),
+                         getenv("ESPALIER_PRODUCTS") != NULL ? ", by ESPALIER_PRODUCTS" : "");
+    }
+    if (esp_byte_unit_choose(&unit) == ESP_OK && esp_blas_prepare() != ESP_OK) {
         esp_doctor_found(all, DOCTOR_ERROR, "BLAS threads", "set OPENBLAS_NUM_THREADS=1", "%s",
                          esp_message());
     } else {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/status.h"
+#include "nn/byte_product.h"
 
 void esp_matmul(esp_real *c, int ldc, bool transpose_a, const esp_real *a, int lda,
                 bool transpose_b, const esp_real *b, int ldb, esp_real beta, int m, int n, int k)
@@ -28,7 +29,8 @@ int esp_blas_prepare(void)
                         "over cores. Set OPENBLAS_NUM_THREADS=1 and start again",
                         openblas_get_num_threads());
     }
-    return ESP_OK;
+    esp_byte_unit unit;
+    return esp_byte_unit_choose(&unit);
 }
 
 const char *esp_blas_kernel(void)

@@ -13,7 +13,8 @@
 void esp_matmul(esp_real *c, int ldc, bool transpose_a, const esp_real *a, int lda,
                 bool transpose_b, const esp_real *b, int ldb, esp_real beta, int m, int n, int k);
 
-/* Sets BLAS to one thread a caller and checks that it obeys. Errors: ESP_FAILED. Thread: one,
+/* Sets BLAS to one thread a caller and checks that it obeys, and that what is to multiply bytes
+ * (byte_product.h) is there. Errors: ESP_FAILED, ESP_USAGE. Thread: one,
  * before others start. */
 int esp_blas_prepare(void);
 

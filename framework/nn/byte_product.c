@@ -1,5 +1,11 @@
 #include "nn/byte_product.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/status.h"
+#include "nn/byte_tiles.h"
+
 #if defined(__AVX512F__) || (defined(__AVX2__) && defined(__FMA__))
 #define ESP_HAS_BYTE_PRODUCT 1
 #include <immintrin.h>
@@ -113,12 +119,12 @@ INLINE __m128 sum_of_each(vector a, vector b, vector c, vector d)
 }
 #endif
 
-bool esp_byte_product_exists(void)
+static bool has_vectors(void)
 {
     return true;
 }
 
-size_t esp_byte_product_space(int n_examples, int n_features)
+static size_t vectors_space(int n_examples, int n_features)
 {
     const size_t project = 4 * (size_t)esp_byte_row(n_features);
     const size_t gradient = (size_t)MOST_GRADED * (size_t)n_examples;
@@ -206,8 +212,8 @@ static void widen(float *x, const esp_byte_batch *batch, int first)
     }
 }
 
-void esp_byte_project(float *out, int stride, const float *weights, int n_rows,
-                      const esp_byte_batch *batch, float *space)
+static void project_by_vectors(float *out, int stride, const float *weights, int n_rows,
+                               const esp_byte_batch *batch, float *space)
 {
     const int tiles = (n_rows + MOST_PROJECTED - 1) / MOST_PROJECTED;
     for (int b = 0; b < batch->n_examples; b += 4) {
@@ -298,8 +304,8 @@ static gradient_rows *const gradient_by_rows[] = {
 #endif
 };
 
-void esp_byte_gradient(float *out, const float *d, int stride, int n_rows,
-                       const esp_byte_batch *batch, float *space)
+static void gradient_by_vectors(float *out, const float *d, int stride, int n_rows,
+                                const esp_byte_batch *batch, float *space)
 {
     const int tiles = (n_rows + MOST_GRADED - 1) / MOST_GRADED;
     for (int tile = 0, p = 0; tile < tiles; tile++) {
@@ -315,29 +321,81 @@ void esp_byte_gradient(float *out, const float *d, int stride, int n_rows,
     }
 }
 
-#else /* no vectors: the caller multiplies floats by BLAS */
+#else
 
-bool esp_byte_product_exists(void)
+static bool has_vectors(void)
 {
     return false;
 }
 
-size_t esp_byte_product_space(int n_examples, int n_features)
+static size_t vectors_space(int n_examples, int n_features)
 {
     (void)n_examples, (void)n_features;
     return 0;
 }
 
-void esp_byte_project(float *out, int stride, const float *weights, int n_rows,
-                      const esp_byte_batch *batch, float *space)
+static void project_by_vectors(float *out, int stride, const float *weights, int n_rows,
+                               const esp_byte_batch *batch, float *space)
 {
     (void)out, (void)stride, (void)weights, (void)n_rows, (void)batch, (void)space;
 }
 
-void esp_byte_gradient(float *out, const float *d, int stride, int n_rows,
-                       const esp_byte_batch *batch, float *space)
+static void gradient_by_vectors(float *out, const float *d, int stride, int n_rows,
+                                const esp_byte_batch *batch, float *space)
 {
     (void)out, (void)d, (void)stride, (void)n_rows, (void)batch, (void)space;
 }
 
 #endif
+
+/* ---- units -------------------------------------------------------------------------------------
+ */
+
+static const char *const names[] = {
+    [ESP_BY_BLAS] = "blas", [ESP_BY_VECTORS] = "vectors", [ESP_BY_TILES] = "tiles"};
+
+const char *esp_byte_unit_name(esp_byte_unit unit)
+{
+    return names[unit];
+}
+
+bool esp_byte_unit_exists(esp_byte_unit unit)
+{
+    return unit == ESP_BY_TILES ? esp_byte_tiles_exist() : unit == ESP_BY_BLAS || has_vectors();
+}
+
+int esp_byte_unit_choose(esp_byte_unit *unit)
+{
+    const char *name = getenv("ESPALIER_PRODUCTS");
+    for (int i = ESP_BY_TILES; i >= ESP_BY_BLAS; i--) {
+        *unit = (esp_byte_unit)i;
+        if ((name == NULL || strcmp(name, names[i]) == 0) && esp_byte_unit_exists(*unit)) {
+            return ESP_OK;
+        }
+    }
+    return esp_fail(ESP_USAGE,
+                    "ESPALIER_PRODUCTS is '%s', which this program on this machine does not have; "
+                    "blas, vectors or tiles, or unset it for the fastest there is",
+                    name);
+}
+
+size_t esp_byte_product_space(esp_byte_unit unit, int n_examples, int n_features)
+{
+    return unit == ESP_BY_TILES     ? esp_byte_tiles_space(n_examples, n_features)
+           : unit == ESP_BY_VECTORS ? vectors_space(n_examples, n_features)
+                                    : 0;
+}
+
+void esp_byte_project(float *out, int stride, const float *weights, int n_rows,
+                      const esp_byte_batch *batch, float *space)
+{
+    (batch->unit == ESP_BY_TILES ? esp_byte_tiles_project
+                                 : project_by_vectors)(out, stride, weights, n_rows, batch, space);
+}
+
+void esp_byte_gradient(float *out, const float *d, int stride, int n_rows,
+                       const esp_byte_batch *batch, float *space)
+{
+    (batch->unit == ESP_BY_TILES ? esp_byte_tiles_gradient
+                                 : gradient_by_vectors)(out, d, stride, n_rows, batch, space);
+}

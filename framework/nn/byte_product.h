@@ -9,24 +9,34 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What multiplies: BLAS, for which the caller makes floats; vectors (AVX-512 or AVX2 with FMA); the
+ * matrix unit (byte_tiles.h). Their sums differ in rounding. */
+typedef enum esp_byte_unit { ESP_BY_BLAS, ESP_BY_VECTORS, ESP_BY_TILES } esp_byte_unit;
+
 typedef struct esp_byte_batch {
+    esp_byte_unit unit;
     const uint8_t *bytes; /* [B x row], 64-byte aligned; what follows the F of a row is zero */
     int row;              /* esp_byte_row(F) */
     int n_examples, n_features;
     float scale, shift;
 } esp_byte_batch;
 
-/* Whether this build has them: x86-64 with AVX-512 or AVX2 and FMA. Thread: any. */
-bool esp_byte_product_exists(void);
+/* The fastest unit that this build and this machine have, or the one that the environment variable
+ * ESPALIER_PRODUCTS names (blas, vectors, tiles). Errors: ESP_USAGE where it names none, or one
+ * that is not there. Thread: any. */
+int esp_byte_unit_choose(esp_byte_unit *unit);
+bool esp_byte_unit_exists(esp_byte_unit unit);
+const char *esp_byte_unit_name(esp_byte_unit unit);
 
 /* Bytes from one example to the next. */
 int esp_byte_row(int n_features);
 
 /* Floats of working space that both need for batches of up to n_examples. */
-size_t esp_byte_product_space(int n_examples, int n_features);
+size_t esp_byte_product_space(esp_byte_unit unit, int n_examples, int n_features);
 
 /* out (P, B), stride between rows, = weights [P x F] . x^T; n_examples is rounded up to a multiple
- * of 4 in what is read of bytes and written of out. Thread: the trial's. */
+ * of 16 in what is read of bytes and written of out. space: 64-byte aligned. Thread: the trial's.
+ */
 void esp_byte_project(float *out, int stride, const float *weights, int n_rows,
                       const esp_byte_batch *batch, float *space);
 

@@ -106,14 +106,15 @@ static void take_arrays(esp_network *network, esp_arena *arena)
     network->gradients = ESP_TAKE(arena, esp_real, network->n_parameters);
     network->features = ESP_TAKE(arena, float, stride *features);
     network->labels = ESP_TAKE(arena, int32_t, stride);
-    network->takes_bytes = sizeof(esp_real) == sizeof(float) && esp_byte_product_exists();
-    if (network->takes_bytes) {
+    if (network->bytes.unit != ESP_BY_BLAS) {
         const int row = esp_byte_row(network->config.n_features);
         network->byte_rows = ESP_TAKE(arena, uint8_t, stride * (size_t)row);
         network->byte_space =
-            ESP_TAKE(arena, float, esp_byte_product_space(network->stride, (int)features));
-        network->bytes = (esp_byte_batch){
-            .bytes = network->byte_rows, .row = row, .n_features = network->config.n_features};
+            ESP_TAKE(arena, float,
+                     esp_byte_product_space(network->bytes.unit, network->stride, (int)features));
+        network->bytes.bytes = network->byte_rows;
+        network->bytes.row = row;
+        network->bytes.n_features = network->config.n_features;
     }
     network->input = sizeof(esp_real) == sizeof(float)
                          ? (esp_real *)(void *)network->features
@@ -174,6 +175,9 @@ int esp_network_create(esp_network **out, const esp_network_config *config)
     network->stride = round_up(config->batch_size);
     network->dims = esp_network_dims(config);
     int status = declare_heads(network);
+    if (status == ESP_OK && sizeof(esp_real) == sizeof(float)) {
+        status = esp_byte_unit_choose(&network->bytes.unit);
+    }
     if (status == ESP_OK) {
         esp_tensors_lay_out(network);
         esp_arena measure = {0};

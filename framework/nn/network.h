@@ -102,9 +102,8 @@ typedef struct esp_network {
     /* of the last forward */
     int n_examples;
     float *features;      /* [B x F], filled by the caller, */
-    esp_byte_batch bytes; /* or bytes.bytes [B x row], where takes_bytes; n_examples, n_features
-                             and row are the network's to say */
-    bool takes_bytes;     /* there is room for bytes */
+    esp_byte_batch bytes; /* or bytes.bytes [B x row], unless bytes.unit is ESP_BY_BLAS; all but
+                             scale and shift are the network's to say */
     bool from_bytes;      /* set by the caller: the batch is in bytes */
     uint8_t *byte_rows;   /* what bytes points to, to be written */
     float *byte_space;

@@ -13,6 +13,7 @@
 #include "core/file.h"
 #include "core/status.h"
 #include "nn/blas.h"
+#include "nn/byte_product.h"
 #include "run/git_state.h"
 #include "run/record.h"
 #include "store/sqlite_version.h"
@@ -75,10 +76,14 @@ static void describe_blas(json_t *root)
 {
     char path[4096] = "", sha256[65];
     const char *coretype = getenv("OPENBLAS_CORETYPE");
+    esp_byte_unit unit;
     json_object_set_new(root, "blas", json_string(esp_blas_build()));
     json_object_set_new(root, "blas_kernel", json_string(esp_blas_kernel()));
     json_object_set_new(root, "openblas_coretype", json_string(coretype ? coretype : ""));
     json_object_set_new(root, "blas_threads", json_integer(esp_blas_threads()));
+    if (esp_byte_unit_choose(&unit) == ESP_OK) {
+        json_object_set_new(root, "byte_products", json_string(esp_byte_unit_name(unit)));
+    }
     if (dl_iterate_phdr(find_blas, path) != 0 && esp_sha256_file(sha256, path) == ESP_OK) {
         json_object_set_new(root, "blas_sha256", json_string(sha256));
     }

@@ -12,8 +12,8 @@ void esp_load_batch(esp_network *network, const esp_view_of_data *data, uint32_t
     const esp_normalization *normalization = &data->normalization;
     const uint32_t *indices = data->indices ? data->indices + first : NULL;
     const uint32_t n_features = (uint32_t)network->config.n_features;
-    network->from_bytes =
-        network->takes_bytes && data->examples->values == NULL && normalization->scales == NULL;
+    network->from_bytes = network->bytes.unit != ESP_BY_BLAS && data->examples->values == NULL &&
+                          normalization->scales == NULL;
     if (network->from_bytes) {
         network->bytes.scale = normalization->scale;
         network->bytes.shift = normalization->shift;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/denormals.h"
 #include "core/digest.h"
 #include "core/status.h"
 #include "nn/clip.h"
@@ -402,6 +403,7 @@ int esp_training_epoch(esp_training *training, const atomic_int *stop)
     const uint32_t left_out = phase->drop_last && examples > size ? examples % size : 0;
     const uint64_t a_step = size * (uint64_t)(phase->accumulate > 1 ? phase->accumulate : 1);
     const double start = esp_clock_seconds();
+    esp_flush_denormals();
     esp_rng rng = esp_rng_make(training->trial->seed_order, "order", (uint32_t)training->epoch + 1);
     memcpy(training->order, training->splits[ESP_TRAIN].indices, sizeof(uint32_t) * examples);
     esp_rng_shuffle(training->order, examples, &rng);
@@ -465,6 +467,7 @@ int esp_training_evaluate(esp_training *training, const bool splits[ESP_N_SPLITS
     const esp_phase_config *phase = &training->cell->phases[training->phase];
     const esp_position position = {.epoch = training->epoch, .step = training->step};
     esp_supervisor_at(training->epoch, 0);
+    esp_flush_denormals();
     if (training->epoch == 0) {
         training->n_extra = 0;
     }

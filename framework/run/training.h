@@ -102,7 +102,7 @@ int esp_training_step(esp_training *training, uint32_t first, uint32_t count, in
 
 /* Trains one epoch, or what of it the phase's steps leave, and counts it. stop: given up early with
  * ESP_INTERRUPTED, and then the network is of no further use, once it is not 0. Errors: as above.
- * Thread: the trial's. */
+ * Thread: the trial's, which takes denormal numbers for zero from then on. */
 int esp_training_epoch(esp_training *training, const atomic_int *stop);
 
 /* Evaluates the splits asked for (evaluations[split].done tells) and collects `extra`.

@@ -33,17 +33,18 @@ static void guarded(const float *values, size_t count)
     }
 }
 
-static void check(int rows, int examples, int features)
+static void check_unit(esp_byte_unit unit, int rows, int examples, int features)
 {
-    const int row = esp_byte_row(features), rounded = (examples + 3) / 4 * 4;
+    const int row = esp_byte_row(features), rounded = (examples + 15) / 16 * 16;
     const int stride = rounded + 16;
     uint8_t *bytes = aligned_alloc(64, (size_t)rounded * (size_t)row);
     float *weights = take((size_t)rows * (size_t)features);
     float *d = take((size_t)rows * (size_t)stride);
     float *out = take((size_t)rows * (size_t)stride);
     float *gradient = take((size_t)rows * (size_t)features);
-    float *space = take(esp_byte_product_space(examples, features));
-    const esp_byte_batch batch = {.bytes = bytes,
+    float *space = take(esp_byte_product_space(unit, examples, features));
+    const esp_byte_batch batch = {.unit = unit,
+                                  .bytes = bytes,
                                   .row = row,
                                   .n_examples = examples,
                                   .n_features = features,
@@ -89,7 +90,7 @@ static void check(int rows, int examples, int features)
     }
     guarded(out, (size_t)rows * (size_t)stride);
     guarded(gradient, (size_t)rows * (size_t)features);
-    guarded(space, esp_byte_product_space(examples, features));
+    guarded(space, esp_byte_product_space(unit, examples, features));
     free(bytes);
     free(weights);
     free(d);
@@ -98,10 +99,19 @@ static void check(int rows, int examples, int features)
     free(space);
 }
 
+static void check(int rows, int examples, int features)
+{
+    for (int unit = ESP_BY_VECTORS; unit <= ESP_BY_TILES; unit++) {
+        if (esp_byte_unit_exists((esp_byte_unit)unit)) {
+            check_unit((esp_byte_unit)unit, rows, examples, features);
+        }
+    }
+}
+
 static void test_byte_product__all_tiles(void **state)
 {
     (void)state;
-    if (!esp_byte_product_exists()) {
+    if (!esp_byte_unit_exists(ESP_BY_VECTORS)) {
         skip();
     }
     for (int rows = 1; rows <= 60; rows++) {
@@ -109,12 +119,13 @@ static void test_byte_product__all_tiles(void **state)
     }
     check(17, 256, 784);
     check(255, 96, 784);
+    check(20, 300, 100); /* more than a chunk */
 }
 
 static void test_byte_product__odd_sizes(void **state)
 {
     (void)state;
-    if (!esp_byte_product_exists()) {
+    if (!esp_byte_unit_exists(ESP_BY_VECTORS)) {
         skip();
     }
     static const int features[] = {1, 7, 8, 15, 16, 17, 63, 64, 65, 100};
@@ -130,7 +141,7 @@ static void test_byte_product__odd_sizes(void **state)
 static void test_byte_product__many_rows(void **state)
 {
     (void)state;
-    if (!esp_byte_product_exists()) {
+    if (!esp_byte_unit_exists(ESP_BY_VECTORS)) {
         skip();
     }
     check(300000, 4, 3);
