@@ -24,9 +24,6 @@ void esp_bench_remove_folder(const char *folder);
  * (run/environment.h). */
 void esp_bench_describe_program(json_t *result, const char *environment);
 
-/* The median of values [n], which it sorts. */
-double esp_bench_median(double *values, int n);
-
 /* Runs this program with words [NULL-terminated, ESP_BENCH_WORDS at most], its output nowhere;
  * *seconds from fork to end. Errors: ESP_FAILED. Thread: one. */
 enum { ESP_BENCH_WORDS = 15 };

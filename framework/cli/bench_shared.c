@@ -57,18 +57,6 @@ void esp_bench_describe_program(json_t *result, const char *environment)
     json_object_set_new(result, "machine", machine);
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-double esp_bench_median(double *values, int n)
-{
-    qsort(values, (size_t)n, sizeof *values, by_size);
-    return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
-
 int esp_bench_run_program(double *seconds, const char *const *words)
 {
     const char *all[ESP_BENCH_WORDS + 2] = {"espalier"};

