@@ -92,15 +92,13 @@ static inline __mmask16 lanes_of(int count)
 }
 
 /* left: the parts of scale * rows (n_rows <= BLOCK, depth), tile by tile, one block of SIDE rows
- * after the other; sums [BLOCK]: of each row, unscaled. */
+ * after the other; sums [BLOCK]: of each row, unscaled. Rows beyond n_rows stay as they are: they
+ * make rows of the product that nobody reads. */
 static __attribute__((noinline)) void split_rows(uint16_t *left, float *sums, const float *rows,
                                                  ptrdiff_t stride, int n_rows, int depth,
                                                  float scale)
 {
     const __m512 factor = _mm512_set1_ps(scale);
-    if (n_rows % SIDE != 0) {
-        memset(left, 0, BLOCK / SIDE * left_elements(depth) * sizeof *left);
-    }
     for (int i = 0; i < n_rows; i++) {
         const float *values = rows + i * stride;
         uint16_t *out = left + (size_t)(i / SIDE) * left_elements(depth) + i % SIDE * DEPTH;
