@@ -32,19 +32,20 @@ static void look_at_blas(doctor_findings *all)
 {
     const char *better = esp_blas_better_kernel(), *coretype = getenv("OPENBLAS_CORETYPE");
     const char *threads = getenv("OPENBLAS_NUM_THREADS");
+    esp_blas_library blas;
+    esp_blas_describe(&blas);
     if (coretype != NULL) {
-        esp_doctor_found(all, DOCTOR_WARNING, "BLAS kernel",
-                         "unset OPENBLAS_CORETYPE, unless it is meant",
-                         "%s, by OPENBLAS_CORETYPE=%s; numbers differ between kernels",
-                         esp_blas_kernel(), coretype);
+        esp_doctor_found(
+            all, DOCTOR_WARNING, "BLAS kernel", "unset OPENBLAS_CORETYPE, unless it is meant",
+            "%s, by OPENBLAS_CORETYPE=%s; numbers differ between kernels", blas.kernel, coretype);
     } else if (better != NULL) {
         esp_doctor_found(
             all, DOCTOR_FINE, "BLAS kernel", "",
             "OpenBLAS does not know this processor and takes %s; run, plan and eval start again "
             "with OPENBLAS_CORETYPE=%s by themselves",
-            esp_blas_kernel(), better);
+            blas.kernel, better);
     } else {
-        esp_doctor_found(all, DOCTOR_FINE, "BLAS kernel", "", "%s", esp_blas_kernel());
+        esp_doctor_found(all, DOCTOR_FINE, "BLAS kernel", "", "%s", blas.kernel);
     }
     esp_byte_unit unit;
     if (esp_byte_unit_choose(&unit) != ESP_OK) {

@@ -16,6 +16,7 @@ void esp_startup_blas(char **argv)
         return;
     }
     setenv("OPENBLAS_NUM_THREADS", "1", 1);
+    setenv("BLIS_NUM_THREADS", "1", 1);
     setenv(once, "1", 1);
     if (kernel != NULL) {
         setenv("OPENBLAS_CORETYPE", kernel, 1);

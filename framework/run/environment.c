@@ -2,7 +2,6 @@
 
 #include <gnu/libc-version.h>
 #include <jansson.h>
-#include <link.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,42 +59,29 @@ static void describe_cpu(json_t *root)
 /* ---- libraries ---------------------------------------------------------------------------------
  */
 
-/* Called for every library there is; keeps the first path with "blas" in its name. */
-static int find_blas(struct dl_phdr_info *info, size_t size, void *found)
+static void describe_blas(json_t *root, const esp_blas_library *blas)
 {
-    const char *name = info->dlpi_name != NULL ? strrchr(info->dlpi_name, '/') : NULL;
-    (void)size;
-    if (name == NULL || strstr(name, "blas") == NULL) {
-        return 0;
-    }
-    snprintf(found, 4096, "%s", info->dlpi_name);
-    return 1;
-}
-
-static void describe_blas(json_t *root)
-{
-    char path[4096] = "", sha256[65];
+    char sha256[65];
     const char *coretype = getenv("OPENBLAS_CORETYPE");
     esp_byte_unit unit;
-    json_object_set_new(root, "blas", json_string(esp_blas_build()));
-    json_object_set_new(root, "blas_kernel", json_string(esp_blas_kernel()));
+    json_object_set_new(root, "blas", json_string(blas->build));
+    json_object_set_new(root, "blas_kernel", json_string(blas->kernel));
     json_object_set_new(root, "openblas_coretype", json_string(coretype ? coretype : ""));
-    json_object_set_new(root, "blas_threads", json_integer(esp_blas_threads()));
+    json_object_set_new(root, "blas_threads", json_integer(blas->threads));
     if (esp_byte_unit_choose(&unit) == ESP_OK) {
         json_object_set_new(root, "byte_products", json_string(esp_byte_unit_name(unit)));
     }
-    if (dl_iterate_phdr(find_blas, path) != 0 && esp_sha256_file(sha256, path) == ESP_OK) {
+    if (blas->file[0] != '\0' && esp_sha256_file(sha256, blas->file) == ESP_OK) {
+        json_object_set_new(root, "blas_file", json_string(blas->file));
         json_object_set_new(root, "blas_sha256", json_string(sha256));
     }
 }
 
 /* Versions as loaded, which need not be those compiled against. */
-static json_t *describe_libraries(void)
+static json_t *describe_libraries(const esp_blas_library *blas)
 {
-    char openblas[32] = "unknown";
-    sscanf(esp_blas_build(), "OpenBLAS %31s", openblas);
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "libc", gnu_get_libc_version(),
-                     "openblas", openblas, "sqlite", esp_sqlite_version(), "libyaml",
+                     blas->name, blas->version, "sqlite", esp_sqlite_version(), "libyaml",
                      esp_yaml_version(), "jansson", jansson_version_str(), "openssl",
                      OpenSSL_version(OPENSSL_VERSION), "zlib", zlibVersion());
 }
@@ -192,6 +178,7 @@ int esp_environment_describe(char **out, const esp_study *study, const esp_regis
 {
     char executable[ESP_SHA256_HEX];
     struct utsname system = {0};
+    esp_blas_library blas;
     json_t *root = NULL;
     int status = ESP_OK;
     ESP_TRY(start_description(&root, executable, study, registry));
@@ -201,15 +188,16 @@ int esp_environment_describe(char **out, const esp_study *study, const esp_regis
         json_object_set_new(sets, data[i]->name, json_string(data[i]->digest));
     }
     uname(&system);
+    esp_blas_describe(&blas);
     json_object_set_new(root, "compiler", json_string(ESPALIER_COMPILER));
     json_object_set_new(root, "flags", json_string(ESPALIER_FLAGS));
     json_object_set_new(root, "system", json_string(system.release));
-    json_object_set_new(root, "libraries", describe_libraries());
+    json_object_set_new(root, "libraries", describe_libraries(&blas));
     json_object_set_new(root, "data", sets);
     json_object_set_new(root, "source", source);
     json_object_set_new(root, "repository", describe_repository(study));
     describe_cpu(root);
-    describe_blas(root);
+    describe_blas(root, &blas);
     ESP_TRY_OUT(describe_study(root, study));
     ESP_TRY_OUT(write_description(out, root));
 out:

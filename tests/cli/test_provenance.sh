@@ -123,6 +123,7 @@ is "$("$ESPALIER" query "SELECT sqlite_version()" --format csv | tail -n 1)" \
     "content ->> '\$.libraries.sqlite'"
 blas=$(ldd "$ESPALIER" | sed -n 's/.*blas.* => \([^ ]*\) .*/\1/p')
 [ -z "$blas" ] || is "$(sha256sum <"$blas" | cut -d ' ' -f 1)" "content ->> '\$.blas_sha256'"
+[ -z "$blas" ] || is "$(realpath "$blas")" "content ->> '\$.blas_file'"
 is 7 "(SELECT count(*) FROM json_each(content, '\$.libraries') WHERE value <> '')"
 is 1 "content ->> '\$.blas_threads'"
 expect 0 "$ESPALIER" run study.yaml --set optimizer.learning_rate=0.5

@@ -1,0 +1,27 @@
+# Sets the target espalier_blas to the library that ESPALIER_BLAS names. framework/nn/README.md tells
+# why OpenBLAS is the default; which one is loaded is recorded with every attempt.
+if(NOT TARGET espalier_blas)
+  set(name ${ESPALIER_BLAS})
+  if(name STREQUAL "auto")
+    pkg_check_modules(OPENBLAS QUIET openblas)
+    set(name blis)
+    if(OPENBLAS_FOUND)
+      set(name openblas)
+    endif()
+  endif()
+
+  add_library(espalier_blas INTERFACE)
+  if(name STREQUAL "blis")
+    # Debian's package has no pkg-config file; its header lies with the alternatives, or in a folder.
+    find_library(BLIS_LIBRARY blis PATH_SUFFIXES blis-serial blis-pthread)
+    find_path(BLIS_INCLUDE cblas.h PATH_SUFFIXES blis-serial blis-pthread blis)
+    if(NOT BLIS_LIBRARY OR NOT BLIS_INCLUDE)
+      message(FATAL_ERROR "no BLAS: install OpenBLAS (libopenblas-pthread-dev) or BLIS (libblis-dev)")
+    endif()
+    target_link_libraries(espalier_blas INTERFACE ${BLIS_LIBRARY})
+    target_include_directories(espalier_blas SYSTEM INTERFACE ${BLIS_INCLUDE})
+  else()
+    pkg_check_modules(BLAS_MODULE_${name} REQUIRED IMPORTED_TARGET ${name})
+    target_link_libraries(espalier_blas INTERFACE PkgConfig::BLAS_MODULE_${name})
+  endif()
+endif()
