@@ -116,11 +116,9 @@ static void find_file(char *out, size_t size, const void *function)
 void esp_blas_describe(esp_blas_library *out)
 {
     const controls c = find_controls();
-    *out = (esp_blas_library){.name = "blas",
-                              .version = "unknown",
-                              .build = "unknown",
-                              .kernel = "unknown",
-                              .threads = count_threads(&c)};
+    *out = (esp_blas_library){
+        .name = "blas", .version = "unknown", .build = "unknown", .kernel = "unknown"};
+    out->threads = count_threads(&c); /* first: it starts BLIS, which has no kernel before */
     if (is_openblas(&c)) {
         out->name = "openblas";
         snprintf(out->build, sizeof out->build, "%s", c.openblas_config());

@@ -187,7 +187,7 @@ expect 0 "$ESPALIER" show "$(id kept 1)"
 says "of attempt 2" "of attempt 1, where it differs"
 [ "$(sed -n '/of attempt 1, where/,/^$/p' stdout | awk '/^  executable_sha256/ {print $2}')" = \
     "$(sha256sum <"$ESPALIER" | cut -d ' ' -f 1)" ] || fail "attempt 1 was another program's"
-sed -n '/of attempt 1, where/,/^$/p' stdout | grep -q compiler && fail "the compiler was the same"
+sed -n '/of attempt 1, where/,/^$/p' stdout | grep -qE '^ +compiler ' && fail "the compiler was the same"
 
 # ---- diff ------------------------------------------------------------------------------------------------
 expect 0 "$ESPALIER" diff "$(id kept 2)" "$(id kept 10)"
