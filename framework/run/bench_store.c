@@ -17,7 +17,7 @@
 #include "run/record.h"
 #include "study/study.h"
 
-enum { N_LEAVES = 16, TRAIN_EVERY = 10, FAILS_EVERY = 50, N_CUT_OFF = 2 };
+enum { N_LEAVES = 16, TRAIN_EVERY = 10, FAILS_EVERY = 50, N_CUT_OFF = 2, FLOOR_TRIALS = 200 };
 static const int n_examples[ESP_N_SPLITS] = {54000, 6000, 10000};
 
 /* Studies differ in the examples they hold out, so none shares a trial with another. */
@@ -255,6 +255,21 @@ static int write_trials(generator *g, const int64_t *keys, int n_trials,
     return esp_writer_flush(g->writer);
 }
 
+static int measure_floor(double *seconds, const char *database, const char *folder,
+                         int64_t n_epochs)
+{
+    char *path = esp_text_format("%s/floor.db", folder);
+    if (path == NULL) {
+        return esp_fail(ESP_MEMORY, "no memory for a path");
+    }
+    double an_epoch = 0;
+    const int status = esp_store_time_inserts(&an_epoch, path, database, FLOOR_TRIALS);
+    *seconds = an_epoch * (double)n_epochs;
+    remove(path);
+    free(path);
+    return status;
+}
+
 int esp_bench_fill_store(esp_bench_fill *out, const char *database, const char *folder,
                          const esp_registry *registry, int n_trials, int n_epochs,
                          void (*step)(int trial, int n_trials))
@@ -282,6 +297,9 @@ out:
     if (g.writer != NULL) {
         const int stopped = esp_writer_stop(g.writer);
         status = status != ESP_OK ? status : stopped;
+    }
+    if (status == ESP_OK) {
+        status = measure_floor(&out->floor, database, folder, out->n_epochs);
     }
     out->bytes = stat(database, &file) == 0 ? (int64_t)file.st_size : 0;
     free(keys);

@@ -11,6 +11,7 @@ typedef struct esp_bench_fill {
     int n_studies;
     int64_t n_epochs; /* posted: trials x epochs, the untrained networks apart */
     double seconds;   /* of the writer's life */
+    double floor;     /* that SQLite alone takes for the rows of these epochs (writer_figures.h) */
     int64_t bytes;    /* of the finished database */
     esp_writer_figures writer;
 } esp_bench_fill;

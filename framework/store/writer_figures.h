@@ -18,4 +18,10 @@ typedef struct esp_writer_figures {
 /* All since it started. Thread: any, before it is stopped. */
 void esp_writer_measure(esp_writer_figures *out, esp_writer *writer);
 
+/* Seconds an epoch in which SQLite alone puts the rows of source's epochs, of its first n_trials,
+ * into a new database at path in one transaction: the floor of writing them. Errors: ESP_STORE.
+ * Thread: one. */
+int esp_store_time_inserts(double *seconds_an_epoch, const char *path, const char *source,
+                           int n_trials);
+
 #endif

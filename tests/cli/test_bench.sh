@@ -10,13 +10,19 @@ cp stdout small.json
 python3 - small.json <<'PY' || fail "the JSON of bench store"
 import json, sys
 found = json.load(open(sys.argv[1]))
-fill, logging = found["fill"], found["logging"]
+(fill,), logging = found["fills"], found["logging"]
 assert fill["trials"] == 3 and fill["studies"] == 1, fill
 # two of the three are cut off half-way: 6 + 3 + 3
 assert fill["epochs"] == 12, fill
 assert fill["bytes"] > 0 and fill["epochs_a_second"] > 0
 # begin, epochs and epoch 0 of each, one end, the last flush
 assert fill["writer"]["records"] == 3 + 12 + 3 + 1 + 1, fill
+assert abs(fill["ratio"] - fill["seconds"] / fill["floor_s"]) < 1e-6 * fill["ratio"], fill
+assert abs(fill["records_a_second"] * fill["seconds"] - 20) < 1e-6, fill
+for factor, name in ((100, "slow"), (0.01, "fast")):
+    changed = json.loads(json.dumps(found))
+    changed["fills"][0]["ratio"] *= factor
+    json.dump(changed, open(name + ".json", "w"))
 for writer in (fill["writer"], logging["writer"]):
     assert 0 < writer["mean_depth"] <= writer["greatest_depth"] <= 256, writer
     assert writer["commits"] > 0 and writer["milliseconds_a_commit"] > 0, writer
@@ -56,6 +62,12 @@ expect 2 "$ESPALIER" bench store --format csv --trials 1 --epochs 1
 expect 0 "$ESPALIER" bench --help
 says 'espalier bench store'
 # Nothing stays behind without --db.
+expect 0 "$ESPALIER" bench store --trials 3 --epochs 6 --data toy --against slow.json
+says "times SQLite's own inserts" 'records a second'
+expect 1 "$ESPALIER" bench store --trials 3 --epochs 6 --data toy --against fast.json
+says '1 of 1 fills are more than 15 % worse'
+expect 2 "$ESPALIER" bench store --trials 2 --epochs 6 --data toy --against fast.json
+says 'none of these fills'
 mkdir tmp
 TMPDIR=$scratch/tmp expect 0 "$ESPALIER" bench store --trials 1 --epochs 1 --data toy
 [ -z "$(ls tmp)" ] || fail "left $(ls tmp)"
