@@ -310,6 +310,7 @@ int esp_report_load(esp_report **out, esp_store *store, const esp_report_request
     if (report == NULL) {
         return esp_fail(ESP_MEMORY, "no memory for the report");
     }
+    report->store = store;
     int status = load(report, store, request);
     if (status != ESP_OK) {
         esp_report_free(report);

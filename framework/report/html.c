@@ -1,0 +1,210 @@
+#include "report/html.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "core/digest.h"
+#include "core/status.h"
+#include "page_css.h"
+#include "page_js.h"
+
+/* ---- escapes --------------------------------------------------------------------------------- */
+
+/* The bytes of the first character and what it is; 1 and -1 where it is no UTF-8. */
+static size_t decode(long *code, const unsigned char *text)
+{
+    static const struct {
+        unsigned char mask, lead;
+        long least; /* what needs so many bytes: shorter spellings are refused */
+    } forms[] = {{0x80, 0x00, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+    for (size_t n = 0; n < 4; n++) {
+        if ((text[0] & forms[n].mask) != forms[n].lead) {
+            continue;
+        }
+        *code = text[0] & ~forms[n].mask & 0xff;
+        for (size_t i = 1; i <= n; i++) {
+            if ((text[i] & 0xc0) != 0x80) {
+                *code = -1;
+                return 1;
+            }
+            *code = *code << 6 | (text[i] & 0x3f);
+        }
+        if (*code >= forms[n].least && *code <= 0x10ffff) {
+            return n + 1;
+        }
+    }
+    *code = -1;
+    return 1;
+}
+
+/* Characters that HTML may hold (Living Standard, 13.2.3.5), and none that reorder what follows. */
+static bool is_allowed(long code)
+{
+    if (code < 0x20) {
+        return code == '\t' || code == '\n';
+    }
+    const bool control = code >= 0x7f && code < 0xa0, surrogate = code >= 0xd800 && code < 0xe000;
+    const bool none = (code >= 0xfdd0 && code <= 0xfdef) || (code & 0xfffe) == 0xfffe;
+    const bool reorders = (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+    return !control && !surrogate && !none && !reorders;
+}
+
+void esp_html_text(FILE *out, const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    while (*at) {
+        long code;
+        size_t n = decode(&code, at);
+        switch (code) {
+        case '&':
+            fputs("&amp;", out);
+            break;
+        case '<':
+            fputs("&lt;", out);
+            break;
+        case '>':
+            fputs("&gt;", out);
+            break;
+        case '"':
+            fputs("&quot;", out);
+            break;
+        default:
+            if (code >= 0 && is_allowed(code)) {
+                fwrite(at, 1, n, out);
+            } else {
+                fputs("\xef\xbf\xbd", out);
+            }
+        }
+        at += n;
+    }
+}
+
+void esp_html_print(FILE *out, const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    for (; *format; format++) {
+        if (*format != '%') {
+            fputc(*format, out);
+            continue;
+        }
+        format++;
+        if (*format == 's') {
+            esp_html_text(out, va_arg(values, const char *));
+        } else if (*format == 'd') {
+            fprintf(out, "%d", va_arg(values, int));
+        } else if (strncmp(format, "ld", 2) == 0) {
+            fprintf(out, "%ld", va_arg(values, long));
+            format++;
+        } else if (strncmp(format, "zu", 2) == 0) {
+            fprintf(out, "%zu", va_arg(values, size_t));
+            format++;
+        } else {
+            assert(*format == '%');
+            fputc('%', out);
+        }
+    }
+    va_end(values);
+}
+
+/* ---- the frame ------------------------------------------------------------------------------- */
+
+static int digit_of(char hex)
+{
+    return hex <= '9' ? hex - '0' : hex - 'a' + 10;
+}
+
+/* 'sha256-...' as a content security policy names a script. */
+static int put_script_hash(FILE *out, const char *script)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char hex[ESP_SHA256_HEX];
+    ESP_TRY(esp_sha256(hex, script, strlen(script)));
+    fputs(" 'sha256-", out);
+    for (size_t i = 0; i < 33; i += 3) { /* 32 bytes and a zero, 3 to a group */
+        unsigned group = 0;
+        for (size_t k = i; k < i + 3; k++) {
+            unsigned byte =
+                k == 32 ? 0 : (unsigned)(digit_of(hex[2 * k]) << 4 | digit_of(hex[2 * k + 1]));
+            group = group << 8 | byte;
+        }
+        for (int k = 3; k >= 0; k--) {
+            fputc(i == 30 && k == 0 ? '=' : digits[group >> (6 * k) & 63], out);
+        }
+    }
+    fputc('\'', out);
+    return ESP_OK;
+}
+
+int esp_html_begin(FILE *out, const esp_html_frame *frame)
+{
+    fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+          "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none';"
+          " style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none';",
+          out);
+    fputs(frame->live ? " connect-src 'self';" : "", out);
+    fputs(" script-src", out);
+    ESP_TRY(put_script_hash(out, page_js));
+    if (frame->script != NULL) {
+        ESP_TRY(put_script_hash(out, frame->script));
+    }
+    esp_html_print(out,
+                   "\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                   "<meta name=\"color-scheme\" content=\"light dark\">\n<title>%s</title>\n",
+                   frame->title);
+    fprintf(out, "<style>\n%s%s</style>\n", page_css, frame->style != NULL ? frame->style : "");
+    fprintf(out, "<script>%s</script>\n", page_js);
+    if (frame->script != NULL) {
+        fprintf(out, "<script>%s</script>\n", frame->script);
+    }
+    fputs("</head>\n<body>\n<a class=\"skip\" href=\"#main\">Skip to the content</a>\n"
+          "<main id=\"main\">\n",
+          out);
+    return ESP_OK;
+}
+
+void esp_html_end(FILE *out)
+{
+    fputs("</main>\n</body>\n</html>\n", out);
+}
+
+/* ---- tables ---------------------------------------------------------------------------------- */
+
+static void put_row(FILE *out, const esp_table *table, int row)
+{
+    const char *const *cells = &table->cells[row * table->n_columns];
+    fputs(table->gap[row] == 2   ? "<tr class=\"group\">"
+          : table->gap[row] == 1 ? "<tr class=\"gap\">"
+                                 : "<tr>",
+          out);
+    for (int i = 0; i < table->n_columns; i++) {
+        esp_html_print(out, i < table->n_labels ? "<th scope=\"row\">%s</th>" : "<td>%s</td>",
+                       cells[i]);
+    }
+    fputs("</tr>\n", out);
+}
+
+void esp_html_table(FILE *out, const esp_table *table, const char *id)
+{
+    esp_html_print(out,
+                   "<div class=\"scroll\" role=\"region\" aria-labelledby=\"%s\" tabindex=\"0\">\n"
+                   "<table class=\"sortable\">\n<caption id=\"%s\"><strong>%s</strong>",
+                   id, id, table->title);
+    if (*table->subtitle) {
+        esp_html_print(out, "<br>%s", table->subtitle);
+    }
+    fputs("</caption>\n<thead><tr>", out);
+    for (int i = 0; i < table->n_columns; i++) {
+        esp_html_print(out,
+                       i < table->n_labels ? "<th scope=\"col\" class=\"label\">%s</th>"
+                                           : "<th scope=\"col\">%s</th>",
+                       table->headings[i]);
+    }
+    fputs("</tr></thead>\n<tbody>\n", out);
+    for (int row = 0; row < table->n_rows; row++) {
+        put_row(out, table, row);
+    }
+    fputs("</tbody>\n</table>\n</div>\n", out);
+}
