@@ -19,7 +19,7 @@ assert (s["training_width"], s["leaf_width"], s["jobs"]) == (16, 4, 2), s
 assert s["alone_s"] > 0 and s["at_once_s"] > 0 and s["ratio"] > 0 and s["machine_ratio"] > 0, s
 assert s["base_megabytes"] > 1, s
 assert found["machine"]["cores"] >= 1 and found["rounds"] == 3
-for factor, name in ((100, "large"), (0.01, "small")):
+for factor, name in ((1e4, "large"), (1e-4, "small")):
     changed = json.loads(json.dumps(found))
     for figure in ("ratio", "base_megabytes"):
         changed["shapes"][0][figure] *= factor
