@@ -4,14 +4,26 @@
 
 #include "report/report.h"
 
+/* A heading over several columns. */
+typedef struct esp_table_span {
+    int level; /* 0: the line right above the columns' own headings, 1 above that */
+    int first, n;
+    const char *text;
+} esp_table_span;
+
 typedef struct esp_table {
-    const char *title;
+    const char *name;     /* "cells", "overview", ...: what kind of table it is */
+    const char *title;    /* unique on its page together with the subtitle */
     const char *subtitle; /* what its numbers mean, "" for none */
     int n_columns, n_rows;
     int n_labels; /* the first so many columns are words, the rest numbers */
     const char **headings;
-    const char **cells; /* [n_rows x n_columns] */
-    unsigned char *gap; /* [n_rows] 0, or what starts here: 1 a row of several lines, 2 a group */
+    int n_spans;
+    esp_table_span *spans;
+    const char **cells;  /* [n_rows x n_columns] */
+    unsigned char *gap;  /* [n_rows] 0, or what starts here: 1 a row of several lines, 2 a group */
+    const char **groups; /* [n_rows] a heading above that row, NULL: none */
+    const char *query;   /* SQL that gives its numbers, or what they are computed from; "" */
 } esp_table;
 
 typedef struct esp_page {

@@ -1,0 +1,170 @@
+/* The order of cells in tables, and tables to be filled. */
+#include "report/table_build.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/status.h"
+
+static bool same_values(const esp_report_cell *a, const esp_report_cell *b, const esp_words *keys,
+                        int n_keys)
+{
+    for (int i = 0; i < n_keys; i++) {
+        const char *x = esp_report_value(a, keys->at[i]), *y = esp_report_value(b, keys->at[i]);
+        if (x == NULL || y == NULL ? x != y : strcmp(x, y) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The first cell with the same values: their number. */
+int esp_layout_first_like(const esp_report *report, int index, const esp_words *keys, int n_keys)
+{
+    int i = 0;
+    while (i < index && !same_values(&report->cells[i], &report->cells[index], keys, n_keys)) {
+        i++;
+    }
+    return i;
+}
+
+static int compare_places(const void *left, const void *right)
+{
+    const esp_place *a = left, *b = right;
+    const int differences[] = {a->group - b->group, a->not_baseline - b->not_baseline,
+                               a->row - b->row, a->column - b->column, a->index - b->index};
+    for (size_t i = 0; i < sizeof differences / sizeof *differences; i++) {
+        if (differences[i] != 0) {
+            return differences[i];
+        }
+    }
+    return 0;
+}
+
+int esp_layout_make(esp_layout *out, esp_report *report)
+{
+    *out = (esp_layout){.columns = report->section.columns, .n = report->n_cells};
+    const esp_words *rows = &report->section.rows;
+    out->rows.at = esp_pool_take(&report->pool, ((size_t)rows->n + 1) * sizeof *out->rows.at);
+    out->places = esp_pool_take(&report->pool, (size_t)out->n * sizeof *out->places);
+    ESP_TRY(esp_pool_status(&report->pool));
+    for (int i = 0; i < rows->n; i++) {
+        out->rows.at[out->rows.n++] = rows->at[i];
+    }
+    /* Cells that the section's keys do not tell apart get their label in front of them. */
+    bool ambiguous = rows->n + out->columns.n == 0;
+    for (int i = 0; i < out->n && !ambiguous; i++) {
+        for (int j = 0; j < i && !ambiguous; j++) {
+            ambiguous =
+                same_values(&report->cells[i], &report->cells[j], rows, rows->n) &&
+                same_values(&report->cells[i], &report->cells[j], &out->columns, out->columns.n);
+        }
+    }
+    if (ambiguous) {
+        out->rows.at[out->rows.n++] = "cell";
+    }
+    for (int i = 0; i < out->n; i++) {
+        esp_place *at = &out->places[i];
+        *at = (esp_place){.cell = &report->cells[i], .not_baseline = 1, .index = i};
+        at->group = out->rows.n > 1 ? esp_layout_first_like(report, i, &out->rows, 1) : 0;
+        at->row = esp_layout_first_like(report, i, &out->rows, out->rows.n);
+        at->column = esp_layout_first_like(report, i, &out->columns, out->columns.n);
+        out->n_columns += at->column == i;
+        for (int k = 0; k < report->section.baseline_rows.n; k++) {
+            if (strcmp(at->cell->variant, report->section.baseline_rows.at[k]) == 0) {
+                at->not_baseline = 0;
+            }
+        }
+    }
+    if (out->n > 0) {
+        qsort(out->places, (size_t)out->n, sizeof *out->places, compare_places);
+    }
+    return ESP_OK;
+}
+
+/* ---- a table --------------------------------------------------------------------------------- */
+
+int esp_table_make(esp_table *out, esp_report *report, int n_labels, int n_columns, int n_rows)
+{
+    *out = (esp_table){.name = "",
+                       .title = "",
+                       .subtitle = "",
+                       .query = "",
+                       .n_labels = n_labels,
+                       .n_columns = n_columns,
+                       .n_rows = n_rows};
+    size_t width = (size_t)n_columns, height = (size_t)n_rows + 1;
+    out->headings = esp_pool_take(&report->pool, width * sizeof *out->headings);
+    out->cells = esp_pool_take(&report->pool, width * height * sizeof *out->cells);
+    out->gap = esp_pool_take(&report->pool, height * sizeof *out->gap);
+    out->groups = esp_pool_take(&report->pool, height * sizeof *out->groups);
+    ESP_TRY(esp_pool_status(&report->pool));
+    for (size_t i = 0; i < width * height; i++) {
+        out->cells[i] = "";
+    }
+    for (size_t i = 0; i < width; i++) {
+        out->headings[i] = "";
+    }
+    return ESP_OK;
+}
+
+void esp_table_headings(esp_table *table, const char *const *headings, int n)
+{
+    for (int i = 0; i < n; i++) {
+        table->headings[table->n_labels + i] = headings[i];
+    }
+}
+
+void esp_table_title(esp_table *table, esp_report *report, const char *name, int at, int metric,
+                     const char *suffix)
+{
+    const esp_report_metric *of = &report->metrics[metric];
+    table->name = name;
+    table->title =
+        esp_pool_format(&report->pool, "%s%s", esp_report_metric_title(report, of), suffix);
+    table->subtitle = esp_pool_format(&report->pool, "%s, %s", of->name,
+                                      esp_report_at_phrase(report, &report->ats[at]));
+}
+
+int esp_table_start(esp_table *out, esp_report *report, const esp_layout *plan, bool with_columns,
+                    int n_numbers)
+{
+    int n_labels = plan->rows.n + (with_columns ? plan->columns.n : 0);
+    ESP_TRY(esp_table_make(out, report, n_labels, n_labels + n_numbers, plan->n));
+    out->n_rows = 0;
+    for (int i = 0; i < n_labels; i++) {
+        out->headings[i] = esp_words_key(
+            report, i < plan->rows.n ? plan->rows.at[i] : plan->columns.at[i - plan->rows.n]);
+    }
+    return ESP_OK;
+}
+
+/* Starts a row with a place's labels; returns its first number. */
+const char **esp_table_row(esp_table *table, const esp_layout *plan, const esp_place *at,
+                           const esp_place *before)
+{
+    const char **row = &table->cells[table->n_rows * table->n_columns];
+    for (int i = 0; i < table->n_labels; i++) {
+        const char *value = esp_report_value(
+            at->cell, i < plan->rows.n ? plan->rows.at[i] : plan->columns.at[i - plan->rows.n]);
+        row[i] = value != NULL ? value : "-";
+    }
+    table->gap[table->n_rows] = before == NULL               ? 0
+                                : at->group != before->group ? 2
+                                : at->row != before->row     ? 1
+                                                             : 0;
+    table->n_rows++;
+    return row + table->n_labels;
+}
+
+/* Rows of one line each need nothing between them. */
+void esp_table_close(esp_table *table)
+{
+    bool several = false;
+    for (int i = 1; i < table->n_rows; i++) {
+        several = several || table->gap[i] == 0;
+    }
+    for (int i = 0; i < table->n_rows && !several; i++) {
+        table->gap[i] = table->gap[i] == 2 ? 2 : 0;
+    }
+}

@@ -1,0 +1,127 @@
+/* Numbers and keys as a table prints them. */
+#include "report/table_build.h"
+
+#include <math.h>
+#include <string.h>
+
+bool esp_in_percent(const esp_report_metric *metric)
+{
+    return metric->better == ESP_BETTER_HIGHER;
+}
+
+const char *esp_report_metric_title(esp_report *report, const esp_report_metric *metric)
+{
+    static const struct {
+        const char *key, *words;
+    } known[] = {
+        {"soft_accuracy", "accuracy, soft routing, percent"},
+        {"hard_accuracy", "accuracy, hard routing, percent"},
+        {"running_soft_accuracy", "accuracy over the epoch's batches, soft routing, percent"},
+        {"soft_loss", "loss of the task terms, soft routing, nats"},
+        {"hard_loss", "loss of the task terms, hard routing, nats"},
+        {"running_loss", "weighted total loss over the epoch's batches, soft routing, nats"},
+    };
+    const char *split = strcmp(metric->split, "train") == 0        ? "Train"
+                        : strcmp(metric->split, "validation") == 0 ? "Validation"
+                        : strcmp(metric->split, "test") == 0       ? "Test"
+                                                                   : metric->split;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(known[i].key, metric->key) == 0) {
+            return esp_pool_format(&report->pool, "%s %s", split, known[i].words);
+        }
+    }
+    return esp_pool_format(&report->pool, "%s %s", split, metric->key);
+}
+
+const char *esp_report_at_phrase(esp_report *report, const esp_report_at *at)
+{
+    const bool saw = report->training_saw_test != NULL;
+    if (strcmp(at->name, "last") == 0) {
+        return saw ? "at the last epoch (training looked at the test set!)" : "at the last epoch";
+    }
+    if (*at->monitors == '\0') {
+        return esp_pool_format(&report->pool, "%s%s",
+                               report->done > 0
+                                   ? "at the last epoch: the study names nothing to select one by"
+                                   : "at the selected epoch",
+                               saw ? " (training looked at the test set!)" : "");
+    }
+    return esp_pool_format(&report->pool, "at the epoch selected by %s%s", at->monitors,
+                           strstr(at->monitors, "test.") != NULL ? " (the test set!)"
+                           : saw ? " (training looked at the test set!)"
+                                 : "");
+}
+
+/* "leaf_width" for model.leaf_width, "data" for data.name. */
+const char *esp_words_key(esp_report *report, const char *key)
+{
+    const char *last = strrchr(key, '.');
+    if (last == NULL) {
+        return key;
+    }
+    if (strcmp(last, ".name") == 0) {
+        const char *start = last;
+        while (start > key && start[-1] != '.') {
+            start--;
+        }
+        return esp_pool_format(&report->pool, "%.*s", (int)(last - start), start);
+    }
+    return last + 1;
+}
+
+/* A number of a metric: percent for accuracies. */
+const char *esp_words_number(esp_report *report, const esp_report_metric *metric, double value)
+{
+    if (isnan(value)) {
+        return "-";
+    }
+    return esp_in_percent(metric) ? esp_pool_format(&report->pool, "%.2f", 100 * value)
+                                  : esp_pool_format(&report->pool, "%.4f", value);
+}
+
+const char *esp_words_variance(esp_report *report, const esp_report_metric *metric, double value)
+{
+    double scaled = esp_in_percent(metric) ? 1e4 * value : value;
+    return isnan(scaled) ? "-"
+           : scaled >= 0.005 && esp_in_percent(metric)
+               ? esp_pool_format(&report->pool, "%.2f", scaled)
+           : scaled == 0 ? "0"
+                         : esp_pool_format(&report->pool, "%.2g", scaled);
+}
+
+const char *esp_words_plus_minus(esp_report *report, const esp_report_metric *metric, double center,
+                                 double width)
+{
+    return isnan(center) ? "-"
+           : isnan(width)
+               ? esp_words_number(report, metric, center)
+               : esp_pool_format(&report->pool, "%s ± %s", esp_words_number(report, metric, center),
+                                 esp_words_number(report, metric, width));
+}
+
+const char *esp_words_ratio(esp_report *report, double value)
+{
+    return isnan(value) ? "-"
+                        : esp_pool_format(&report->pool, value >= 0.1 ? "%.2f" : "%.2g", value);
+}
+
+/* "+5.00 (3)": a mean difference and its pairs. */
+const char *esp_words_delta(esp_report *report, const esp_report_metric *metric,
+                            const esp_paired *paired)
+{
+    bool percent = esp_in_percent(metric);
+    return paired->n == 0 ? "-"
+                          : esp_pool_format(&report->pool, percent ? "%+.2f (%d)" : "%+.4f (%d)",
+                                            paired->mean * (percent ? 100 : 1), paired->n);
+}
+
+/* "3", or where not all are done "2/3", "2/3, 1 failed". */
+const char *esp_words_count(esp_report *report, const esp_report_cell *cell, int n)
+{
+    if (n == cell->planned) {
+        return esp_pool_format(&report->pool, "%d", n);
+    }
+    return cell->failed == 0
+               ? esp_pool_format(&report->pool, "%d/%d", n, cell->planned)
+               : esp_pool_format(&report->pool, "%d/%d, %d failed", n, cell->planned, cell->failed);
+}
