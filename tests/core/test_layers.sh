@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
 # The rules of the layout, by the include lines:
-#   sdk <- core <- {nn, data, store, plugin} <- study <- run <- report <- cli
+#   sdk <- core <- {nn, data, store, plugin, statistics} <- study <- run <- report <- cli
 # and one place each for sqlite3.h, yaml.h, dlopen, cblas.h. Run with a folder as argument it checks
 # that tree instead; without, it also checks that it finds each kind of breach in a small tree.
 set -euo pipefail
 
 tree=${1:-${ESPALIER_SOURCE:?set by ctest}}
 
-# What each layer may include besides itself. Among the four of one level: nn calls plugins, store
+# What each layer may include besides itself. Among the five of one level: nn calls plugins, store
 # names splits as data does.
 allowed() {
     case $1 in
     sdk) echo "" ;;
     core) echo "sdk" ;;
     nn) echo "sdk core plugin" ;;
-    data | plugin) echo "sdk core" ;;
+    data | plugin | statistics) echo "sdk core" ;;
     store) echo "sdk core data" ;;
-    study) echo "sdk core nn data store plugin" ;;
-    run) echo "sdk core nn data store plugin study" ;;
-    report) echo "sdk core nn data store plugin study run" ;;
-    cli) echo "sdk core nn data store plugin study run report" ;;
+    study) echo "sdk core nn data store plugin statistics" ;;
+    run) echo "sdk core nn data store plugin statistics study" ;;
+    report) echo "sdk core nn data store plugin statistics study run" ;;
+    cli) echo "sdk core nn data store plugin statistics study run report" ;;
     *) return 1 ;;
     esac
 }
