@@ -57,7 +57,29 @@ out:
     return status;
 }
 
+static int write_all(int file, const char *path, const esp_file_piece *piece)
+{
+    const char *next = piece->bytes;
+    for (size_t left = piece->count; left > 0;) {
+        const ssize_t written = write(file, next, left);
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written <= 0) {
+            return esp_fail(ESP_IO, "%s: %s", path, strerror(errno));
+        }
+        next += written;
+        left -= (size_t)written;
+    }
+    return ESP_OK;
+}
+
 int esp_file_write(const char *path, const void *bytes, size_t count)
+{
+    return esp_file_write_pieces(path, &(esp_file_piece){bytes, count}, 1);
+}
+
+int esp_file_write_pieces(const char *path, const esp_file_piece *pieces, int n_pieces)
 {
     char *temporary = esp_text_format("%s.tmp", path);
     if (temporary == NULL) {
@@ -69,18 +91,8 @@ int esp_file_write(const char *path, const void *bytes, size_t count)
         status = esp_fail(ESP_IO, "%s: %s", temporary, strerror(errno));
         goto out;
     }
-    const char *next = bytes;
-    while (count > 0) {
-        ssize_t written = write(file, next, count);
-        if (written < 0 && errno == EINTR) {
-            continue;
-        }
-        if (written <= 0) {
-            status = esp_fail(ESP_IO, "%s: %s", temporary, strerror(errno));
-            goto out;
-        }
-        next += written;
-        count -= (size_t)written;
+    for (int i = 0; i < n_pieces; i++) {
+        ESP_TRY_OUT(write_all(file, temporary, &pieces[i]));
     }
     if (fsync(file) != 0) {
         status = esp_fail(ESP_IO, "%s: %s", temporary, strerror(errno));

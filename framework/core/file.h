@@ -13,6 +13,13 @@ int esp_file_read(char **bytes, size_t *count, const char *path);
  * of one. One writer of a path at a time. Errors: ESP_IO with path and reason. Thread: any. */
 int esp_file_write(const char *path, const void *bytes, size_t count);
 
+/* The same of pieces one after another, so that none need be copied. */
+typedef struct esp_file_piece {
+    const void *bytes;
+    size_t count;
+} esp_file_piece;
+int esp_file_write_pieces(const char *path, const esp_file_piece *pieces, int n_pieces);
+
 /* Makes a directory and its parents. Errors: ESP_IO. Thread: any. */
 int esp_file_make_directories(const char *path);
 

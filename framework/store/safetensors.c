@@ -121,13 +121,14 @@ int esp_safetensors_write(const char *path, const esp_safetensor *tensors, int n
     size_t data_size = 0;
     char *text = NULL, *block = NULL;
     json_t *header = json_object();
+    esp_file_piece *pieces = malloc(sizeof *pieces * ((size_t)n_tensors + 1));
     ESP_TRY_OUT(make_header(header, path, tensors, n_tensors, metadata, n_metadata, &data_size));
     /* jansson keeps the order of insertion. */
     text = json_dumps(header, JSON_COMPACT);
-    size_t length = text != NULL ? (strlen(text) + 7) / 8 * 8 : 0;
-    block = text != NULL ? malloc(PREFIX + length + data_size) : NULL;
-    if (block == NULL) {
-        status = esp_fail(ESP_MEMORY, "%s: no memory for %zu bytes", path, data_size);
+    const size_t length = text != NULL ? (strlen(text) + 7) / 8 * 8 : 0;
+    block = text != NULL ? malloc(PREFIX + length) : NULL;
+    if (block == NULL || pieces == NULL) {
+        status = esp_fail(ESP_MEMORY, "%s: no memory for %d tensors", path, n_tensors);
         goto out;
     }
     for (int i = 0; i < PREFIX; i++) {
@@ -135,18 +136,16 @@ int esp_safetensors_write(const char *path, const esp_safetensor *tensors, int n
     }
     memset(block + PREFIX, ' ', length);
     memcpy(block + PREFIX, text, strlen(text));
-    char *next = block + PREFIX + length;
-    for (int i = 0; i < n_tensors; i++) {
-        if (tensors[i].count > 0) {
-            memcpy(next, tensors[i].bytes, tensors[i].count);
-        }
-        next += tensors[i].count;
+    pieces[0] = (esp_file_piece){block, PREFIX + length};
+    for (int i = 0; i < n_tensors; i++) { /* from where they are: a copy would double a state */
+        pieces[i + 1] = (esp_file_piece){tensors[i].bytes, tensors[i].count};
     }
-    status = esp_file_write(path, block, PREFIX + length + data_size);
+    status = esp_file_write_pieces(path, pieces, n_tensors + 1);
 out:
     json_decref(header);
     free(text);
     free(block);
+    free(pieces);
     return status;
 }
 
