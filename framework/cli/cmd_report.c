@@ -1,9 +1,11 @@
 /* espalier report: a study's results as tables. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/command.h"
 #include "cli/study_names.h"
+#include "core/file.h"
 #include "core/log.h"
 #include "core/place.h"
 #include "core/status.h"
@@ -14,7 +16,7 @@
 enum { MAX_NAMES = 64, OPTION_DB = 256, OPTION_AT, OPTION_REVISION };
 
 typedef struct arguments {
-    const char *study, *database;
+    const char *study, *database, *output;
     const esp_report_format *format;
     int revision, n_metrics, n_ats;
     const char *metrics[MAX_NAMES], *ats[MAX_NAMES];
@@ -26,7 +28,9 @@ static const struct argp_option options[] = {
      0},
     {"metric", 'm', "SPLIT.METRIC", 0, "in place of the study's; more than once for several", 0},
     {"revision", OPTION_REVISION, "N", 0, "an earlier revision than the one run last", 0},
-    {"format", 'f', "FORMAT", 0, "text (default), md, csv or json", 0},
+    {"format", 'f', "FORMAT", 0, "text (default), md, csv, json or latex", 0},
+    {"output", 'o', "FILE", 0, "a file in place of standard output, written whole or not at all",
+     0},
     {0},
 };
 
@@ -52,6 +56,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
         if (*end != '\0' || given->revision < 1) {
             argp_error(state, "--revision: expected a number from 1, found '%s'", value);
         }
+        return 0;
+    case 'o':
+        given->output = value;
         return 0;
     case 'f':
         if (esp_report_format_find(&given->format, value) != ESP_OK) {
@@ -83,7 +90,8 @@ static const struct argp parser = {
     "examples:\n"
     "  espalier report quickstart\n"
     "  espalier report table1 --at last --metric test.hard_accuracy --format md\n"
-    "  espalier report experiments/table1.yaml --format csv > table1.csv\n",
+    "  espalier report experiments/table1.yaml --format csv > table1.csv\n"
+    "  espalier report table1 --format latex -o table1.tex\n",
     NULL,
     NULL,
     NULL,
@@ -151,6 +159,33 @@ static char *folder_of(const char *path)
                            : esp_text_format("%.*s", (int)(slash - path), path);
 }
 
+/* To standard output, or into a file that appears whole or not at all. */
+static int write_report(const arguments *given, esp_report *report)
+{
+    if (given->output == NULL) {
+        return given->format->render(stdout, report);
+    }
+    struct stat information;
+    if (stat(given->output, &information) == 0 && !S_ISREG(information.st_mode)) {
+        return esp_fail(ESP_USAGE, "'%s' is not a file", given->output);
+    }
+    char *text = NULL;
+    size_t length = 0;
+    FILE *memory = open_memstream(&text, &length);
+    if (memory == NULL) {
+        return esp_fail(ESP_MEMORY, "no memory for the report");
+    }
+    int status = given->format->render(memory, report);
+    if (fclose(memory) != 0 && status == ESP_OK) {
+        status = esp_fail(ESP_MEMORY, "no memory for the report");
+    }
+    if (status == ESP_OK) {
+        status = esp_file_write(given->output, text, length);
+    }
+    free(text);
+    return status;
+}
+
 /* folder: the study's; NULL: where the studies lie that came with the program. */
 static int report_study(const arguments *given, const esp_study *study, const char *folder)
 {
@@ -177,7 +212,7 @@ static int report_study(const arguments *given, const esp_study *study, const ch
     if (given->n_metrics == 0) { /* else the section's own metrics would lose their values */
         store_published(store, report);
     }
-    ESP_TRY_OUT(given->format->render(stdout, report));
+    ESP_TRY_OUT(write_report(given, report));
 out:
     esp_report_free(report);
     esp_store_close(store);

@@ -1,0 +1,119 @@
+/* A report as Markdown. */
+#include "report/render.h"
+
+#include <string.h>
+
+#include "core/status.h"
+
+static bool is_letter(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           (unsigned char)c >= 0x80;
+}
+
+/* An underscore inside a word means nothing to Markdown, and is left alone. */
+static void put_markdown(FILE *out, const char *text)
+{
+    for (const char *start = text; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c < 0x20 || c == 0x7f) {
+            fputc(' ', out);
+        } else if (c == '<') {
+            fputs("&lt;", out);
+        } else if (c == '&') {
+            fputs("&amp;", out);
+        } else {
+            bool inside = text > start && is_letter(text[-1]) && is_letter(text[1]);
+            if (strchr("\\|*`[]~$", c) != NULL || (c == '_' && !inside)) {
+                fputc('\\', out);
+            }
+            fputc(c, out);
+        }
+    }
+}
+
+/* Markdown has no headings over several columns: they stand before the column's own. */
+static void put_spans(FILE *out, const esp_table *table, int column)
+{
+    for (int level = 3; column >= 0 && level >= 0; level--) {
+        for (int i = 0; i < table->n_spans; i++) {
+            const esp_table_span *span = &table->spans[i];
+            if (span->level == level && column >= span->first && column < span->first + span->n) {
+                put_markdown(out, span->text);
+                fputs(": ", out);
+            }
+        }
+    }
+}
+
+static void put_markdown_table(FILE *out, const esp_table *table)
+{
+    fputs("## ", out);
+    put_markdown(out, table->title);
+    fputs("\n\n", out);
+    if (*table->subtitle) {
+        put_markdown(out, table->subtitle);
+        fputs("\n\n", out);
+    }
+    for (int row = -1; row < table->n_rows; row++) {
+        const char *const *cells =
+            row < 0 ? table->headings : table->cells + row * table->n_columns;
+        for (int i = 0; row >= 0 && table->groups[row] != NULL && i < table->n_columns; i++) {
+            fputs(i ? "| " : "| **", out);
+            put_markdown(out, i ? "" : table->groups[row]);
+            fputs(i ? "" : "** ", out);
+            fputs(i == table->n_columns - 1 ? "|\n" : "", out);
+        }
+        for (int i = 0; i < table->n_columns; i++) {
+            fputs("| ", out);
+            put_spans(out, table, row < 0 ? i : -1);
+            put_markdown(out, cells[i]);
+            fputc(' ', out);
+        }
+        fputs("|\n", out);
+        for (int i = 0; row < 0 && i < table->n_columns; i++) {
+            fputs(i < table->n_labels ? "|---" : "|---:", out);
+        }
+        fputs(row < 0 ? "|\n" : "", out);
+    }
+    fputc('\n', out);
+}
+
+int esp_render_markdown(FILE *out, esp_report *report)
+{
+    esp_page *page = NULL;
+    ESP_TRY(esp_page_make(&page, report));
+    fputs("# ", out);
+    put_markdown(out, page->title);
+    fputs("\n\n", out);
+    if (*report->question) {
+        for (const char *line = report->question; *line;) {
+            size_t length = strcspn(line, "\n");
+            put_markdown(out, esp_pool_format(&report->pool, "%.*s", (int)length, line));
+            fputc('\n', out);
+            line += length + (line[length] == '\n');
+        }
+        fputc('\n', out);
+    }
+    if (*report->source) {
+        fputs("Source: ", out);
+        put_markdown(out, report->source);
+        fputs(". ", out);
+    }
+    put_markdown(out, page->status);
+    fputs(".\n\n", out);
+    for (int i = 0; i < page->n_tables; i++) {
+        put_markdown_table(out, &page->tables[i]);
+    }
+    fputs("## Notes\n\n", out);
+    for (int i = 0; i < page->notes.n; i++) {
+        fputs("- ", out);
+        put_markdown(out, page->notes.at[i]);
+        fputc('\n', out);
+    }
+    fputs("\n    ", out);
+    esp_put_plain(out, page->query, false);
+    fputc('\n', out);
+    ESP_TRY(esp_pool_status(&report->pool));
+    return esp_render_finish(out);
+}

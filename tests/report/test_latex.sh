@@ -1,0 +1,50 @@
+#!/bin/bash
+# A report as LaTeX compiles with pdflatex, whatever names the database holds; -o writes whole or not
+# at all.
+# shellcheck source=tests/fixtures/command_line.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
+
+cat >study.yaml <<'YAML'
+study: small
+seeds: 0..1
+defaults:
+  data: {name: toy, validation: 0.2}
+  model: {kind: fff, training_width: 8, leaf_width: 2}
+  losses: {cross_entropy: {weight: 1}}
+  optimizer: {kind: adam, learning_rate: 0.01}
+  phases: {only: {epochs: 2}}
+variants:
+  baseline: {reference: true}
+  wide: {set: {batch_size: 64}}
+YAML
+expect 0 "$ESPALIER" run study.yaml --db some.db
+
+# ---- a file, whole or not at all ---------------------------------------------------------------
+expect 0 "$ESPALIER" report small --db some.db -o whole.txt
+[ -s stdout ] && fail "words on standard output beside -o"
+"$ESPALIER" report small --db some.db | cmp - whole.txt || fail "-o and standard output differ"
+expect 2 "$ESPALIER" report small --db some.db -o .
+says "'.' is not a file"
+expect 1 "$ESPALIER" report small --db some.db -o nowhere/report.txt
+[ -e nowhere ] && fail "a folder was made"
+expect 4 "$ESPALIER" report smal --db some.db -o none.txt
+[ -e none.txt ] && fail "a file of a report that failed"
+
+# ---- names that mean something to LaTeX, to other scripts, and to nobody -----------------------
+long=$(printf 'longname%.0s' $(seq 1250))
+hostile="%\$#&_{}~^\\\\<b>\"q\" '' \\\\input{/etc/passwd} [x] 漢字 ěß – “é” $(printf '\033[31m')"
+sqlite3 some.db "UPDATE cell SET variant = '$hostile', label = '$hostile' WHERE ordinal = 0;
+    UPDATE cell SET variant = '$long', label = '$long' WHERE ordinal = 1;
+    UPDATE revision SET title = '$hostile', source = '$hostile', variants = json_array('$hostile')"
+expect 0 "$ESPALIER" report small --db some.db --format latex -o small.tex
+grep -qF '\toprule' small.tex || fail "no booktabs"
+grep -qF '\input{' small.tex && fail "a command of a name"
+grep -q $'\033' small.tex && fail "a control character"
+grep -qF '\%\$\#\&\_\{\}\textasciitilde{}\textasciicircum{}\textbackslash{}' small.tex ||
+    fail "letters that LaTeX takes for its own"
+[ "$failures" = 0 ] || exit 1
+command -v pdflatex >/dev/null && kpsewhich booktabs.sty >/dev/null || exit 77
+pdflatex -interaction=nonstopmode -halt-on-error small.tex >stdout 2>stderr </dev/null ||
+    fail "pdflatex: $(grep -A3 '^!' stdout)"
+[ -s small.pdf ] || fail "no pages"
+exit "$failures"
