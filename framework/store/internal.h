@@ -16,6 +16,7 @@ struct esp_store {
     char *path;
     esp_store_mode mode;
     bool log_is_large; /* and was warned about */
+    double deadline;   /* of a confined connection, by esp_clock_seconds */
 };
 
 /* ---- SQL with statuses; every failure is ESP_STORE with path, reason and what to do -----------

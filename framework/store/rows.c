@@ -41,6 +41,8 @@ static int query_failed(const esp_store *store)
     case SQLITE_MISMATCH:
     case SQLITE_RANGE:
         return esp_fail(ESP_USAGE, "SQL: %s", sqlite3_errmsg(store->db));
+    case SQLITE_INTERRUPT:
+        return esp_fail(ESP_USAGE, "SQL: the query was ended, since it took longer than it may");
     case SQLITE_NOMEM:
         return esp_fail(ESP_MEMORY, "SQL: %s", sqlite3_errmsg(store->db));
     default:
