@@ -6,13 +6,15 @@
 #include <stdbool.h>
 
 #include "cli/command.h"
+#include "plugin/registry.h"
 
 typedef struct esp_bench_subject {
     esp_command command;       /* `espalier bench <name>` */
     const struct argp *parser; /* its options, for the help of all */
 } esp_bench_subject;
 
-extern const esp_bench_subject esp_bench_store, esp_bench_training, esp_bench_trials;
+extern const esp_bench_subject esp_bench_store, esp_bench_training, esp_bench_trials,
+    esp_bench_inference_subject;
 
 /* A temporary folder below TMPDIR, and away with it and all in it ("" is no folder). Errors:
  * ESP_IO. Thread: one. */
@@ -40,5 +42,20 @@ typedef struct esp_bench_comparison {
     bool more_is_better;
 } esp_bench_comparison;
 int esp_bench_compare(const json_t *result, const char *path, const esp_bench_comparison *what);
+
+/* What a subject measures and how it shows it, for esp_bench_report. */
+typedef struct esp_bench_frame {
+    const char *format_name, *against; /* of --format and --against, or NULL */
+    void *bench;                       /* handed to the functions */
+    int (*measure)(void *bench, const char *folder, const esp_registry *registry);
+    void (*print)(const void *bench);
+    json_t *(*describe)(const void *bench); /* all but the program, owned by the caller */
+    const esp_bench_comparison *comparisons;
+    int n_comparisons;
+} esp_bench_frame;
+
+/* Prepares BLAS, plugins and a temporary folder, measures, prints as text or JSON, compares.
+ * Errors: ESP_USAGE: another format; those of measuring and comparing. Thread: one. */
+int esp_bench_report(const esp_bench_frame *frame);
 
 #endif

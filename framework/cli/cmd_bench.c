@@ -6,8 +6,8 @@
 #include "core/status.h"
 #include "core/text.h"
 
-static const esp_bench_subject *const subjects[] = {&esp_bench_store, &esp_bench_training,
-                                                    &esp_bench_trials};
+static const esp_bench_subject *const subjects[] = {
+    &esp_bench_store, &esp_bench_training, &esp_bench_trials, &esp_bench_inference_subject};
 enum { N_SUBJECTS = sizeof subjects / sizeof *subjects };
 
 /* As argp prints it for other verbs, with the options of all subjects. */

@@ -23,6 +23,14 @@ void esp_matmul(esp_real *c, int ldc, bool transpose_a, const esp_real *a, int l
                             beta, c, ldc);
 }
 
+void esp_matvec(esp_real *y, bool transpose, const esp_real *a, const esp_real *x, int n, int k)
+{
+    _Generic((esp_real)0, float
+             : cblas_sgemv, double
+             : cblas_dgemv)(CblasRowMajor, transpose ? CblasTrans : CblasNoTrans, n, k, 1, a, k, x,
+                            1, 0, y, 1);
+}
+
 /* ---- what only one library has, looked for in those that are loaded ----------------------------
  */
 

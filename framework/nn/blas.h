@@ -14,6 +14,10 @@
 void esp_matmul(esp_real *c, int ldc, bool transpose_a, const esp_real *a, int lda,
                 bool transpose_b, const esp_real *b, int ldb, esp_real beta, int m, int n, int k);
 
+/* y [n], or transposed [k], = op(A) . x for A [n x k]: the product of one example, by the routine
+ * that BLAS has for it. Thread: as esp_matmul. */
+void esp_matvec(esp_real *y, bool transpose, const esp_real *a, const esp_real *x, int n, int k);
+
 /* Sets BLAS to one thread a caller and checks that it obeys (a library that cannot be asked gets
  * the benefit of the doubt), and that what is to multiply bytes (byte_product.h) is there. Errors:
  * ESP_FAILED, ESP_USAGE. Thread: one, before others start. */

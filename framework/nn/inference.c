@@ -12,8 +12,9 @@
 
 enum {
     BLOCK = ESP_MOST_ROW_EXAMPLES,
-    TILE = 256,     /* examples whose features stay in the cache together */
-    GATE_TILE = 64, /* examples whose gate logits are there at a time */
+    TILE = 256,       /* examples whose features stay in the cache together */
+    TREES_TILE = 128, /* where several trees take turns at them and their outputs */
+    GATE_TILE = 256,  /* examples whose gate logits are there at a time */
     MOST_LEVELS = 32,
     MOST_CACHED = 8 << 20 /* bytes of outputs: with more, they go past the cache */
 };
@@ -318,6 +319,24 @@ static void infer_tree(esp_inference *s, int32_t *choices, int tree, int n)
     }
 }
 
+/* Several small trees take the examples tile by tile, so that features and outputs stay in the
+ * cache from tree to tree; large ones one after another, so that their weights are read once. */
+static void infer_trees(esp_inference *s, int32_t *choices, int n)
+{
+    const bool tiles = s->model.n_trees > 1 && 2 << s->model.depth <= 4 * TREES_TILE;
+    const int tile = tiles ? TREES_TILE : n;
+    const esp_real *x = s->x;
+    esp_real *outputs = s->outputs;
+    for (int b = 0; b < n; b += tile) {
+        s->x = x + (ptrdiff_t)b * s->n_features;
+        s->outputs = outputs + (ptrdiff_t)b * s->n_outputs;
+        for (int tree = 0; tree < s->model.n_trees; tree++) {
+            infer_tree(s, choices + (ptrdiff_t)b * s->model.n_trees, tree,
+                       n - b < tile ? n - b : tile);
+        }
+    }
+}
+
 /* ---- gate and dense layer ----------------------------------------------------------------------
  */
 
@@ -362,12 +381,18 @@ static int choose_expert(const esp_inference *s, const esp_real *logits)
  */
 static esp_real weight_of(const esp_inference *s, const esp_real *logits, int chosen)
 {
+    const int experts = s->model.n_leaves, whole = experts / 16 * 16;
     esp_real sums[16] = {0}, sum = 0;
     if (s->model.gate != ESP_GATE_SWITCH) {
         return 1;
     }
-    for (int e = 0; e < s->model.n_leaves; e++) {
-        sums[e % 16] += esp_exp(logits[e] - logits[chosen]);
+    for (int e = 0; e < whole; e += 16) {
+        for (int i = 0; i < 16; i++) {
+            sums[i] += esp_exp(logits[e + i] - logits[chosen]);
+        }
+    }
+    for (int e = whole; e < experts; e++) {
+        sum += esp_exp(logits[e] - logits[chosen]);
     }
     for (int i = 0; i < 16; i++) {
         sum += sums[i];
@@ -423,10 +448,10 @@ void esp_infer(esp_real *outputs, int32_t *choices, esp_inference *inference, co
                                 row % ESP_ALIGNMENT == 0 && (size_t)n_examples * row > MOST_CACHED;
     switch (model->kind) {
     case ESP_MODEL_FFF:
+        infer_tree(inference, choices, 0, n_examples);
+        break;
     case ESP_MODEL_FFF_NODES:
-        for (int tree = 0; tree < (model->kind == ESP_MODEL_FFF ? 1 : model->n_trees); tree++) {
-            infer_tree(inference, choices, tree, n_examples);
-        }
+        infer_trees(inference, choices, n_examples);
         break;
     case ESP_MODEL_MOE:
         infer_gate(inference, choices, n_examples);
