@@ -10,14 +10,24 @@
 #include "core/place.h"
 #include "core/status.h"
 #include "core/text.h"
+#include "report/figure.h"
 #include "report/render.h"
 #include "study/study.h"
 
-enum { MAX_NAMES = 64, OPTION_DB = 256, OPTION_AT, OPTION_REVISION };
+enum {
+    MAX_NAMES = 64,
+    OPTION_DB = 256,
+    OPTION_AT,
+    OPTION_REVISION,
+    OPTION_FIGURES,
+    OPTION_FIGURE_FORMAT
+};
 
 typedef struct arguments {
     const char *study, *database, *output;
     const esp_report_format *format;
+    const char *figures; /* the folder they are written to; NULL: none */
+    unsigned figure_formats;
     int revision, n_metrics, n_ats;
     const char *metrics[MAX_NAMES], *ats[MAX_NAMES];
 } arguments;
@@ -31,6 +41,9 @@ static const struct argp_option options[] = {
     {"format", 'f', "FORMAT", 0, "text (default), md, csv, json or latex", 0},
     {"output", 'o', "FILE", 0, "a file in place of standard output, written whole or not at all",
      0},
+    {"figures", OPTION_FIGURES, "DIR", 0,
+     "write the study's figures there: NAME.csv and what draws it (gnuplot, matplotlib, R)", 0},
+    {"figure-format", OPTION_FIGURE_FORMAT, "LIST", 0, "svg (default), pdf, png; with commas", 0},
     {0},
 };
 
@@ -59,6 +72,14 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return 0;
     case 'o':
         given->output = value;
+        return 0;
+    case OPTION_FIGURES:
+        given->figures = value;
+        return 0;
+    case OPTION_FIGURE_FORMAT:
+        if (esp_figure_formats(&given->figure_formats, value) != ESP_OK) {
+            argp_error(state, "%s", esp_message());
+        }
         return 0;
     case 'f':
         if (esp_report_format_find(&given->format, value) != ESP_OK) {
@@ -91,7 +112,8 @@ static const struct argp parser = {
     "  espalier report quickstart\n"
     "  espalier report table1 --at last --metric test.hard_accuracy --format md\n"
     "  espalier report experiments/table1.yaml --format csv > table1.csv\n"
-    "  espalier report table1 --format latex -o table1.tex\n",
+    "  espalier report table1 --format latex -o table1.tex\n"
+    "  espalier report quickstart --figures figures --figure-format svg,pdf\n",
     NULL,
     NULL,
     NULL,
@@ -148,6 +170,30 @@ static void store_published(esp_store *store, esp_report *report)
         esp_log_note("note: view versus_published is not up to date: %s", esp_message());
     }
     esp_store_close(writable);
+}
+
+/* Writes the figures that the section asks for; how many, and what is empty, goes to stderr. */
+static int write_figures(const arguments *given, esp_store *store, const esp_report *report)
+{
+    const esp_figure_wishes *figures = &report->section.figures;
+    int status = ESP_OK;
+    if (figures->n == 0) {
+        esp_log_note("note: the report section of %s asks for no figures; add them there, such as"
+                     " figures: [learning_curve, seed_dots]",
+                     report->study);
+    }
+    ESP_TRY(esp_file_make_directories(given->figures));
+    for (int i = 0; i < figures->n && status == ESP_OK; i++) {
+        esp_figure *figure = NULL;
+        ESP_TRY(esp_figure_make(&figure, store, report, &figures->at[i]));
+        status = esp_figure_write(figure, given->figures, given->figure_formats);
+        if (status == ESP_OK) {
+            esp_log_note("%s/%s: %s", given->figures, figure->name,
+                         figure->empty != NULL ? figure->empty : figure->title);
+        }
+        esp_figure_free(figure);
+    }
+    return status;
 }
 
 /* The file's folder; "." without one. Owned by the caller. */
@@ -213,6 +259,9 @@ static int report_study(const arguments *given, const esp_study *study, const ch
         store_published(store, report);
     }
     ESP_TRY_OUT(write_report(given, report));
+    if (given->figures != NULL) {
+        status = write_figures(given, store, report);
+    }
 out:
     esp_report_free(report);
     esp_store_close(store);
@@ -223,7 +272,7 @@ out:
 
 static int run(int argc, char **argv)
 {
-    arguments given = {0};
+    arguments given = {.figure_formats = ESP_FIGURE_SVG};
     argp_err_exit_status = esp_exit_code(ESP_USAGE);
     ESP_TRY(esp_report_format_find(&given.format, "text"));
     argp_parse(&parser, argc, argv, 0, NULL, &given);

@@ -193,13 +193,13 @@ static void note_published(esp_page *page, esp_report *report)
 
 static void note_figures(esp_page *page, esp_report *report)
 {
-    const esp_words *figures = &report->section.figures;
+    const esp_figure_wishes *figures = &report->section.figures;
     const char *names = "";
     for (int i = 0; i < figures->n; i++) {
-        names = esp_pool_format(&report->pool, "%s%s%s", names, i ? ", " : "", figures->at[i]);
+        names = esp_pool_format(&report->pool, "%s%s%s", names, i ? ", " : "", figures->at[i].name);
     }
     if (figures->n > 0) {
-        NOTE(page, report, "figures are not drawn in this version: %s.", names);
+        NOTE(page, report, "figures, drawn by --figures DIR: %s.", names);
     }
 }
 

@@ -56,6 +56,84 @@ static int parse_joins(esp_joins *out, const json_t *published, const char *key,
     return esp_pool_status(pool);
 }
 
+/* ---- figures --------------------------------------------------------------------------------- */
+
+static const char *text_of(const json_t *map, const char *key, esp_text_pool *pool)
+{
+    const char *text = json_string_value(json_object_get(map, key));
+    return text != NULL ? esp_pool_format(pool, "%s", text) : NULL;
+}
+
+/* Names of files hold nothing that a shell, a path or a page could take for something else. */
+static const char *file_stem(const char *name, esp_text_pool *pool)
+{
+    const size_t length = strlen(name) < 60 ? strlen(name) : 60;
+    char *stem = esp_pool_take(pool, length + 1);
+    for (size_t i = 0; stem != NULL && i < length; i++) {
+        const char c = name[i];
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                           (c >= '0' && c <= '9') || c == '_' || (c == '-' && i > 0);
+        stem[i] = (char)(plain ? c : '_');
+    }
+    return stem != NULL ? stem : "";
+}
+
+/* How many figures before this one have its name. */
+static int count_named(const esp_figure_wishes *figures, const char *name)
+{
+    int n = 0;
+    for (int i = 0; i < figures->n; i++) {
+        n += strcmp(figures->at[i].name, name) == 0;
+    }
+    return n;
+}
+
+/* A kind alone, or a map with keys. */
+static int parse_figure(esp_figure_wish *out, json_t *json, esp_text_pool *pool)
+{
+    *out = (esp_figure_wish){0};
+    const bool word = json_is_string(json);
+    out->kind =
+        word ? esp_pool_format(pool, "%s", json_string_value(json)) : text_of(json, "kind", pool);
+    if (out->kind == NULL) {
+        return esp_fail(ESP_STUDY, "report.figures holds something that is no kind of figure");
+    }
+    out->name = text_of(json, "name", pool);
+    out->title = text_of(json, "title", pool);
+    out->metric = text_of(json, "metric", pool);
+    out->split = text_of(json, "split", pool);
+    out->x = text_of(json, "x", pool);
+    out->at = text_of(json, "at", pool);
+    ESP_TRY(parse_words(&out->variants, json, "variants", pool));
+    ESP_TRY(parse_words(&out->seeds, json, "seeds", pool));
+    return parse_joins(&out->where, json, "where", pool);
+}
+
+static int parse_figures(esp_figure_wishes *out, const json_t *section, esp_text_pool *pool)
+{
+    json_t *list = json_object_get(section, "figures");
+    const bool single = json_is_string(list) || json_is_object(list);
+    const size_t n = single ? 1 : json_array_size(list);
+    if (list != NULL && !json_is_null(list) && !json_is_array(list) && !single) {
+        return esp_fail(ESP_STUDY, "report.figures is not a list");
+    }
+    out->at = esp_pool_take(pool, (n + 1) * sizeof *out->at);
+    ESP_TRY(esp_pool_status(pool));
+    for (size_t i = 0; i < n; i++) {
+        esp_figure_wish wish;
+        ESP_TRY(parse_figure(&wish, single ? list : json_array_get(list, i), pool));
+        const char *stem = file_stem(wish.name != NULL ? wish.name : wish.kind, pool);
+        wish.name = stem;
+        for (int k = 2; count_named(out, wish.name) > 0; k++) {
+            wish.name = esp_pool_format(pool, "%s_%d", stem, k);
+        }
+        out->at[out->n++] = wish;
+    }
+    return esp_pool_status(pool);
+}
+
+/* ---- contrasts ------------------------------------------------------------------------------- */
+
 /* A variant's name, or a map of keys. */
 static int parse_side(esp_contrast *out, int side, json_t *json, esp_text_pool *pool)
 {
@@ -127,7 +205,7 @@ int esp_report_section_parse(esp_report_section *out, const char *json, esp_text
     ESP_TRY_OUT(parse_words(&out->metrics, section, "metrics", pool));
     ESP_TRY_OUT(parse_words(&out->ats, section, "at", pool));
     ESP_TRY_OUT(parse_words(&out->baseline_rows, section, "baseline_rows", pool));
-    ESP_TRY_OUT(parse_words(&out->figures, section, "figures", pool));
+    ESP_TRY_OUT(parse_figures(&out->figures, section, pool));
     ESP_TRY_OUT(parse_contrasts(out, section, pool));
     const json_t *published = json_object_get(section, "published");
     const char *file = json_string_value(json_object_get(published, "file"));

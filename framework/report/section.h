@@ -25,12 +25,28 @@ typedef struct esp_contrast {
     esp_contrast_side sides[2]; /* the first is compared with the second */
 } esp_contrast;
 
+/* A figure that a study asks for; what it leaves out is NULL or empty. */
+typedef struct esp_figure_wish {
+    const char *kind;           /* "learning_curve" */
+    const char *name;           /* stem of its files, unique; never NULL */
+    const char *title;          /* in place of the usual one */
+    const char *metric;         /* "test.hard_accuracy" */
+    const char *split, *x, *at; /* "test", "model.leaf_width", "selected" */
+    esp_words variants, seeds;  /* those drawn; empty: all */
+    esp_joins where;            /* key = value of the cells drawn */
+} esp_figure_wish;
+
+typedef struct esp_figure_wishes {
+    int n;
+    esp_figure_wish *at;
+} esp_figure_wishes;
+
 typedef struct esp_report_section {
     esp_words rows, columns; /* keys of cells; "variant" is one too */
     esp_words metrics;       /* "test.hard_accuracy" */
     esp_words ats;           /* "selected", "last", "selected:<metric>" */
     esp_words baseline_rows; /* variants printed first in each group */
-    esp_words figures;       /* asked for; not drawn yet */
+    esp_figure_wishes figures;
     int n_contrasts;
     esp_contrast *contrasts;     /* those the study lists */
     const char *published_file;  /* NULL: none */

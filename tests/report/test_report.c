@@ -421,11 +421,11 @@ static void test_report__keys_that_tell_nothing_apart(void **state)
     free(text);
 }
 
-static void test_report__figures_are_not_drawn(void **state)
+static void test_report__names_its_figures(void **state)
 {
     static const char section[] = "{\"figures\": [\"learning_curve\", \"seed_dots\"]}";
     char *text = render(*state, "text", (esp_report_request){.section = section});
-    ASSERT_CONTAINS(text, "- figures are not drawn in this version: learning_curve, seed_dots.\n");
+    ASSERT_CONTAINS(text, "- figures, drawn by --figures DIR: learning_curve, seed_dots.\n");
     free(text);
     text = render(*state, "text", (esp_report_request){.section = "{\"figures\": []}"});
     ASSERT_LACKS(text, "not drawn");
@@ -466,7 +466,7 @@ int main(void)
         CASE(test_report__contrasts_for_programs),
         CASE(test_report__not_there),
         CASE(test_report__keys_that_tell_nothing_apart),
-        CASE(test_report__figures_are_not_drawn),
+        CASE(test_report__names_its_figures),
         CASE(test_report__revisions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

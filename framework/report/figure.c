@@ -1,0 +1,267 @@
+#include "report/figure.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/status.h"
+#include "core/text.h"
+#include "report/figure_plot.h"
+
+/* ---- words ----------------------------------------------------------------------------------- */
+
+const char *esp_plot_metric_label(esp_text_pool *pool, const char *split, const char *metric)
+{
+    static const struct {
+        const char *key, *words;
+    } known[] = {
+        {"soft_accuracy", "accuracy, soft routing (fraction)"},
+        {"hard_accuracy", "accuracy, hard routing (fraction)"},
+        {"soft_loss", "loss, soft routing (nats)"},
+        {"hard_loss", "loss, hard routing (nats)"},
+        {"running_loss", "running loss with all terms"},
+        {"running_soft_accuracy", "running accuracy, soft routing (fraction)"},
+        {"node_entropy", "entropy of the nodes' decisions (nats)"},
+        {"mixture_entropy", "entropy of the mixture (nats)"},
+        {"mixture_max", "largest weight of the mixture (fraction)"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(known[i].key, metric) == 0) {
+            return esp_pool_format(pool, "%s %s", split, known[i].words);
+        }
+    }
+    return esp_pool_format(pool, "%s %s", split, metric);
+}
+
+const char *esp_plot_short(esp_text_pool *pool, const char *text, int limit)
+{
+    size_t used = 0, length = strlen(text);
+    char *out = esp_pool_take(pool, length + 4);
+    if (out == NULL) {
+        return "";
+    }
+    int n = 0;
+    for (size_t i = 0; i < length; i++) {
+        const unsigned char c = (unsigned char)text[i];
+        const bool starts = (c & 0xc0) != 0x80;
+        if (starts && n == limit) {
+            memcpy(out + used, "\xe2\x80\xa6", 4); /* an ellipsis */
+            return out;
+        }
+        n += starts;
+        out[used++] = (char)(c < 0x20 || c == 0x7f ? '?' : c);
+    }
+    out[used] = '\0';
+    return out;
+}
+
+/* ---- n ----------------------------------------------------------------------------------------
+ */
+
+typedef struct counts {
+    int planned, done, failed;
+} counts;
+
+/* Of the trials that the figure is of; series -1: all. */
+static counts count_trials(const esp_plot *plot, const char *variant)
+{
+    counts n = {0};
+    for (int i = 0; i < plot->n_trials; i++) {
+        const esp_plot_trial *trial = &plot->trials[i];
+        if (variant == NULL || strcmp(plot->report->cells[trial->cell].variant, variant) == 0) {
+            n.planned++;
+            n.done += trial->done;
+            n.failed += strcmp(trial->status, "failed") == 0;
+        }
+    }
+    return n;
+}
+
+/* "5" or "3 to 5": done trials a cell, of one variant or of all. */
+static const char *seeds_of(const esp_plot *plot, const char *variant)
+{
+    int least = -1, most = 0;
+    for (int first = 0, end; first < plot->n_trials; first = end) {
+        const int cell = plot->trials[first].cell;
+        int n = 0;
+        for (end = first; end < plot->n_trials && plot->trials[end].cell == cell; end++) {
+            n += plot->trials[end].done;
+        }
+        if (variant == NULL || strcmp(plot->report->cells[cell].variant, variant) == 0) {
+            least = least < 0 || n < least ? n : least;
+            most = n > most ? n : most;
+        }
+    }
+    return least == most || least < 0 ? esp_pool_format(plot->pool, "%d", most)
+                                      : esp_pool_format(plot->pool, "%d to %d", least, most);
+}
+
+static void label_series(esp_plot *plot)
+{
+    for (int i = 0; i < plot->n_series; i++) {
+        esp_plot_series *series = &plot->series[i];
+        series->label = esp_pool_format(plot->pool, "%s, n = %s",
+                                        esp_plot_short(plot->pool, series->variant, 40),
+                                        seeds_of(plot, series->variant));
+    }
+}
+
+/* ---- the caption ------------------------------------------------------------------------------
+ */
+
+static const char *drawn_as(const esp_plot *plot)
+{
+    switch (plot->draw) {
+    case ESP_DRAW_CURVES:
+        return "Thin lines are single seeds, thick ones their mean, with a band of one sample"
+               " standard deviation to either side.";
+    case ESP_DRAW_DOTS:
+        return "Dots are single seeds, the larger marker is their mean, its bar one sample standard"
+               " deviation to either side.";
+    default:
+        return "";
+    }
+}
+
+static const char *missing_words(const esp_plot *plot)
+{
+    const counts n = count_trials(plot, NULL);
+    const int missing = n.planned - n.done - n.failed;
+    if (n.failed == 0 && missing == 0) {
+        return "";
+    }
+    return esp_pool_format(plot->pool,
+                           " Of %d trials %d failed and %d %s not done; no mean counts them.",
+                           n.planned, n.failed, missing, missing == 1 ? "is" : "are");
+}
+
+static void write_caption(esp_figure *figure, const char *own)
+{
+    const esp_plot *plot = figure->plot;
+    const char *caption = esp_pool_format(
+        &figure->pool, "%s of study %s: %s%s%s.%s%s n = %s seeds a cell.%s", figure->title,
+        esp_plot_short(&figure->pool, plot->report->study, 60), plot->value_name,
+        plot->draw == ESP_DRAW_HEATMAP ? "" : " by ",
+        plot->draw == ESP_DRAW_HEATMAP ? "" : plot->x_label, *drawn_as(plot) ? " " : "",
+        drawn_as(plot), seeds_of(plot, NULL), missing_words(plot));
+    if (own != NULL && *own) {
+        caption = esp_pool_format(&figure->pool, "%s %s", caption, own);
+    }
+    if (plot->means_stop) {
+        caption = esp_pool_format(&figure->pool,
+                                  "%s Where not all seeds of a cell have a value (they may stop"
+                                  " early) no mean is drawn.",
+                                  caption);
+    }
+    if (plot->n_panels > ESP_MAX_PANELS) {
+        caption = esp_pool_format(&figure->pool,
+                                  "%s Drawn are the first %d of %d panels; the CSV has all, and the"
+                                  " figure's keys variants and where choose others.",
+                                  caption, ESP_MAX_PANELS, plot->n_panels);
+    }
+    figure->caption = caption;
+}
+
+/* ---- making one -------------------------------------------------------------------------------
+ */
+
+static int prepare(esp_figure *figure, const esp_report *report, const esp_figure_wish *wish)
+{
+    esp_text_pool *pool = &figure->pool;
+    figure->plot = esp_pool_take(pool, sizeof *figure->plot);
+    ESP_TRY(esp_pool_status(pool));
+    esp_plot *plot = figure->plot;
+    *plot = (esp_plot){.report = report,
+                       .pool = pool,
+                       .x_label = "",
+                       .x_name = "",
+                       .value_name = "",
+                       .split = "",
+                       .metric = "",
+                       .at = ""};
+    const size_t n = (size_t)report->n_cells + 1;
+    plot->panels = esp_pool_take(pool, 2 * n * sizeof *plot->panels);
+    plot->series = esp_pool_take(pool, n * sizeof *plot->series);
+    figure->name = esp_pool_format(pool, "%s", wish->name);
+    figure->kind = esp_pool_format(pool, "%s", wish->kind);
+    figure->title = figure->kind;
+    return esp_pool_status(pool);
+}
+
+static int build(esp_figure *figure, esp_store *store, const esp_figure_wish *wish)
+{
+    esp_figure_build *make = esp_figure_kind(wish->kind);
+    if (make == NULL) {
+        return esp_fail(ESP_STUDY, "there is no kind of figure '%s'", wish->kind);
+    }
+    esp_plot *plot = figure->plot;
+    ESP_TRY(esp_plot_load_trials(plot, store, wish));
+    ESP_TRY(make(figure, store, wish));
+    if (wish->title != NULL) {
+        figure->title = esp_plot_short(&figure->pool, wish->title, 100);
+    }
+    if (plot->n_rows == 0) {
+        figure->empty =
+            esp_pool_format(&figure->pool, "nothing recorded to draw: %s%s%s", plot->split,
+                            *plot->split ? "." : "", *plot->metric ? plot->metric : figure->kind);
+    }
+    ESP_TRY(esp_plot_finish(plot));
+    label_series(plot);
+    write_caption(figure, figure->caption);
+    return esp_pool_status(&figure->pool);
+}
+
+int esp_figure_make(esp_figure **out, esp_store *store, const esp_report *report,
+                    const esp_figure_wish *wish)
+{
+    esp_figure *figure = calloc(1, sizeof *figure);
+    if (figure == NULL) {
+        return esp_fail(ESP_MEMORY, "no memory for a figure");
+    }
+    int status = prepare(figure, report, wish);
+    if (status == ESP_OK) {
+        status = build(figure, store, wish);
+    }
+    if (status != ESP_OK) {
+        esp_figure_free(figure);
+        return status;
+    }
+    *out = figure;
+    return ESP_OK;
+}
+
+void esp_figure_free(esp_figure *figure)
+{
+    if (figure != NULL) {
+        if (figure->plot != NULL) {
+            free(figure->plot->rows);
+        }
+        esp_pool_free(&figure->pool);
+        free(figure);
+    }
+}
+
+/* ---- formats ----------------------------------------------------------------------------------
+ */
+
+int esp_figure_formats(unsigned *out, const char *text)
+{
+    static const char *const names[] = {"svg", "pdf", "png"};
+    *out = 0;
+    for (const char *at = text;; at += strcspn(at, ",") + 1) {
+        const size_t length = strcspn(at, ",");
+        unsigned found = 0;
+        for (unsigned i = 0; i < 3; i++) {
+            if (strlen(names[i]) == length && strncmp(at, names[i], length) == 0) {
+                found = 1u << i;
+            }
+        }
+        if (found == 0) {
+            return esp_fail(ESP_USAGE, "unknown figure format '%.*s'; there are svg, pdf and png",
+                            (int)length, at);
+        }
+        *out |= found;
+        if (at[length] == '\0') {
+            return ESP_OK;
+        }
+    }
+}

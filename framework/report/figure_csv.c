@@ -1,0 +1,65 @@
+/* A figure's data as one tidy CSV. Numbers stand first, so that gnuplot's reader, which knows
+ * quotes but no doubled ones, never has to get past a name. */
+#include <math.h>
+
+#include "core/status.h"
+#include "report/figure_plot.h"
+#include "study/yaml_tree.h"
+
+static void put_number(FILE *out, double value)
+{
+    char text[32] = "";
+    if (!isnan(value)) {
+        esp_text_print_number(text, value);
+    }
+    fprintf(out, ",%s", text);
+}
+
+/* In quotes; what would end a line is shown as '?', as in all tables. */
+static void put_text(FILE *out, const char *text)
+{
+    fputs(",\"", out);
+    for (; *text; text++) {
+        const unsigned char c = (unsigned char)*text;
+        if (c == '"') {
+            putc('"', out);
+        }
+        putc(c < 0x20 || c == 0x7f ? '?' : c, out);
+    }
+    putc('"', out);
+}
+
+int esp_figure_csv(FILE *out, const esp_figure *figure)
+{
+    const esp_plot *plot = figure->plot;
+    fputs(
+        "panel,series,curve,x,value,low,high,n,epoch,role,study,variant,cell,seed,trial_id,status,"
+        "at,split,metric,panel_title\n",
+        out);
+    for (int i = 0; i < plot->n_rows; i++) {
+        const esp_plot_row *row = &plot->rows[i];
+        const esp_plot_trial *trial = row->trial >= 0 ? &plot->trials[row->trial] : NULL;
+        const esp_report_cell *cell = &plot->report->cells[row->cell];
+        fprintf(out, "%d,%d,%d", row->panel, row->series, row->trial);
+        put_number(out, row->x);
+        put_number(out, row->y);
+        put_number(out, row->low);
+        put_number(out, row->high);
+        put_number(out, trial == NULL ? row->n : NAN);
+        put_number(out, row->epoch >= 0 ? row->epoch : NAN);
+        fputs(trial != NULL ? ",seed" : ",mean", out);
+        put_text(out, plot->report->study);
+        put_text(out, cell->variant);
+        put_text(out, cell->label);
+        put_text(out, trial != NULL ? trial->seed : "");
+        put_text(out, trial != NULL ? trial->id : "");
+        put_text(out, trial != NULL ? trial->status : "");
+        put_text(out, plot->at);
+        put_text(out, plot->split);
+        put_text(out, plot->metric);
+        put_text(out, plot->panels[row->panel].title);
+        putc('\n', out);
+    }
+    return ferror(out) ? esp_fail(ESP_IO, "cannot write the data of figure %s", figure->name)
+                       : ESP_OK;
+}

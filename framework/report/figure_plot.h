@@ -1,0 +1,138 @@
+/* Within report/: a figure as what every writer of it understands: panels of series of points. */
+#ifndef ESP_REPORT_FIGURE_PLOT_H
+#define ESP_REPORT_FIGURE_PLOT_H
+
+#include "report/figure.h"
+#include "report/palette.h"
+
+typedef enum esp_draw {
+    ESP_DRAW_CURVES, /* seeds: thin lines; means: a thick line in a band */
+    ESP_DRAW_DOTS,   /* seeds: dots; means: a larger marker with a bar */
+    ESP_DRAW_HEATMAP /* x, y and a color */
+} esp_draw;
+
+enum { ESP_MAX_PANELS = 24, ESP_MAX_MARKS = 12 };
+
+/* A place on the x axis that has a name: a phase's first epoch. */
+typedef struct esp_plot_mark {
+    double x;
+    const char *label;
+} esp_plot_mark;
+
+typedef struct esp_plot_panel {
+    const char *title, *y_label;
+    int n_marks;
+    esp_plot_mark marks[ESP_MAX_MARKS];
+} esp_plot_panel;
+
+typedef struct esp_plot_series {
+    const char *variant; /* as the study has it */
+    const char *label;   /* short enough for a legend, with n */
+    esp_style style;
+} esp_plot_series;
+
+typedef struct esp_plot_trial {
+    int cell; /* of the report */
+    const char *seed, *id, *status;
+    bool done;
+} esp_plot_trial;
+
+typedef struct esp_plot_row {
+    int panel, series, cell;
+    int trial;              /* -1: a mean */
+    int n;                  /* of a mean */
+    int epoch;              /* -1: of no one epoch */
+    int group;              /* what is averaged over the seeds of a cell: rows of the same group */
+    double x, y, low, high; /* of a heat map low is the color */
+} esp_plot_row;
+
+typedef struct esp_plot {
+    const esp_report *report;
+    esp_text_pool *pool; /* the figure's */
+    esp_draw draw;
+    const char *x_label, *x_name, *value_name; /* value_name: the metric, as the CSV says it */
+    const char *split, *metric, *at;           /* "" where they have no meaning */
+    bool log_x;
+    bool connect; /* means of a series are joined by a line */
+    int n_ticks;  /* x are the places 0, 1, ... of these words; 0: x are numbers */
+    const char **ticks;
+    int n_panels, n_series, n_trials, n_rows, capacity;
+    esp_plot_panel *panels;
+    esp_plot_series *series;
+    esp_plot_trial *trials;
+    esp_plot_row *rows; /* by panel, series, seeds before means, trial, x */
+    bool means_stop;    /* some epochs were not reached by all seeds: no mean there */
+} esp_plot;
+
+/* ---- building (figure_rows.c) ---------------------------------------------------------------- */
+
+/* Adds a row. Errors: ESP_MEMORY. */
+int esp_plot_add(esp_plot *plot, const esp_plot_row *row);
+
+/* Whether the figure is of this cell (variants, where). */
+bool esp_figure_wants(const esp_figure_wish *wish, const esp_report_cell *cell);
+
+/* Finds or adds. title: of the panel; a series is a variant. -1 without memory. */
+int esp_plot_panel_of(esp_plot *plot, const char *title, const char *y_label);
+int esp_plot_series_of(esp_plot *plot, const char *variant);
+
+/* A cell's swept keys but `without`, "data.name=mnist model.leaf_width=8"; "" for none. */
+const char *esp_plot_grid_point(esp_plot *plot, const esp_report_cell *cell, const char *without);
+
+/* The trials of the cells that the figure is of. */
+int esp_plot_load_trials(esp_plot *plot, esp_store *store, const esp_figure_wish *wish);
+
+/* A value of a trial at an epoch, to be made into rows. */
+typedef struct esp_plot_value {
+    int trial, epoch, phase, phase_epoch;
+    double value;
+} esp_plot_value;
+typedef int esp_plot_take(esp_plot *plot, const esp_plot_value *value, void *context);
+
+/* Hands over a metric of every epoch of the figure's trials, by trial and epoch. */
+int esp_plot_each_epoch(esp_plot *plot, esp_store *store, const char *split, const char *metric,
+                        esp_plot_take *take, void *context);
+
+/* The same at the epoch called `at` of the trials that are done. */
+int esp_plot_each_final(esp_plot *plot, esp_store *store, const char *at, const char *split,
+                        const char *metric, esp_plot_take *take, void *context);
+
+/* Sorts the rows and adds the means of every group over the done trials of a cell, where all of
+ * them have a value. */
+int esp_plot_finish(esp_plot *plot);
+
+/* "test accuracy, hard routing (fraction)". */
+const char *esp_plot_metric_label(esp_text_pool *pool, const char *split, const char *metric);
+
+/* ---- kinds (figure_kinds.c) ------------------------------------------------------------------ */
+
+typedef int esp_figure_build(esp_figure *figure, esp_store *store, const esp_figure_wish *wish);
+esp_figure_build *esp_figure_kind(const char *kind);
+
+/* ---- writers --------------------------------------------------------------------------------- */
+
+/* Text without control characters, at most so many characters; where it is longer its end gives
+ * way to an ellipsis. Lives in the pool. */
+const char *esp_plot_short(esp_text_pool *pool, const char *text, int limit);
+
+/* Each writes one file of a figure; data and picture are named by the figure's name. */
+int esp_figure_gnuplot(FILE *out, const esp_figure *figure);
+int esp_figure_python(FILE *out, const esp_figure *figure);
+int esp_figure_r(FILE *out, const esp_figure *figure);
+
+/* Columns and rows of panels; how large the picture is, in points. */
+typedef struct esp_plot_layout {
+    int columns, rows, n_drawn, width, height;
+} esp_plot_layout;
+esp_plot_layout esp_plot_layout_of(const esp_plot *plot);
+
+/* Runs gnuplot (PATH) on NAME.gp in a folder to write one picture, no longer than 60 seconds.
+ * format: "svg", "pdf", "png". Errors: as esp_figure_svg. */
+int esp_gnuplot_run(const char *folder, const char *name, const char *format);
+
+/* gnuplot's svg made fit for readers: named by title and caption; ids begin with id. whole: a file
+ * of its own, with its XML declaration. *out owned by the caller. Errors: ESP_MEMORY. */
+int esp_svg_finish(char **out, const char *svg, const esp_figure *figure, const char *id,
+                   bool whole);
+
+#endif
