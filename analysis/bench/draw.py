@@ -13,16 +13,16 @@ SHAPES = [(16, leaf) for leaf in (8, 4, 2, 1)] + [(128, leaf) for leaf in (64, 3
 GAP = 1  # of a column, between the training widths
 
 STYLE = """
-set terminal svg size 860,620 font 'DejaVu Sans,13' background rgb 'white'
+set terminal svg size 860,580 font 'DejaVu Sans,13' background rgb 'white'
 set output '{out}'
-set multiplot layout 2,1 margins 0.09,0.98,0.11,0.93 spacing 0.02,0.17
+set multiplot layout 2,1 margins 0.09,0.98,0.11,0.93 spacing 0.02,0.19
 set style fill solid 1 border rgb '#202020'
 set boxwidth 0.38
 set xrange [-0.7:{last}.7]
 set grid ytics lc rgb '#d0d0d0'
 set tics nomirror scale 0.6
 set border 3
-set key top {side} horizontal samplen 2 width 1
+set key top right horizontal samplen 2 width 1
 set xtics ({ticks})
 without_color = '#606060'
 with_color = '#d8d8d8'
@@ -31,7 +31,6 @@ with_color = '#d8d8d8'
 PANEL = """
 set title '{title}' offset 0,-0.4
 set ylabel '{ylabel}'
-{xlabel}
 set yrange [0:{top}]
 {widths}
 plot $with{name} using ($1-0.2):2 with boxes lc rgb without_color title 'without master leaf', \\
@@ -78,15 +77,14 @@ def goal_block(name, narrow, wide):
     return "$goal%s << EOD\n%s\nEOD\n" % (name, "\n".join(lines))
 
 
-def panel(name, title, ylabel, xlabel, top, goal_title):
+def panel(name, title, ylabel, top, goal_title):
     places = columns()
     widths = []
     for i, width in enumerate((16, 128)):
         span = [places[s] for s in SHAPES if s[0] == width]
-        widths.append("set label %d 'training width %d' at %g, graph -0.165 center" %
+        widths.append("set label %d 'leaf width, training width %d' at %g, graph -0.2 center" %
                       (i + 1, width, (span[0] + span[-1]) / 2))
     return PANEL.format(name=name, title=title, ylabel=ylabel, top=top, goal_title=goal_title,
-                        xlabel=f"set xlabel '{xlabel}' offset 0,-0.9" if xlabel else "unset xlabel",
                         widths="\n".join(widths))
 
 
@@ -97,12 +95,12 @@ def main():
     peer_data, peer_top = data_block("Peer", peers, "times")
     ticks = ", ".join("'%d' %d" % (shape[1], column) for shape, column in places.items())
     script = (floor_data + goal_block("Floor", 1.3, 1.15) + peer_data + goal_block("Peer", 5, 2) +
-              STYLE.format(out=os.path.join(FOLDER, "ratios.svg"), ticks=ticks, side="right",
+              STYLE.format(out=os.path.join(FOLDER, "ratios.svg"), ticks=ticks,
                            last=max(places.values())) +
               panel("Floor", "An epoch of training over its floor, by BLAS (less is better)",
-                    "times its floor", "", max(1.3, floor_top) * 1.3, "goal: at most") +
+                    "epoch / floor", max(1.3, floor_top) * 1.3, "goal: at most") +
               panel("Peer", "PyTorch %s over espalier, an epoch, one thread (more is better)" %
-                    peers["peer"]["torch"], "times as fast", "leaf width",
+                    peers["peer"]["torch"], "PyTorch / espalier",
                     max(5, peer_top) * 1.25, "goal: at least"))
     try:
         subprocess.run(["gnuplot"], input=script, text=True, check=True)
