@@ -43,7 +43,7 @@ check_tree() { # prints a line a breach
             sqlite3.h) [ "$layer" = store ] || echo "$file: only store/ includes sqlite3.h" ;;
             yaml.h) [ "$layer" = study ] || echo "$file: only study/ includes yaml.h" ;;
             cblas.h) [ "$layer" = nn ] || echo "$file: only nn/ includes cblas.h" ;;
-            dlfcn.h) [ "$layer" = plugin ] || echo "$file: only plugin/ includes dlfcn.h" ;;
+            dlfcn.h) [ "$layer" = plugin ] || [ "${file#"$root"}" = /framework/nn/blas.c ] || echo "$file: only plugin/ includes dlfcn.h" ;;
             espalier_plugin.h) ;;
             */*)
                 if [ -d "$root/framework/$target" ] && [ "$target" != "$layer" ] &&
@@ -56,7 +56,10 @@ check_tree() { # prints a line a breach
                 fi ;;
             esac
         done < <(includes "$file")
-        if [ "$layer" != plugin ] && grep -nE '\b(dlopen|dlsym)[[:space:]]*\(' "$file" /dev/null; then
+        # nn/blas.c looks for functions in what is loaded, and loads nothing.
+        loading='dlopen|dlsym'
+        [ "${file#"$root"}" != /framework/nn/blas.c ] || loading='dlopen'
+        if [ "$layer" != plugin ] && grep -nE "\\b($loading)[[:space:]]*\\(" "$file" /dev/null; then
             echo "$file: only plugin/ calls dlopen"
         fi
         if [ "$layer" != cli ] && grep -nE '(^|[^_[:alnum:]])exit[[:space:]]*\([^)]*\);' "$file" /dev/null |
