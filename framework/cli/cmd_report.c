@@ -38,7 +38,7 @@ static const struct argp_option options[] = {
      0},
     {"metric", 'm', "SPLIT.METRIC", 0, "in place of the study's; more than once for several", 0},
     {"revision", OPTION_REVISION, "N", 0, "an earlier revision than the one run last", 0},
-    {"format", 'f', "FORMAT", 0, "text (default), md, csv, json or latex", 0},
+    {"format", 'f', "FORMAT", 0, "text (default), md, csv, json, latex or html", 0},
     {"output", 'o', "FILE", 0, "a file in place of standard output, written whole or not at all",
      0},
     {"figures", OPTION_FIGURES, "DIR", 0,

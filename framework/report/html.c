@@ -172,6 +172,55 @@ void esp_html_end(FILE *out)
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
+/* One line of headings over several columns; what none covers stays empty. */
+static void put_spans(FILE *out, const esp_table *table, int level)
+{
+    fputs("<tr>", out);
+    for (int column = 0, next; column < table->n_columns; column = next) {
+        const esp_table_span *found = NULL;
+        next = table->n_columns;
+        for (int i = 0; i < table->n_spans; i++) {
+            const esp_table_span *span = &table->spans[i];
+            if (span->level != level || span->first < column) {
+                continue;
+            }
+            if (span->first == column) {
+                found = span;
+                next = column + span->n;
+                break;
+            }
+            next = span->first < next ? span->first : next;
+        }
+        if (found != NULL) {
+            esp_html_print(out, "<th scope=\"colgroup\" colspan=\"%d\" class=\"span\">%s</th>",
+                           found->n, found->text);
+        } else {
+            esp_html_print(out, "<td colspan=\"%d\"></td>", next - column);
+        }
+    }
+    fputs("</tr>\n", out);
+}
+
+static void put_headings(FILE *out, const esp_table *table)
+{
+    int n_levels = 0;
+    for (int i = 0; i < table->n_spans; i++) {
+        n_levels = table->spans[i].level >= n_levels ? table->spans[i].level + 1 : n_levels;
+    }
+    fputs("<thead>\n", out);
+    for (int level = n_levels - 1; level >= 0; level--) {
+        put_spans(out, table, level);
+    }
+    fputs("<tr>", out);
+    for (int i = 0; i < table->n_columns; i++) {
+        esp_html_print(out,
+                       i < table->n_labels ? "<th scope=\"col\" class=\"label\">%s</th>"
+                                           : "<th scope=\"col\">%s</th>",
+                       table->headings[i]);
+    }
+    fputs("</tr>\n</thead>\n", out);
+}
+
 static void put_row(FILE *out, const esp_table *table, int row)
 {
     const char *const *cells = &table->cells[row * table->n_columns];
@@ -188,23 +237,30 @@ static void put_row(FILE *out, const esp_table *table, int row)
 
 void esp_html_table(FILE *out, const esp_table *table, const char *id)
 {
-    esp_html_print(out,
-                   "<div class=\"scroll\" role=\"region\" aria-labelledby=\"%s\" tabindex=\"0\">\n"
-                   "<table class=\"sortable\">\n<caption id=\"%s\"><strong>%s</strong>",
-                   id, id, table->title);
+    esp_html_print(out, "<h3 id=\"%s\">%s</h3>\n", id, table->title);
     if (*table->subtitle) {
-        esp_html_print(out, "<br>%s", table->subtitle);
+        esp_html_print(out, "<p class=\"quiet\">%s</p>\n", table->subtitle);
     }
-    fputs("</caption>\n<thead><tr>", out);
-    for (int i = 0; i < table->n_columns; i++) {
-        esp_html_print(out,
-                       i < table->n_labels ? "<th scope=\"col\" class=\"label\">%s</th>"
-                                           : "<th scope=\"col\">%s</th>",
-                       table->headings[i]);
-    }
-    fputs("</tr></thead>\n<tbody>\n", out);
+    esp_html_print(out,
+                   "<section class=\"scroll\" aria-labelledby=\"%s\" tabindex=\"0\">\n"
+                   "<table class=\"sortable\" aria-labelledby=\"%s\">\n",
+                   id, id);
+    put_headings(out, table);
+    fputs("<tbody>\n", out);
     for (int row = 0; row < table->n_rows; row++) {
+        if (table->groups != NULL && table->groups[row] != NULL) {
+            fputs(row > 0 ? "</tbody>\n<tbody>\n" : "", out);
+            esp_html_print(
+                out, "<tr class=\"heading\"><th colspan=\"%d\" scope=\"rowgroup\">%s</th></tr>\n",
+                table->n_columns, table->groups[row]);
+        }
         put_row(out, table, row);
     }
-    fputs("</tbody>\n</table>\n</div>\n", out);
+    fputs("</tbody>\n</table>\n</section>\n", out);
+    if (table->query != NULL && *table->query) {
+        esp_html_print(out,
+                       "<details class=\"query\"><summary>query</summary>"
+                       "<pre tabindex=\"0\">%s</pre></details>\n",
+                       table->query);
+    }
 }

@@ -28,7 +28,7 @@ typedef struct esp_html_frame {
 int esp_html_begin(FILE *out, const esp_html_frame *frame);
 void esp_html_end(FILE *out);
 
-/* A table with its caption in a box of its own that scrolls; sortable where scripts run. id is
+/* A table under a heading, in a box of its own that scrolls; sortable where scripts run. id is
  * unique in the page and of [a-z0-9-]. */
 void esp_html_table(FILE *out, const esp_table *table, const char *id);
 

@@ -12,24 +12,25 @@
 int esp_render_html(FILE *out, esp_report *report);
 
 /* What follows are <section> elements with a heading each; each writes nothing where it has nothing
- * to say. Thread: the report's. */
+ * to say. Errors: ESP_MEMORY; ESP_STORE. Thread: the report's. */
 
 /* What was asked, how far it is, what came out, in words. */
-void esp_html_summary(FILE *out, const esp_report *report, const esp_page *page);
+int esp_html_summary(FILE *out, esp_report *report, const esp_page *page);
 void esp_html_tables(FILE *out, const esp_page *page);
 void esp_html_notes(FILE *out, const esp_page *page);
 
-/* Trials that failed, by what they said. */
-void esp_html_failures(FILE *out, const esp_report *report, const esp_report_trials *trials);
+/* Trials that failed, by what they said (html_trials.c). */
+int esp_html_failures(FILE *out, esp_report *report, const esp_report_trials *trials);
 
-/* Every trial, folded: its values, epochs, attempts. Of large studies the first ones, and how many
- * were left out. */
+/* Every trial, folded: its values, epochs, attempts (html_trials.c). Of large studies those that
+ * failed and the first ones, and how many are left out. */
 int esp_html_trials(FILE *out, esp_report *report, const esp_report_trials *trials);
 
-/* Which programs, plugins, data and machines the values come from. */
+/* Which programs, plugins, data and machines the values come from (html_provenance.c). */
 int esp_html_provenance(FILE *out, esp_report *report);
 
-/* The commands and the study's text that give these values again. */
-int esp_html_reproduce(FILE *out, esp_report *report, const esp_page *page);
+/* The commands and the study's text that give these values again (html_provenance.c). */
+int esp_html_reproduce(FILE *out, esp_report *report, const esp_page *page,
+                       const esp_report_trials *trials);
 
 #endif

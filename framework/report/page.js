@@ -16,20 +16,20 @@ function compareKeys(a, b, sign, numeric) {
   return sign * (a.number - b.number);
 }
 
-function sortTable(table, column, descending) {
-  const body = table.tBodies[0];
-  const numeric = !table.tHead.rows[0].cells[column].classList.contains("label");
-  const rows = Array.from(body.rows, (row) => ({ row, key: sortKey(row.cells[column].textContent.trim()) }));
-  rows.sort((a, b) => compareKeys(a.key, b.key, descending ? -1 : 1, numeric));
-  for (const { row } of rows) {
+// Groups of rows stay groups, each under its heading.
+function sortBody(body, column, numeric, descending) {
+  const rows = Array.from(body.rows, (row) => row).filter((row) => !row.classList.contains("heading"));
+  const keyed = rows.map((row) => ({ row, key: sortKey(row.cells[column].textContent.trim()) }));
+  keyed.sort((a, b) => compareKeys(a.key, b.key, descending ? -1 : 1, numeric));
+  for (const { row } of keyed) {
     row.classList.remove("gap", "group"); // they hold in the order as written only
     body.append(row);
   }
 }
 
 function makeSortable(table) {
-  if (!table.tHead || table.tBodies.length !== 1) return;
-  const headings = Array.from(table.tHead.rows[0].cells);
+  if (!table.tHead) return;
+  const headings = Array.from(table.tHead.rows[table.tHead.rows.length - 1].cells);
   headings.forEach((heading, column) => {
     if (heading.textContent.trim() === "" || heading.querySelector("button")) return;
     const button = document.createElement("button");
@@ -38,14 +38,15 @@ function makeSortable(table) {
     heading.append(button);
     button.addEventListener("click", () => {
       const descending = heading.getAttribute("aria-sort") === "ascending";
+      const numeric = !heading.classList.contains("label");
       headings.forEach((other) => other.removeAttribute("aria-sort"));
       heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
-      sortTable(table, column, descending);
+      for (const body of table.tBodies) sortBody(body, column, numeric, descending);
     });
   });
 }
 
-// A page printed, or linked to within folded parts, shows what is meant.
+// A link into a folded part opens it.
 function openTarget() {
   const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
   for (let at = target; at; at = at.parentElement) {

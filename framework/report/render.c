@@ -4,10 +4,11 @@
 
 #include "core/status.h"
 #include "core/text.h"
+#include "report/html_report.h"
 
 static const esp_report_format formats[] = {
     {"text", esp_render_text}, {"md", esp_render_markdown}, {"csv", esp_render_csv},
-    {"json", esp_render_json}, {"latex", esp_render_latex},
+    {"json", esp_render_json}, {"latex", esp_render_latex}, {"html", esp_render_html},
 };
 enum { N_FORMATS = sizeof formats / sizeof *formats };
 
@@ -22,7 +23,8 @@ int esp_report_format_find(const esp_report_format **out, const char *name)
         }
     }
     const char *meant = esp_text_suggest(name, names, N_FORMATS);
-    return esp_fail(ESP_USAGE, "unknown format '%s'; there are text, md, csv, json and latex%s%s%s",
+    return esp_fail(ESP_USAGE,
+                    "unknown format '%s'; there are text, md, csv, json, latex and html%s%s%s",
                     name, meant ? " (did you mean " : "", meant ? meant : "", meant ? "?)" : "");
 }
 
