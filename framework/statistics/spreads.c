@@ -74,33 +74,34 @@ esp_pooled_spread esp_pool_spreads(const double *sd_a, const int *n_a, const dou
     return out;
 }
 
-/* Distances from the median, to distances [n]; their mean and squared deviations. */
-static void distances_of(double *distances, double *mean, double *squares, const double *values,
-                         int n)
+/* Distances of one sample from its median. */
+typedef struct distances {
+    double mean, squares; /* squares: of deviations from the mean */
+    double size;          /* of the values */
+} distances;
+
+static distances distances_of(double *scratch, const double *values, int n)
 {
     const double median = esp_median(values, n);
     for (int i = 0; i < n; i++) {
-        distances[i] = fabs(values[i] - median);
+        scratch[i] = fabs(values[i] - median);
     }
-    const esp_moments moments = esp_moments_of(distances, n);
-    *mean = moments.mean;
-    *squares = moments.variance * (n - 1);
+    const esp_moments moments = esp_moments_of(scratch, n);
+    return (distances){moments.mean, moments.variance * (n - 1), fabs(median) + moments.mean};
 }
 
 esp_spread_test esp_brown_forsythe(const double *a, int n, const double *b, int m)
 {
     esp_spread_test out = {.n = n, .m = m, .f = NAN, .df = n + m - 2, .p = NAN};
-    double *distances = n > 1 && m > 1 ? malloc((size_t)(n > m ? n : m) * sizeof *distances) : NULL;
-    if (distances == NULL) {
+    double *scratch = n > 1 && m > 1 ? malloc((size_t)(n > m ? n : m) * sizeof *scratch) : NULL;
+    if (scratch == NULL) {
         return out;
     }
-    double mean_a = 0, mean_b = 0, squares_a = 0, squares_b = 0;
-    distances_of(distances, &mean_a, &squares_a, a, n);
-    distances_of(distances, &mean_b, &squares_b, b, m);
-    free(distances);
-    const double off = mean_a - mean_b, between = off * off * n * m / (n + m);
-    const double error = sqrt((squares_a + squares_b) / out.df);
-    if (isnan(error) || esp_is_constant(error, fmax(mean_a, mean_b))) {
+    const distances one = distances_of(scratch, a, n), other = distances_of(scratch, b, m);
+    free(scratch);
+    const double off = one.mean - other.mean, between = off * off * n * m / (n + m);
+    const double error = sqrt((one.squares + other.squares) / out.df);
+    if (isnan(error) || esp_is_constant(error, fmax(one.size, other.size))) {
         return out;
     }
     out.f = between / (error * error);
