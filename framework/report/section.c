@@ -187,6 +187,38 @@ static int parse_contrasts(esp_report_section *out, const json_t *section, esp_t
     return ESP_OK;
 }
 
+static bool says(const json_t *section, const char *key, const char *word)
+{
+    const char *text = json_string_value(json_object_get(section, key));
+    return text != NULL && strcmp(text, word) == 0;
+}
+
+/* A metric's name, NULL where there is none. */
+static const char *parse_metric(const json_t *map, const char *key, esp_text_pool *pool)
+{
+    const char *text = json_string_value(json_object_get(map, key));
+    return text != NULL ? esp_pool_format(pool, "%s", text) : NULL;
+}
+
+static void parse_statistics(esp_report_section *out, const json_t *section, esp_text_pool *pool)
+{
+    const json_t *confidence = json_object_get(section, "confidence");
+    const json_t *failure = json_object_get(section, "failure");
+    const json_t *equivalence = json_object_get(section, "equivalence");
+    double level = json_number_value(confidence);
+    out->as_paper = says(section, "layout", "paper");
+    out->primary = parse_metric(section, "primary", pool);
+    out->confidence = level > 0 && level < 1 ? level : 0.95;
+    out->bootstrap = says(section, "interval", "bootstrap");
+    out->bootstrap_seed = (uint64_t)json_number_value(json_object_get(section, "bootstrap_seed"));
+    out->failure.metric = parse_metric(failure, "metric", pool);
+    out->failure.above = json_object_get(failure, "above") != NULL;
+    out->failure.limit =
+        json_number_value(json_object_get(failure, out->failure.above ? "above" : "below"));
+    out->equivalence.metric = parse_metric(equivalence, "metric", pool);
+    out->equivalence.margin = json_number_value(json_object_get(equivalence, "margin"));
+}
+
 int esp_report_section_parse(esp_report_section *out, const char *json, esp_text_pool *pool)
 {
     *out = (esp_report_section){0};
@@ -207,6 +239,7 @@ int esp_report_section_parse(esp_report_section *out, const char *json, esp_text
     ESP_TRY_OUT(parse_words(&out->baseline_rows, section, "baseline_rows", pool));
     ESP_TRY_OUT(parse_figures(&out->figures, section, pool));
     ESP_TRY_OUT(parse_contrasts(out, section, pool));
+    parse_statistics(out, section, pool);
     const json_t *published = json_object_get(section, "published");
     const char *file = json_string_value(json_object_get(published, "file"));
     if (file != NULL) {

@@ -2,6 +2,9 @@
 #ifndef ESP_REPORT_SECTION_H
 #define ESP_REPORT_SECTION_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "core/text_pool.h"
 #include "study/contrast.h"
 
@@ -41,6 +44,18 @@ typedef struct esp_figure_wishes {
     esp_figure_wish *at;
 } esp_figure_wishes;
 
+/* A trial has failed where it broke off, or where its metric is beyond the limit. */
+typedef struct esp_failure_rule {
+    const char *metric; /* "test.hard_accuracy"; NULL: only trials that broke off */
+    double limit;
+    bool above; /* failed above the limit; else below */
+} esp_failure_rule;
+
+typedef struct esp_equivalence {
+    const char *metric; /* NULL: none asked for */
+    double margin;      /* in the metric's own unit */
+} esp_equivalence;
+
 typedef struct esp_report_section {
     esp_words rows, columns; /* keys of cells; "variant" is one too */
     esp_words metrics;       /* "test.hard_accuracy" */
@@ -49,6 +64,13 @@ typedef struct esp_report_section {
     esp_figure_wishes figures;
     int n_contrasts;
     esp_contrast *contrasts;     /* those the study lists */
+    bool as_paper;               /* layout: paper */
+    const char *primary;         /* the metric that claims rest on; NULL: the first */
+    double confidence;           /* of intervals, 0.95 */
+    bool bootstrap;              /* intervals of means by the studentized bootstrap */
+    uint64_t bootstrap_seed;     /* the seed of its draws */
+    esp_failure_rule failure;    /* when a trial counts as failed */
+    esp_equivalence equivalence; /* what difference means nothing */
     const char *published_file;  /* NULL: none */
     esp_joins published_where;   /* column = text */
     esp_joins published_join;    /* column = value of the cell's key */

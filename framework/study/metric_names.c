@@ -6,7 +6,8 @@
 
 static const char metrics[] =
     "running_loss running_soft_accuracy soft_loss hard_loss soft_accuracy "
-    "hard_accuracy node_entropy mixture_entropy mixture_max";
+    "hard_accuracy node_entropy mixture_entropy mixture_max epochs_to_soft_loss "
+    "epochs_to_hard_loss epochs_to_soft_accuracy epochs_to_hard_accuracy";
 
 bool esp_metric_check(esp_problems *problems, esp_mark mark, const char *text)
 {
@@ -34,6 +35,11 @@ bool esp_metric_check(esp_problems *problems, esp_mark mark, const char *text)
     }
     esp_tree_pool_destroy(pool);
     return sound;
+}
+
+const char *esp_metric_epochs_to(const char *metric)
+{
+    return strncmp(metric, "epochs_to_", 10) == 0 ? metric + 10 : NULL;
 }
 
 uint32_t esp_metric_views(const char *metric)

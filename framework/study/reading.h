@@ -105,6 +105,17 @@ char *esp_report_read(esp_reading *r, const esp_cell *cells, int n_cells);
  * comparison is with the reference. Adds problems. */
 json_t *esp_contrasts_read(esp_reading *r, const esp_cell *cells, int n_cells);
 
+#define ESP_STATISTICS_KEYS "layout primary confidence interval bootstrap_seed failure equivalence"
+
+/* Sets the report's keys about statistics that are written: layout, primary, confidence, interval,
+ * bootstrap_seed, failure, equivalence. metrics: the report's, as JSON. Adds problems. */
+void esp_statistics_read(json_t *object, esp_reading *r, const esp_node *report,
+                         const json_t *metrics, const esp_cell *cells, int n_cells);
+
+/* Adds a problem where no cell will ever have the metric that node names. */
+void esp_report_metric_check(esp_reading *r, const esp_node *node, const esp_cell *cells,
+                             int n_cells);
+
 /* The report's published section as JSON, null where there is none. Adds problems. */
 json_t *esp_published_read(esp_reading *r, const esp_node *report);
 

@@ -155,6 +155,14 @@ static void check_metric(esp_reading *r, const esp_node *node, const cell_list *
     }
 }
 
+void esp_report_metric_check(esp_reading *r, const esp_node *node, const esp_cell *cells,
+                             int n_cells)
+{
+    if (r->cells_sound) {
+        check_metric(r, node, &(cell_list){cells, n_cells});
+    }
+}
+
 /* An epoch that no selection chooses: the first monitor's is `selected`, only further ones have
  * their own. */
 static void check_selection(esp_reading *r, const esp_node *node, const cell_list *list)
@@ -211,8 +219,9 @@ char *esp_report_read(esp_reading *r, const esp_cell *cells, int n_cells)
         report = NULL;
     }
     for (int i = 0; report != NULL && i < report->n; i++) {
-        if (!esp_word_in("rows columns metrics at figures baseline_rows published",
-                         report->keys[i])) {
+        if (!esp_word_in(
+                "rows columns metrics at figures baseline_rows published " ESP_STATISTICS_KEYS,
+                report->keys[i])) {
             esp_schema_unknown(r->problems, r->registry, report->key_marks[i],
                                esp_tree_pool_format(r->pool, "report.%s", report->keys[i]), true);
         }
@@ -227,6 +236,7 @@ char *esp_report_read(esp_reading *r, const esp_cell *cells, int n_cells)
     json_object_set_new(object, "baseline_rows",
                         text_list(r, report, "baseline_rows", check_variant));
     json_object_set_new(object, "published", esp_published_read(r, report));
+    esp_statistics_read(object, r, report, json_object_get(object, "metrics"), cells, n_cells);
     if (r->cells_sound) {
         const cell_list list = {cells, n_cells};
         check_each(r, report, "metrics", &list, check_metric);

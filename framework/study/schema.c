@@ -340,6 +340,12 @@ static json_t *text_value(esp_problems *problems, const esp_key *key, const char
     if (key->type == ESP_KEY_METRIC && !esp_metric_check(problems, node->mark, node->text)) {
         return NULL;
     }
+    if (key->type == ESP_KEY_METRIC && !(key->flags & ESP_KEY_OF_STUDY) &&
+        esp_metric_epochs_to(strchr(node->text, '.') + 1) != NULL) {
+        esp_problem(problems, ESP_ERROR, node->mark,
+                    "'%s' is known when training has ended; reports alone have it", node->text);
+        return NULL;
+    }
     json_t *value = json_string(node->text);
     if (value == NULL) {
         esp_problem(problems, ESP_ERROR, node->mark, "%s is not sound text", path);

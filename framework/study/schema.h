@@ -90,6 +90,10 @@ bool esp_label_is_sound(const char *name, bool dots);
 /* Adds a problem unless text is a metric of a split; false then. */
 bool esp_metric_check(esp_problems *problems, esp_mark mark, const char *text);
 
+/* "hard_accuracy" for epochs_to_hard_accuracy, a metric of reports alone: the first epoch whose
+ * hard_accuracy was at least as good as the reported one; else NULL. metric: without its split. */
+const char *esp_metric_epochs_to(const char *metric);
+
 /* The views (ESP_PROBABILITIES | ...) that a model must have for a metric of its own to be
  * measured; 0 for metrics of every model and of plugins. metric: without its split. */
 uint32_t esp_metric_views(const char *metric);

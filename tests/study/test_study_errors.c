@@ -341,6 +341,46 @@ static void test_report__malformed(void **state)
                    "17:31: error: a contrast is a pair, such as [balanced, baseline]\n");
 }
 
+static void test_report__statistics_malformed(void **state)
+{
+    assert_refused(
+        *state,
+        SOUND "report:\n"
+              "  metrics: [test.hard_accuracy, train.epochs_to_hard_acuracy]\n"
+              "  layout: papier\n"
+              "  primary: test.soft_accuracy\n"
+              "  confidence: 95\n"
+              "  interval: bootstrop\n"
+              "  failure: {metric: test.hard_accuracy, below: 50, abov: 1}\n"
+              "  equivalence: {metric: test.hard_acuracy, margin: 0}\n",
+        NULL,
+        "11:33: error: unknown metric 'train.epochs_to_hard_acuracy'; did you mean "
+        "'epochs_to_hard_accuracy'?\n"
+        "12:11: error: report.layout has no choice 'papier'; did you mean 'paper'?\n"
+        "13:12: error: 'test.soft_accuracy' is not among report.metrics; did you mean "
+        "'test.hard_accuracy'?\n"
+        "14:15: error: report.confidence must be at least 0.5 and at most 0.9999, not 95\n"
+        "15:13: error: report.interval has no choice 'bootstrop'; did you mean 'bootstrap'?\n"
+        "16:48: error: test.hard_accuracy is a fraction: between 0 and 1\n"
+        "16:52: error: unknown key 'abov' in report.failure; did you mean 'above'?\n"
+        "17:25: error: unknown metric 'test.hard_acuracy'; did you mean 'hard_accuracy'?\n"
+        "17:52: error: report.equivalence.margin must be more than 0 and at most 1e+300, not 0\n");
+    assert_refused(
+        *state, SOUND "report: {failure: {below: 0.5, above: 1}, equivalence: 3}\n", NULL,
+        "10:19: error: report.failure takes one of below (accuracies) and above (losses)\n"
+        "10:19: error: report.failure.metric is required\n"
+        "10:56: error: report.equivalence must be a map, {metric margin}\n");
+    const char *sets[] = {"selection.monitor=train.epochs_to_hard_accuracy"};
+    assert_refused(*state, SOUND, &(esp_study_options){.sets = sets, .n_sets = 1},
+                   "--set:1: error: 'train.epochs_to_hard_accuracy' is known when training has "
+                   "ended; reports alone have it\n");
+    load_sound(*state,
+               SOUND "report: {layout: paper, primary: test.hard_accuracy, interval: bootstrap,\n"
+                     "  failure: {metric: test.soft_loss, above: 2}, confidence: 0.9,\n"
+                     "  equivalence: {metric: test.hard_accuracy, margin: 0.005}}\n",
+               NULL);
+}
+
 static void test_contrasts__against_the_cells(void **state)
 {
 #define VARIED                                                                                     \
@@ -512,6 +552,7 @@ int main(void)
         TEST(test_report__malformed),
         TEST(test_contrasts__against_the_cells),
         TEST(test_report__what_no_cell_gives),
+        TEST(test_report__statistics_malformed),
         TEST(test_published__against_its_file),
         TEST(test_file__absent),
     };
