@@ -43,7 +43,9 @@ check_tree() { # prints a line a breach
             sqlite3.h) [ "$layer" = store ] || echo "$file: only store/ includes sqlite3.h" ;;
             yaml.h) [ "$layer" = study ] || echo "$file: only study/ includes yaml.h" ;;
             cblas.h) [ "$layer" = nn ] || echo "$file: only nn/ includes cblas.h" ;;
-            dlfcn.h) [ "$layer" = plugin ] || [ "${file#"$root"}" = /framework/nn/blas.c ] || echo "$file: only plugin/ includes dlfcn.h" ;;
+            dlfcn.h)
+                [ "$layer" = plugin ] || [ "${file#"$root"}" = /framework/nn/blas.c ] ||
+                    echo "$file: only plugin/ includes dlfcn.h" ;;
             espalier_plugin.h) ;;
             */*)
                 if [ -d "$root/framework/$target" ] && [ "$target" != "$layer" ] &&
