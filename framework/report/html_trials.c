@@ -143,14 +143,19 @@ static bool is_at(const cursor *at, int place)
     return at->has_row && esp_rows_integer(at->rows, 0) == place;
 }
 
+/* The two kinds of values are joined apart: SQLite would read a union of them whole. */
+#define VALUES_OF(view)                                                                            \
+    "SELECT k.key AS place, s.at, v.split, v.metric, v.value FROM json_each(:keys) k"              \
+    " CROSS JOIN selection s ON s.trial = k.value AND s.at IN ('selected', 'last')"                \
+    " CROSS JOIN " view " v ON v.trial = s.trial AND v.epoch = s.epoch WHERE v.value IS NOT NULL"
+
 static const char metrics_sql[] =
-    "SELECT k.key, v.split, v.metric, max(CASE s.at WHEN 'selected' THEN v.value END),"
-    " max(CASE s.at WHEN 'last' THEN v.value END) FROM json_each(:keys) k"
-    " CROSS JOIN selection s ON s.trial = k.value AND s.at IN ('selected', 'last')"
-    " CROSS JOIN (SELECT * FROM wide_value UNION ALL SELECT * FROM tall_value) v"
-    " ON v.trial = s.trial AND v.epoch = s.epoch WHERE v.value IS NOT NULL"
-    " GROUP BY k.key, v.split, v.metric ORDER BY k.key, v.split <> 'test',"
-    " v.split <> 'validation', v.metric";
+    "SELECT place, split, metric, max(CASE at WHEN 'selected' THEN value END),"
+    " max(CASE at WHEN 'last' THEN value END)"
+    " FROM (" VALUES_OF("wide_value") " UNION ALL " VALUES_OF(
+        "tall_value") ")"
+                      " GROUP BY place, split, metric ORDER BY place, split <> 'test', split <> "
+                      "'validation', metric";
 
 static const char selections_sql[] =
     "SELECT k.key, s.at, s.epoch, s.monitor FROM json_each(:keys) k CROSS JOIN selection s"

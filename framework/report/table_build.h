@@ -45,8 +45,9 @@ typedef struct esp_layout {
 
 int esp_layout_make(esp_layout *out, esp_report *report);
 
-/* The first cell with the same values of the first n_keys keys: its number. */
-int esp_layout_first_like(const esp_report *report, int index, const esp_words *keys, int n_keys);
+/* For each cell the first one with the same values of the first n_keys keys: its number. NULL
+ * without memory, which the pool's status then says. */
+int *esp_layout_firsts(esp_report *report, const esp_words *keys, int n_keys);
 
 /* ---- a table (table_layout.c) ---------------------------------------------------------------- */
 

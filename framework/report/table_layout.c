@@ -6,26 +6,69 @@
 
 #include "core/status.h"
 
-static bool same_values(const esp_report_cell *a, const esp_report_cell *b, const esp_words *keys,
-                        int n_keys)
+/* A cell by its values for some keys. */
+typedef struct tuple {
+    const char **values; /* [n_keys], NULL where it has none */
+    int n_keys, index;
+} tuple;
+
+static int compare_values(const tuple *a, const tuple *b)
 {
-    for (int i = 0; i < n_keys; i++) {
-        const char *x = esp_report_value(a, keys->at[i]), *y = esp_report_value(b, keys->at[i]);
-        if (x == NULL || y == NULL ? x != y : strcmp(x, y) != 0) {
-            return false;
+    for (int i = 0; i < a->n_keys; i++) {
+        const char *x = a->values[i], *y = b->values[i];
+        int difference = x == NULL || y == NULL ? (x != NULL) - (y != NULL) : strcmp(x, y);
+        if (difference != 0) {
+            return difference;
         }
     }
-    return true;
+    return 0;
 }
 
-/* The first cell with the same values: their number. */
-int esp_layout_first_like(const esp_report *report, int index, const esp_words *keys, int n_keys)
+static int compare_tuples(const void *left, const void *right)
 {
-    int i = 0;
-    while (i < index && !same_values(&report->cells[i], &report->cells[index], keys, n_keys)) {
-        i++;
+    const tuple *a = left, *b = right;
+    int difference = compare_values(a, b);
+    return difference != 0 ? difference : a->index - b->index;
+}
+
+int *esp_layout_firsts(esp_report *report, const esp_words *keys, int n_keys)
+{
+    size_t n = (size_t)report->n_cells;
+    int *firsts = esp_pool_take(&report->pool, (n + 1) * sizeof *firsts);
+    tuple *sorted = esp_pool_take(&report->pool, (n + 1) * sizeof *sorted);
+    const char **values =
+        esp_pool_take(&report->pool, (n + 1) * ((size_t)n_keys + 1) * sizeof *values);
+    if (firsts == NULL || sorted == NULL || values == NULL) {
+        return NULL;
     }
-    return i;
+    for (int i = 0; i < report->n_cells; i++) {
+        sorted[i] = (tuple){values + i * n_keys, n_keys, i};
+        for (int k = 0; k < n_keys; k++) {
+            sorted[i].values[k] = esp_report_value(&report->cells[i], keys->at[k]);
+        }
+    }
+    qsort(sorted, n, sizeof *sorted, compare_tuples);
+    for (size_t i = 0; i < n; i++) {
+        bool again = i > 0 && compare_values(&sorted[i - 1], &sorted[i]) == 0;
+        firsts[sorted[i].index] = again ? firsts[sorted[i - 1].index] : sorted[i].index;
+    }
+    return firsts;
+}
+
+/* Whether rows and columns together do not tell all cells apart. */
+static bool is_ambiguous(esp_report *report, const esp_words *rows, const esp_words *columns)
+{
+    esp_words both = {
+        .at = esp_pool_take(&report->pool, ((size_t)(rows->n + columns->n) + 1) * sizeof *both.at)};
+    for (int i = 0; i < rows->n + columns->n && both.at != NULL; i++) {
+        both.at[both.n++] = i < rows->n ? rows->at[i] : columns->at[i - rows->n];
+    }
+    const int *firsts = both.at != NULL ? esp_layout_firsts(report, &both, both.n) : NULL;
+    bool found = both.n == 0;
+    for (int i = 0; i < report->n_cells && firsts != NULL; i++) {
+        found = found || firsts[i] != i;
+    }
+    return found;
 }
 
 static int compare_places(const void *left, const void *right)
@@ -52,23 +95,19 @@ int esp_layout_make(esp_layout *out, esp_report *report)
         out->rows.at[out->rows.n++] = rows->at[i];
     }
     /* Cells that the section's keys do not tell apart get their label in front of them. */
-    bool ambiguous = rows->n + out->columns.n == 0;
-    for (int i = 0; i < out->n && !ambiguous; i++) {
-        for (int j = 0; j < i && !ambiguous; j++) {
-            ambiguous =
-                same_values(&report->cells[i], &report->cells[j], rows, rows->n) &&
-                same_values(&report->cells[i], &report->cells[j], &out->columns, out->columns.n);
-        }
-    }
-    if (ambiguous) {
+    if (is_ambiguous(report, rows, &out->columns)) {
         out->rows.at[out->rows.n++] = "cell";
     }
+    const int *groups = esp_layout_firsts(report, &out->rows, out->rows.n > 0);
+    const int *row_of = esp_layout_firsts(report, &out->rows, out->rows.n);
+    const int *column_of = esp_layout_firsts(report, &out->columns, out->columns.n);
+    ESP_TRY(esp_pool_status(&report->pool));
     for (int i = 0; i < out->n; i++) {
         esp_place *at = &out->places[i];
         *at = (esp_place){.cell = &report->cells[i], .not_baseline = 1, .index = i};
-        at->group = out->rows.n > 1 ? esp_layout_first_like(report, i, &out->rows, 1) : 0;
-        at->row = esp_layout_first_like(report, i, &out->rows, out->rows.n);
-        at->column = esp_layout_first_like(report, i, &out->columns, out->columns.n);
+        at->group = out->rows.n > 1 ? groups[i] : 0;
+        at->row = row_of[i];
+        at->column = column_of[i];
         out->n_columns += at->column == i;
         for (int k = 0; k < report->section.baseline_rows.n; k++) {
             if (strcmp(at->cell->variant, report->section.baseline_rows.at[k]) == 0) {

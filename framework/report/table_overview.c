@@ -9,9 +9,10 @@ int esp_table_overview(esp_table *out, esp_report *report, const esp_layout *pla
     ESP_TRY(esp_table_start(out, report, plan, false, plan->n_columns));
     esp_table_title(out, report, "overview", at, m, ": mean ± sd");
     int n = 0, *column_of = esp_pool_take(&report->pool, (size_t)plan->n * sizeof *column_of);
+    const int *firsts = esp_layout_firsts(report, &plan->columns, plan->columns.n);
     ESP_TRY(esp_pool_status(&report->pool));
     for (int i = 0; i < report->n_cells; i++) {
-        int first = esp_layout_first_like(report, i, &plan->columns, plan->columns.n);
+        int first = firsts[i];
         column_of[i] = first == i ? n++ : column_of[first];
         if (first == i) {
             const char *heading = "";
