@@ -105,6 +105,18 @@ static void label_series(esp_plot *plot)
     }
 }
 
+const char *esp_plot_subtitle(const esp_plot *plot)
+{
+    static const char *const words[] = {
+        [ESP_DRAW_CURVES] = "thin: single seeds; thick: mean; band: one sample sd to either side",
+        [ESP_DRAW_DOTS] = "rings: single seeds; marker: mean; bar: one sample sd to either side",
+        [ESP_DRAW_HEATMAP] = "one seed of each cell",
+    };
+    return *plot->at_words
+               ? esp_pool_format(plot->pool, "%s; %s", plot->at_words, words[plot->draw])
+               : words[plot->draw];
+}
+
 /* ---- the caption ------------------------------------------------------------------------------
  */
 
@@ -137,14 +149,20 @@ static const char *missing_words(const esp_plot *plot)
 static void write_caption(esp_figure *figure, const char *own)
 {
     const esp_plot *plot = figure->plot;
+    const char *by = plot->draw == ESP_DRAW_HEATMAP
+                         ? ""
+                         : esp_pool_format(&figure->pool, " by %s", plot->x_label);
     const char *caption = esp_pool_format(
-        &figure->pool, "%s of study %s: %s%s%s.%s%s n = %s seeds a cell.%s", figure->title,
-        esp_plot_short(&figure->pool, plot->report->study, 60), plot->value_name,
-        plot->draw == ESP_DRAW_HEATMAP ? "" : " by ",
-        plot->draw == ESP_DRAW_HEATMAP ? "" : plot->x_label, *drawn_as(plot) ? " " : "",
-        drawn_as(plot), seeds_of(plot, NULL), missing_words(plot));
+        &figure->pool, "%s, study %s: %s%s%s%s.%s%s n = %s seeds a cell.%s", figure->title,
+        esp_plot_short(&figure->pool, plot->report->study, 60), plot->value_name, by,
+        *plot->at_words ? ", " : "", plot->at_words, *drawn_as(plot) ? " " : "", drawn_as(plot),
+        seeds_of(plot, NULL), missing_words(plot));
     if (own != NULL && *own) {
         caption = esp_pool_format(&figure->pool, "%s %s", caption, own);
+    }
+    if (plot->thinned > 1) {
+        caption =
+            esp_pool_format(&figure->pool, "%s Every %dth epoch is shown.", caption, plot->thinned);
     }
     if (plot->means_stop) {
         caption = esp_pool_format(&figure->pool,
@@ -177,9 +195,10 @@ static int prepare(esp_figure *figure, const esp_report *report, const esp_figur
                        .value_name = "",
                        .split = "",
                        .metric = "",
-                       .at = ""};
+                       .at = "",
+                       .at_words = ""};
     const size_t n = (size_t)report->n_cells + 1;
-    plot->panels = esp_pool_take(pool, 2 * n * sizeof *plot->panels);
+    plot->grid_points = esp_pool_take(pool, n * sizeof *plot->grid_points);
     plot->series = esp_pool_take(pool, n * sizeof *plot->series);
     figure->name = esp_pool_format(pool, "%s", wish->name);
     figure->kind = esp_pool_format(pool, "%s", wish->kind);
@@ -195,6 +214,9 @@ static int build(esp_figure *figure, esp_store *store, const esp_figure_wish *wi
     }
     esp_plot *plot = figure->plot;
     ESP_TRY(esp_plot_load_trials(plot, store, wish));
+    const size_t n_panels = 2 * (size_t)plot->report->n_cells + (size_t)plot->n_trials + 1;
+    plot->panels = esp_pool_take(&figure->pool, n_panels * sizeof *plot->panels);
+    ESP_TRY(esp_pool_status(&figure->pool));
     ESP_TRY(make(figure, store, wish));
     if (wish->title != NULL) {
         figure->title = esp_plot_short(&figure->pool, wish->title, 100);

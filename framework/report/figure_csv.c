@@ -56,7 +56,8 @@ int esp_figure_csv(FILE *out, const esp_figure *figure)
         put_text(out, trial != NULL ? trial->status : "");
         put_text(out, plot->at);
         put_text(out, plot->split);
-        put_text(out, plot->metric);
+        put_text(out, plot->panels[row->panel].metric != NULL ? plot->panels[row->panel].metric
+                                                              : plot->metric);
         put_text(out, plot->panels[row->panel].title);
         putc('\n', out);
     }

@@ -12,14 +12,17 @@ static const int point_types[ESP_N_MARKERS] = {7, 5, 9, 13, 11, 1, 2};
 /* More points a curve than a figure has room for are drawn every so many epochs. */
 enum { MOST_POINTS = 300 };
 
+/* Above the panels: title and subtitle. */
+enum { TOP = 46 };
+
 esp_plot_layout esp_plot_layout_of(const esp_plot *plot)
 {
     const int n = plot->n_panels < ESP_MAX_PANELS ? plot->n_panels : ESP_MAX_PANELS;
-    const int columns = n <= 1 ? 1 : n <= 4 ? 2 : n <= 9 ? 3 : 4;
+    const int columns = plot->pairs ? (n <= 8 ? 2 : 4) : n <= 1 ? 1 : n <= 4 ? 2 : n <= 9 ? 3 : 4;
     esp_plot_layout layout = {
         .columns = columns, .rows = n > 0 ? (n + columns - 1) / columns : 1, .n_drawn = n};
     layout.width = columns == 1 ? 640 : 60 + 300 * columns;
-    layout.height = 110 + (columns == 1 ? 320 : 230) * layout.rows;
+    layout.height = TOP + 66 + (columns == 1 ? 320 : 230) * layout.rows;
     return layout;
 }
 
@@ -145,7 +148,7 @@ static void put_curves(FILE *out, const esp_plot *plot, int panel, int stride)
 
 static double dodge_of(const esp_plot *plot, int series)
 {
-    return plot->n_ticks > 0 ? 0.7 * ((series + 0.5) / plot->n_series - 0.5) : 0;
+    return plot->dodge && plot->n_ticks > 0 ? 0.7 * ((series + 0.5) / plot->n_series - 0.5) : 0;
 }
 
 static void put_dots(FILE *out, const esp_plot *plot, int panel)
@@ -178,7 +181,8 @@ static void put_dots(FILE *out, const esp_plot *plot, int panel)
                     ", \\\n  data skip 1 every ::%d::%d using ($4 + %.6g):5 with points pt 6 ps 0.5"
                     " lw 0.8 lc rgb '#%s' notitle",
                     seeds.first, seeds.last,
-                    dodge + (plot->n_ticks > 0 ? 0.18 / plot->n_series : 0), color);
+                    dodge + (plot->n_ticks > 0 ? (plot->dodge ? 0.18 / plot->n_series : 0.12) : 0),
+                    color);
         }
     }
     putc('\n', out);
@@ -186,12 +190,31 @@ static void put_dots(FILE *out, const esp_plot *plot, int panel)
 
 static void put_heatmap(FILE *out, const esp_plot *plot, int panel)
 {
-    row_range range = {0, -1};
-    for (int s = 0; s < plot->n_series && range.last < range.first; s++) {
-        range = range_of(plot, panel, s, false);
+    int first = 0, last = -1;
+    for (int i = 0; i < plot->n_rows; i++) {
+        if (plot->rows[i].panel == panel) {
+            first = last < 0 ? i : first;
+            last = i;
+        }
     }
-    fprintf(out, "plot data skip 1 every ::%d::%d using 4:5:6 with image notitle\n", range.first,
-            range.last);
+    fprintf(out, "plot data skip 1 every ::%d::%d using 4:5:6 with image notitle\n", first, last);
+}
+
+static double greatest_color(const esp_plot *plot)
+{
+    double most = 0;
+    for (int i = 0; i < plot->n_rows; i++) {
+        most = plot->rows[i].low > most ? plot->rows[i].low : most;
+    }
+    return most > 0 ? most : 1;
+}
+
+static void put_subtitle(FILE *out, const esp_plot *plot, const esp_plot_layout *layout)
+{
+    fputs("set label ", out);
+    put_quoted(out, esp_plot_short(plot->pool, esp_plot_subtitle(plot), layout->width / 6), false);
+    fprintf(out, " at screen 0.5, screen %.5f center font ',9' textcolor rgb '#444444'\n",
+            1 - 34.0 / layout->height);
 }
 
 static void put_marks(FILE *out, const esp_plot_panel *panel)
@@ -251,10 +274,10 @@ static void put_panel(FILE *out, const esp_plot *plot, const esp_plot_layout *la
     const int column = panel % layout->columns, row = panel / layout->columns;
     const double width = layout->width, height = layout->height;
     const double cell_width = (width - 20) / layout->columns;
-    const double cell_height = (height - 36 - legend) / layout->rows;
+    const double cell_height = (height - TOP - legend) / layout->rows;
     const double left = 10 + column * cell_width + 62, right = 10 + (column + 1) * cell_width - 14;
-    const double top = height - 36 - row * cell_height - 22;
-    const double bottom = height - 36 - (row + 1) * cell_height + 46;
+    const double top = height - TOP - row * cell_height - 22;
+    const double bottom = height - TOP - (row + 1) * cell_height + 46;
     const esp_plot_panel *at = &plot->panels[panel];
     fprintf(out, "\n# panel %d\n", panel);
     fprintf(out, "set lmargin at screen %.5f\nset rmargin at screen %.5f\n", left / width,
@@ -262,6 +285,9 @@ static void put_panel(FILE *out, const esp_plot *plot, const esp_plot_layout *la
     fprintf(out, "set tmargin at screen %.5f\nset bmargin at screen %.5f\n", top / height,
             bottom / height);
     put_marks(out, at);
+    if (panel == 0) {
+        put_subtitle(out, plot, layout);
+    }
     fputs("set title ", out);
     put_quoted(out, esp_plot_short(plot->pool, at->title, (int)(cell_width / 6.2)), false);
     fputs(" font ',10' offset 0, -0.5\nset xlabel ", out);
@@ -362,6 +388,7 @@ int esp_figure_gnuplot(FILE *out, const esp_figure *figure)
         fputs("set border 15\nunset grid\nset palette defined (0 '#ffffff', 0.5 '#56b4e9',"
               " 1 '#08306b')\nset autoscale xfix\nset autoscale yfix\nset cbtics font ',9'\n",
               out);
+        fprintf(out, "set cbrange [0:%.6g]\nset format cb '%%.2g'\n", greatest_color(plot));
     }
     if (plot->log_x) {
         fputs("set logscale x\n", out);

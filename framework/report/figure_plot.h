@@ -21,6 +21,7 @@ typedef struct esp_plot_mark {
 
 typedef struct esp_plot_panel {
     const char *title, *y_label;
+    const char *metric; /* in place of the figure's; NULL: its */
     int n_marks;
     esp_plot_mark marks[ESP_MAX_MARKS];
 } esp_plot_panel;
@@ -52,10 +53,15 @@ typedef struct esp_plot {
     esp_draw draw;
     const char *x_label, *x_name, *value_name; /* value_name: the metric, as the CSV says it */
     const char *split, *metric, *at;           /* "" where they have no meaning */
+    const char *at_words; /* how the epoch was chosen, "" where there is no one epoch */
     bool log_x;
+    bool dodge;   /* series stand side by side at the places of an axis of words */
+    bool pairs;   /* panels come two by two */
     bool connect; /* means of a series are joined by a line */
     int n_ticks;  /* x are the places 0, 1, ... of these words; 0: x are numbers */
     const char **ticks;
+    const char **grid_points; /* by cell, NULL until asked for */
+    int thinned;              /* of a heat map: every so many epochs; 0 and 1: all */
     int n_panels, n_series, n_trials, n_rows, capacity;
     esp_plot_panel *panels;
     esp_plot_series *series;
@@ -97,12 +103,46 @@ int esp_plot_each_epoch(esp_plot *plot, esp_store *store, const char *split, con
 int esp_plot_each_final(esp_plot *plot, esp_store *store, const char *at, const char *split,
                         const char *metric, esp_plot_take *take, void *context);
 
+/* Sets at_words for the epoch called plot->at. */
+int esp_plot_describe_at(esp_plot *plot, esp_store *store);
+
+/* ---- leaves (figure_leaves.c) -----------------------------------------------------------------
+ */
+
+/* Hands over, for every epoch, the entropy of the leaves' use and the fraction never chosen:
+ * context is double[2]. */
+int esp_plot_each_balance(esp_plot *plot, esp_store *store, const char *split, esp_plot_take *take);
+
+/* Hands over each leaf's share of the examples: at the epoch called `at` of done trials, leaves by
+ * falling share; or with `at` NULL at every epoch. value.phase is the leaf. */
+typedef int esp_plot_take_leaf(esp_plot *plot, const esp_plot_value *value, double share,
+                               void *context);
+int esp_plot_each_leaf(esp_plot *plot, esp_store *store, const char *at, const char *split,
+                       esp_plot_take_leaf *take, void *context);
+
+/* Makes the epochs of a heat map's panels evenly spaced, at most some 150. */
+int esp_plot_make_regular(esp_plot *plot);
+
+/* Within figure_*.c: which trial the rows of a query are of; they come trial by trial in the
+ * trials' order. */
+typedef struct esp_plot_cursor {
+    int trial;
+    int64_t passed_cell; /* of the trial last seen that is not of this figure */
+    char passed[64];
+} esp_plot_cursor;
+
+/* Columns 0 and 1 of the row are cell_key and trial_id. false: not of this figure. */
+bool esp_plot_find_trial(esp_plot_cursor *cursor, const esp_plot *plot, esp_rows *rows);
+
 /* Sorts the rows and adds the means of every group over the done trials of a cell, where all of
  * them have a value. */
 int esp_plot_finish(esp_plot *plot);
 
 /* "test accuracy, hard routing (fraction)". */
 const char *esp_plot_metric_label(esp_text_pool *pool, const char *split, const char *metric);
+
+/* One line below the title: how the epoch was chosen, what lines and dots are. */
+const char *esp_plot_subtitle(const esp_plot *plot);
 
 /* ---- kinds (figure_kinds.c) ------------------------------------------------------------------ */
 

@@ -64,12 +64,18 @@ int esp_plot_series_of(esp_plot *plot, const char *variant)
 
 const char *esp_plot_grid_point(esp_plot *plot, const esp_report_cell *cell, const char *without)
 {
-    const char *text = "";
+    const char **kept = &plot->grid_points[cell - plot->report->cells], *text = "";
+    if (without == NULL && *kept != NULL) {
+        return *kept;
+    }
     for (int i = 0; i < cell->n_swept; i++) {
         if (without == NULL || strcmp(cell->swept[i].key, without) != 0) {
             text = esp_pool_format(plot->pool, "%s%s%s=%s", text, *text ? " " : "",
                                    cell->swept[i].key, cell->swept[i].value);
         }
+    }
+    if (without == NULL) {
+        *kept = text;
     }
     return text;
 }
@@ -126,21 +132,13 @@ out:
     return status;
 }
 
-/* Finds the trials of rows that come in the trials' order, trial by trial. */
-typedef struct trial_cursor {
-    int trial;
-    int64_t passed_cell; /* of the trial last seen that is not of this figure */
-    char passed[64];
-} trial_cursor;
-
 static bool is_trial(const esp_plot *plot, int trial, int64_t cell_key, const char *id)
 {
     return plot->report->cells[plot->trials[trial].cell].key == cell_key &&
            strcmp(plot->trials[trial].id, id) == 0;
 }
 
-/* Columns 0 and 1 of the row are cell_key and trial_id. false: not of this figure. */
-static bool find_trial(trial_cursor *cursor, const esp_plot *plot, esp_rows *rows)
+bool esp_plot_find_trial(esp_plot_cursor *cursor, const esp_plot *plot, esp_rows *rows)
 {
     const int64_t cell_key = esp_rows_integer(rows, 0);
     const char *id = esp_rows_text(rows, 1);
@@ -203,7 +201,7 @@ int esp_plot_each_epoch(esp_plot *plot, esp_store *store, const char *split, con
     esp_rows *rows = NULL;
     phase_list *phases = esp_pool_take(plot->pool, sizeof *phases);
     int status = esp_pool_status(plot->pool);
-    trial_cursor cursor = {.passed_cell = -1};
+    esp_plot_cursor cursor = {.passed_cell = -1};
     ESP_TRY_OUT(status);
     ESP_TRY_OUT(esp_report_ask(
         &rows, store, plot->report,
@@ -214,7 +212,7 @@ int esp_plot_each_epoch(esp_plot *plot, esp_store *store, const char *split, con
     ESP_TRY_OUT(esp_rows_bind_text(rows, ":split", split));
     ESP_TRY_OUT(esp_rows_bind_text(rows, ":metric", metric));
     while (status == ESP_OK && esp_report_next(rows, &status)) {
-        if (!find_trial(&cursor, plot, rows)) {
+        if (!esp_plot_find_trial(&cursor, plot, rows)) {
             continue;
         }
         const int phase = phase_of(phases, plot, esp_rows_text(rows, 3));
@@ -239,7 +237,7 @@ int esp_plot_each_final(esp_plot *plot, esp_store *store, const char *at, const 
 {
     esp_rows *rows = NULL;
     int status = ESP_OK;
-    trial_cursor cursor = {.passed_cell = -1};
+    esp_plot_cursor cursor = {.passed_cell = -1};
     ESP_TRY_OUT(esp_report_ask(
         &rows, store, plot->report,
         "SELECT f.cell_key, f.trial_id, f.epoch, f.value FROM trial_final_all f JOIN cell c ON"
@@ -250,13 +248,41 @@ int esp_plot_each_final(esp_plot *plot, esp_store *store, const char *at, const 
     ESP_TRY_OUT(esp_rows_bind_text(rows, ":split", split));
     ESP_TRY_OUT(esp_rows_bind_text(rows, ":metric", metric));
     while (status == ESP_OK && esp_report_next(rows, &status)) {
-        if (!find_trial(&cursor, plot, rows)) {
+        if (!esp_plot_find_trial(&cursor, plot, rows)) {
             continue;
         }
         const esp_plot_value value = {.trial = cursor.trial,
                                       .epoch = (int)esp_rows_integer(rows, 2),
                                       .value = esp_rows_real(rows, 3)};
         status = take(plot, &value, context);
+    }
+out:
+    esp_rows_close(rows);
+    return status;
+}
+
+int esp_plot_describe_at(esp_plot *plot, esp_store *store)
+{
+    esp_rows *rows = NULL;
+    int status = ESP_OK;
+    const char *monitors = "", *saw = plot->report->training_saw_test;
+    bool by_test = false;
+    ESP_TRY_OUT(esp_report_ask(&rows, store, plot->report,
+                               "SELECT DISTINCT s.monitor FROM study_trial t JOIN selection s ON"
+                               " s.trial = t.trial_key WHERE t.study = :study AND t.revision ="
+                               " :revision AND s.at = :at AND s.monitor <> '' ORDER BY 1"));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":at", plot->at));
+    while (esp_report_next(rows, &status)) {
+        const char *monitor = esp_rows_text(rows, 0);
+        by_test = by_test || strncmp(monitor, "test.", 5) == 0;
+        monitors = esp_pool_format(plot->pool, "%s%s%s", monitors, *monitors ? ", " : "", monitor);
+    }
+    plot->at_words = *monitors ? esp_pool_format(plot->pool, "at the epoch selected by %s%s",
+                                                 monitors, by_test ? " (the test set!)" : "")
+                               : "at the last epoch";
+    if (saw != NULL) {
+        plot->at_words = esp_pool_format(plot->pool, "%s; training looked at the test set (%s)",
+                                         plot->at_words, saw);
     }
 out:
     esp_rows_close(rows);
@@ -347,7 +373,8 @@ int esp_plot_finish(esp_plot *plot)
         qsort(plot->rows, (size_t)n_seed_rows, sizeof *plot->rows, by_group);
     }
     int cell = -1, n_done = 0;
-    for (int i = 0, end; status == ESP_OK && i < n_seed_rows; i = end) {
+    const int n_averaged = plot->draw == ESP_DRAW_HEATMAP ? 0 : n_seed_rows;
+    for (int i = 0, end; status == ESP_OK && i < n_averaged; i = end) {
         for (end = i + 1; end < n_seed_rows && same_group(&plot->rows[i], &plot->rows[end]);) {
             end++;
         }
