@@ -96,15 +96,21 @@ static int stride_of(const esp_plot *plot)
 static void put_y_range(FILE *out, const esp_plot *plot, int panel)
 {
     double low = INFINITY, high = -INFINITY;
+    bool fractions = true;
     for (int i = 0; i < plot->n_rows; i++) {
         const esp_plot_row *row = &plot->rows[i];
         if (strcmp(plot->panels[row->panel].y_label, plot->panels[panel].y_label) == 0) {
+            fractions = fractions && row->y >= 0 && row->y <= 1;
             const double values[] = {row->y, row->low, row->high};
             for (int k = 0; k < 3; k++) {
                 low = values[k] < low ? values[k] : low;
                 high = values[k] > high ? values[k] : high;
             }
         }
+    }
+    if (fractions) { /* bands of fractions may reach out of 0 to 1; the panel need not */
+        low = low < 0 ? 0 : low;
+        high = high > 1 ? 1 : high;
     }
     double margin = 0.05 * (high - low);
     margin = margin > 0 ? margin : fabs(high) > 0 ? 0.05 * fabs(high) : 0.05;
@@ -178,7 +184,7 @@ static void put_dots(FILE *out, const esp_plot *plot, int panel)
         }
         if (seeds.last >= seeds.first) { /* beside the mean, so that neither hides the other */
             fprintf(out,
-                    ", \\\n  data skip 1 every ::%d::%d using ($4 + %.6g):5 with points pt 6 ps 0.5"
+                    ", \\\n  data skip 1 every ::%d::%d using ($4 + %.6g):5 with points pt 6 ps 0.7"
                     " lw 0.8 lc rgb '#%s' notitle",
                     seeds.first, seeds.last,
                     dodge + (plot->n_ticks > 0 ? (plot->dodge ? 0.18 / plot->n_series : 0.12) : 0),
@@ -186,6 +192,29 @@ static void put_dots(FILE *out, const esp_plot *plot, int panel)
         }
     }
     putc('\n', out);
+}
+
+static double greatest_x(const esp_plot *plot)
+{
+    double most = 0;
+    for (int i = 0; i < plot->n_rows; i++) {
+        most = plot->rows[i].x > most ? plot->rows[i].x : most;
+    }
+    return most;
+}
+
+/* Tics at whole numbers only, about eight of them. */
+static void put_whole_step(FILE *out, double most)
+{
+    static const int nice[] = {1, 2, 5};
+    int step = 1;
+    for (int i = 0; most / step > 8.5; i++) {
+        step = nice[i % 3];
+        for (int k = 0; k < i / 3; k++) {
+            step *= 10;
+        }
+    }
+    fprintf(out, "%d\n", step);
 }
 
 static void put_heatmap(FILE *out, const esp_plot *plot, int panel)
@@ -197,6 +226,13 @@ static void put_heatmap(FILE *out, const esp_plot *plot, int panel)
             last = i;
         }
     }
+    double leaves = 0;
+    for (int i = first; i <= last; i++) {
+        leaves = plot->rows[i].y > leaves ? plot->rows[i].y : leaves;
+    }
+    fputs("set ytics ", out);
+    put_whole_step(out, leaves);
+    fprintf(out, "set yrange [-0.5:%.6g]\n", leaves + 0.5);
     fprintf(out, "plot data skip 1 every ::%d::%d using 4:5:6 with image notitle\n", first, last);
 }
 
@@ -250,7 +286,10 @@ static void put_marks(FILE *out, const esp_plot_panel *panel)
 static void put_ticks(FILE *out, const esp_plot *plot)
 {
     if (plot->n_ticks == 0) {
-        fputs("set xtics autofreq\n", out);
+        fputs(plot->whole_x ? "set xtics " : "set xtics autofreq\n", out);
+        if (plot->whole_x) {
+            put_whole_step(out, greatest_x(plot));
+        }
         return;
     }
     int longest = 0;
@@ -348,8 +387,9 @@ static void put_legend(FILE *out, const esp_plot *plot, const esp_plot_layout *l
             fprintf(out, ", \\\n  NaN with points pt %d ps 1.1 lc rgb '%s' title ", type,
                     series->style.color);
         } else {
-            fprintf(out, ", \\\n  NaN with lines%s lw 2 dt %s lc rgb '%s' title ",
-                    dots ? "points" : "", dash_of(plot, &series->style), series->style.color);
+            fprintf(out, ", \\\n  NaN with lines%s lw %s dt %s lc rgb '%s' title ",
+                    dots ? esp_pool_format(plot->pool, "points pt %d ps 1.1", type) : "",
+                    dots ? "1.2" : "2", dash_of(plot, &series->style), series->style.color);
         }
         put_quoted(out, series->label, false);
     }
@@ -381,7 +421,7 @@ int esp_figure_gnuplot(FILE *out, const esp_figure *figure)
         "set output '%s.'.format\n",
         figure->name, layout.width, layout.height, layout.width / 96.0, layout.height / 96.0,
         layout.width * 2, layout.height * 2, figure->name);
-    fputs("set style fill transparent solid 0.15\nset bars small\nset tics font ',10' nomirror\n"
+    fputs("set bars small\nset tics font ',10' nomirror\n"
           "set border 3 lc rgb '#444444'\nset grid y lc rgb '#dddddd' lt 1 lw 0.5\nset key off\n",
           out);
     if (heatmap) {

@@ -41,6 +41,7 @@ static void start_curves(esp_plot *plot)
 {
     plot->draw = ESP_DRAW_CURVES;
     plot->x_label = plot->x_name = "epoch";
+    plot->whole_x = true;
 }
 
 /* y_label NULL: the panel is the caller's to set. */
@@ -510,6 +511,7 @@ static int build_early_exit(esp_figure *figure, esp_store *store, const esp_figu
     plot->metric = "early_exit.accuracy";
     plot->x_label = "mean multiply-adds an example";
     plot->x_name = "early_exit.cost";
+    plot->whole_x = false;
     plot->value_name = esp_pool_format(
         plot->pool, "%s accuracy with early exits, hard routing (fraction)", plot->split);
     for (size_t i = 0; i < sizeof thresholds / sizeof *thresholds; i++) {

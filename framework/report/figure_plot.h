@@ -55,6 +55,7 @@ typedef struct esp_plot {
     const char *split, *metric, *at;           /* "" where they have no meaning */
     const char *at_words; /* how the epoch was chosen, "" where there is no one epoch */
     bool log_x;
+    bool whole_x; /* x are whole numbers: epochs, ranks */
     bool dodge;   /* series stand side by side at the places of an axis of words */
     bool pairs;   /* panels come two by two */
     bool connect; /* means of a series are joined by a line */
