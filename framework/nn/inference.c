@@ -415,6 +415,20 @@ static void infer_gate(esp_inference *s, int32_t *choices, int n)
     evaluate_leaves(s, s->order, n);
 }
 
+static void infer_dense_example(esp_inference *s)
+{
+    const int width = s->hidden_width;
+    esp_matvec(s->hidden, false, s->weights.first, s->x, width, s->n_features);
+    for (int unit = 0; unit < width; unit++) {
+        s->hidden[unit] += s->weights.first_biases[unit];
+    }
+    activate(s->hidden, width, s->model.activation);
+    esp_matvec(s->outputs, true, s->weights.second, s->hidden, width, s->n_outputs);
+    for (int o = 0; o < s->n_outputs; o++) {
+        s->outputs[o] += s->weights.second_biases[o];
+    }
+}
+
 /* All hidden units: two matrix products by BLAS. */
 static void infer_dense(esp_inference *s, int n)
 {
@@ -457,7 +471,11 @@ void esp_infer(esp_real *outputs, int32_t *choices, esp_inference *inference, co
         infer_gate(inference, choices, n_examples);
         break;
     case ESP_MODEL_FF:
-        infer_dense(inference, n_examples);
+        if (n_examples == 1) {
+            infer_dense_example(inference);
+        } else {
+            infer_dense(inference, n_examples);
+        }
         break;
     }
     if (inference->bypasses_cache) {
