@@ -9,21 +9,23 @@
 
 /* ---- the summary ----------------------------------------------------------------------------- */
 
-/* "81.54 %" or "0.4312", as tables round. */
-static const char *value_of(esp_report *report, const esp_report_metric *metric, double value)
+/* "81.54 %" or "0.4312", as tables round; unit " %" or " points" for accuracies. */
+static const char *value_of(esp_report *report, const esp_report_metric *metric, double value,
+                            const char *unit)
 {
     return metric->better == ESP_BETTER_HIGHER
-               ? esp_pool_format(&report->pool, "%.2f %%", 100 * value)
+               ? esp_pool_format(&report->pool, "%.2f%s", 100 * value, unit)
                : esp_pool_format(&report->pool, "%.4f", value);
 }
 
 static const char *mean_of(esp_report *report, const esp_report_metric *metric,
                            const esp_stats *stats)
 {
-    const char *mean = value_of(report, metric, stats->mean);
-    return isnan(stats->sd) ? esp_pool_format(&report->pool, "%s (n %d)", mean, stats->n)
-                            : esp_pool_format(&report->pool, "%s (sd %s, n %d)", mean,
-                                              value_of(report, metric, stats->sd), stats->n);
+    const char *mean = value_of(report, metric, stats->mean, " %");
+    return isnan(stats->sd)
+               ? esp_pool_format(&report->pool, "%s (n %d)", mean, stats->n)
+               : esp_pool_format(&report->pool, "%s (sd %s, n %d)", mean,
+                                 value_of(report, metric, stats->sd, " points"), stats->n);
 }
 
 /* How the cells of a variant stand to their references, by the first metric and epoch. */
@@ -82,6 +84,12 @@ static int put_standing(FILE *out, esp_report *report, const char *variant)
                        mean_of(report, metric, &found.cell->series[0].stats),
                        found.reference->variant,
                        mean_of(report, metric, &found.reference->series[0].stats));
+        const esp_paired *paired = &found.cell->series[0].paired;
+        if (paired->n > 0) {
+            esp_html_print(out, "; over the %d pairs that share a seed it differs by %s%s",
+                           paired->n, paired->mean > 0 ? "+" : "",
+                           value_of(report, metric, paired->mean, " points"));
+        }
     } else {
         esp_html_print(out, "has a %s mean than its reference %s in %d of %d cells",
                        metric->better == ESP_BETTER_LOWER ? "lower" : "higher",
@@ -115,6 +123,24 @@ static void put_means(FILE *out, esp_report *report)
     }
 }
 
+/* The study's question: its lines flow, empty ones part paragraphs. */
+static void put_question(FILE *out, esp_report *report)
+{
+    const char *at = report->question;
+    if (*at == '\0') {
+        return;
+    }
+    fputs("<blockquote>\n", out);
+    while (*at) {
+        const char *end = strstr(at, "\n\n");
+        const size_t length = end != NULL ? (size_t)(end - at) : strlen(at);
+        esp_html_print(out, "<p>%s</p>\n", esp_pool_format(&report->pool, "%.*s", (int)length, at));
+        at += length;
+        at += strspn(at, "\n");
+    }
+    fputs("</blockquote>\n", out);
+}
+
 static int variants_of(esp_words *out, const esp_report *report, esp_text_pool *pool)
 {
     *out = (esp_words){.at = esp_pool_take(pool, (size_t)report->n_cells * sizeof *out->at)};
@@ -139,9 +165,7 @@ int esp_html_summary(FILE *out, esp_report *report, const esp_page *page)
     fputs("<section id=\"summary\" aria-labelledby=\"summary-heading\">\n"
           "<h2 id=\"summary-heading\">Summary</h2>\n",
           out);
-    if (*report->question) {
-        esp_html_print(out, "<p class=\"question\">%s</p>\n", report->question);
-    }
+    put_question(out, report);
     if (*report->source) {
         esp_html_print(out, "<p>Source: %s</p>\n", report->source);
     }
@@ -210,10 +234,10 @@ static void put_contents(FILE *out, const esp_report *report)
 {
     static const struct {
         const char *id, *words;
-    } sections[] = {{"summary", "Summary"},       {"tables", "Tables"},
-                    {"notes", "Notes"},           {"failures", "Failures"},
-                    {"trials", "Trials"},         {"provenance", "Provenance"},
-                    {"reproduce", "Reproduce it"}};
+    } sections[] = {{"summary", "Summary"},       {"figures", "Figures"},
+                    {"tables", "Tables"},         {"notes", "Notes"},
+                    {"failures", "Failures"},     {"trials", "Trials"},
+                    {"provenance", "Provenance"}, {"reproduce", "Reproduce it"}};
     fputs("<nav aria-label=\"Sections\"><ul>\n", out);
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
         if (strcmp(sections[i].id, "failures") != 0 || report->failed > 0) {
@@ -235,6 +259,7 @@ int esp_render_html(FILE *out, esp_report *report)
     put_contents(out, report);
     fputs("</header>\n", out);
     ESP_TRY(esp_html_summary(out, report, page));
+    ESP_TRY(esp_html_figures(out, report));
     esp_html_tables(out, page);
     esp_html_notes(out, page);
     ESP_TRY(esp_html_failures(out, report, &trials));

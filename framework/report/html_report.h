@@ -17,6 +17,10 @@ int esp_render_html(FILE *out, esp_report *report);
 /* What was asked, how far it is, what came out, in words. */
 int esp_html_summary(FILE *out, esp_report *report, const esp_page *page);
 void esp_html_tables(FILE *out, const esp_page *page);
+
+/* The figures that the section asks for, else the usual ones, drawn now (html_figures.c). One that
+ * cannot be drawn is said to be so. */
+int esp_html_figures(FILE *out, esp_report *report);
 void esp_html_notes(FILE *out, const esp_page *page);
 
 /* Trials that failed, by what they said (html_trials.c). */
