@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/plan.h"
+#include "cli/plan_power.h"
 #include "core/status.h"
 #include "core/text.h"
 #include "plugin/registry.h"
@@ -14,11 +15,15 @@
 static const char doc[] =
     "Shows what `espalier run` would do with the same arguments: cells with their sizes and costs, "
     "phases with each term's weight, seeds, which trials the database holds already, and how long "
-    "the rest takes. Nothing is run or written.\v"
+    "the rest takes. With --power, what its seeds can find. Nothing is run or written.\v"
     "Examples:\n"
     "  espalier plan experiments/quickstart.yaml\n"
     "  espalier plan table1.yaml --set phases.harden.epochs=30 --seeds 0..1\n"
-    "  espalier plan table1.yaml --only 'balanced data.name=mnist' --format json\n";
+    "  espalier plan table1.yaml --only 'balanced data.name=mnist' --format json\n"
+    "  espalier plan table1.yaml --power             # the smallest differences its seeds find\n"
+    "  espalier plan table1.yaml --power=0.2%        # and how many seeds this one needs\n";
+
+enum { OPTION_POWER = 256 };
 
 static const struct argp_option arguments_known[] = {
     {"set", 's', "KEY=VALUE", 0, "Change one key of every cell (repeatable)", 0},
@@ -26,6 +31,10 @@ static const struct argp_option arguments_known[] = {
     {"only", 'o', "PATTERN", 0, "Only cells whose variant or label matches", 0},
     {"jobs", 'j', "N", 0, "Trials at a time (default: cores)", 0},
     {"db", 'd', "FILE", 0, "Results database (default: ESPALIER_DB or results/espalier.db)", 0},
+    {"power", OPTION_POWER, "DIFFERENCE", OPTION_ARG_OPTIONAL,
+     "What the seeds can find, in place of the plan; seeds for a difference of 0.002, 0.2% or "
+     "0.5sd",
+     0},
     {"format", 'f', "text|md|json", 0, "Output format (default: text)", 0},
     {0},
 };
@@ -35,6 +44,8 @@ typedef struct options {
     const char **sets;
     const char *path, *database, *format;
     int jobs;
+    bool power; /* in place of the plan */
+    esp_power_wish wish;
 } options;
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -59,6 +70,12 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         o->jobs = (int)strtol(argument, &end, 10);
         if (*end != '\0' || o->jobs < 1 || o->jobs > 4096) {
             argp_error(state, "--jobs takes a number from 1, not '%s'", argument);
+        }
+        return 0;
+    case OPTION_POWER:
+        o->power = true;
+        if (argument != NULL && esp_power_wish_parse(&o->wish, argument) != ESP_OK) {
+            argp_error(state, "%s", esp_message());
         }
         return 0;
     case 'f':
@@ -156,7 +173,8 @@ out:
     return status;
 }
 
-static int gather(esp_plan *plan, esp_store *store, const esp_registry *registry)
+/* The study's cells and trials, and what the database holds of them. */
+static int look_up(esp_plan *plan, esp_store *store)
 {
     const esp_study *study = plan->study;
     plan->cells = calloc((size_t)study->n_cells + 1, sizeof *plan->cells);
@@ -175,15 +193,34 @@ static int gather(esp_plan *plan, esp_store *store, const esp_registry *registry
                                             .seed_order = trial->seed_order,
                                             .seed_noise = trial->seed_noise};
     }
-    for (int i = 0; i < study->n_cells; i++) {
-        ESP_TRY(esp_size_of_cell(&plan->cells[i].size, &study->cells[i]));
+    return store != NULL ? esp_store_lookup(store, plan->trials, study->n_trials) : ESP_OK;
+}
+
+static int gather(esp_plan *plan, esp_store *store, const esp_registry *registry)
+{
+    for (int i = 0; i < plan->study->n_cells; i++) {
+        ESP_TRY(esp_size_of_cell(&plan->cells[i].size, &plan->study->cells[i]));
     }
     if (store != NULL) {
-        ESP_TRY(esp_store_lookup(store, plan->trials, study->n_trials));
         ESP_TRY(count_stale(plan, store, registry));
     }
     ESP_TRY(esp_plan_estimate(plan, store));
     return sum_up(plan);
+}
+
+static int print_power(const esp_plan *plan, esp_store *store, const options *o)
+{
+    esp_power power = {0};
+    int status = ESP_OK;
+    ESP_TRY_OUT(esp_power_make(&power, plan->study, plan->trials, store, plan->database, &o->wish));
+    if (strcmp(o->format, "json") == 0) {
+        status = esp_power_print_json(stdout, &power);
+    } else {
+        status = esp_power_print_text(stdout, &power, strcmp(o->format, "md") == 0);
+    }
+out:
+    esp_power_free(&power);
+    return status;
 }
 
 static int run(int argc, char **argv)
@@ -209,6 +246,11 @@ static int run(int argc, char **argv)
     }
     plan.study = study;
     plan.jobs = o.jobs;
+    ESP_TRY_OUT(look_up(&plan, store));
+    if (o.power) {
+        status = print_power(&plan, store, &o);
+        goto out;
+    }
     ESP_TRY_OUT(gather(&plan, store, registry));
     if (strcmp(o.format, "json") == 0) {
         status = esp_plan_print_json(stdout, &plan);
