@@ -19,6 +19,8 @@ enum {
     OPTION_DB = 256,
     OPTION_AT,
     OPTION_REVISION,
+    OPTION_STATISTICS,
+    OPTION_QUERIES,
     OPTION_FIGURES,
     OPTION_FIGURE_FORMAT
 };
@@ -26,6 +28,7 @@ enum {
 typedef struct arguments {
     const char *study, *database, *output;
     const esp_report_format *format;
+    bool statistics, queries;
     const char *figures; /* the folder they are written to; NULL: none */
     unsigned figure_formats;
     int revision, n_metrics, n_ats;
@@ -39,6 +42,9 @@ static const struct argp_option options[] = {
     {"metric", 'm', "SPLIT.METRIC", 0, "in place of the study's; more than once for several", 0},
     {"revision", OPTION_REVISION, "N", 0, "an earlier revision than the one run last", 0},
     {"format", 'f', "FORMAT", 0, "text (default), md, csv, json, latex or html", 0},
+    {"statistics", OPTION_STATISTICS, NULL, 0,
+     "every interval and test of every metric, not only of the primary one", 0},
+    {"queries", OPTION_QUERIES, NULL, 0, "the SQL behind each table", 0},
     {"output", 'o', "FILE", 0, "a file in place of standard output, written whole or not at all",
      0},
     {"figures", OPTION_FIGURES, "DIR", 0,
@@ -69,6 +75,12 @@ static error_t parse(int key, char *value, struct argp_state *state)
         if (*end != '\0' || given->revision < 1) {
             argp_error(state, "--revision: expected a number from 1, found '%s'", value);
         }
+        return 0;
+    case OPTION_STATISTICS:
+        given->statistics = true;
+        return 0;
+    case OPTION_QUERIES:
+        given->queries = true;
         return 0;
     case 'o':
         given->output = value;
@@ -244,6 +256,8 @@ static int report_study(const arguments *given, const esp_study *study, const ch
         .study_folder = folder != NULL ? folder : ours,
         .source_folder = data,
         .revision = given->revision,
+        .statistics = given->statistics,
+        .queries = given->queries,
         .n_metrics = given->n_metrics,
         .metrics = given->metrics,
         .n_ats = given->n_ats,

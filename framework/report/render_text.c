@@ -172,6 +172,11 @@ int esp_render_text(FILE *out, esp_report *report)
     fputc('\n', out);
     for (int i = 0; i < page->n_tables; i++) {
         put_table(out, &report->pool, &page->tables[i]);
+        if (report->queries && *page->tables[i].query) {
+            fputs("query: ", out);
+            esp_put_plain(out, page->tables[i].query, false);
+            fputs("\n\n", out);
+        }
     }
     fputs("notes\n", out);
     for (int i = 0; i < page->notes.n; i++) {

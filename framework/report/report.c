@@ -53,6 +53,8 @@ static int load_revision(esp_report *report, esp_store *store, const esp_report_
     bool found = false;
     int status = ESP_OK;
     report->study = esp_report_keep(report, request->study);
+    report->statistics = request->statistics;
+    report->queries = request->queries;
     report->revision = request->revision;
     ESP_TRY_OUT(esp_report_ask(
         &rows, store, report,
@@ -100,13 +102,17 @@ out:
 /* Refuses a metric of the command line that nothing has recorded. */
 static int check_metric(esp_store *store, const esp_report *report, const char *name)
 {
-    const char *known[256] = {NULL};
+    const char *known[512] = {NULL};
     size_t n = 0;
     bool found = false;
     esp_rows *rows = NULL;
     int status = ESP_OK;
-    ESP_TRY_OUT(esp_report_ask(&rows, store, report,
-                               "SELECT split || '.' || name FROM metric ORDER BY id LIMIT 256"));
+    ESP_TRY_OUT(
+        esp_report_ask(&rows, store, report,
+                       "SELECT split || '.' || name FROM (SELECT split, name, id FROM metric"
+                       " UNION ALL SELECT split, 'epochs_to_' || name, id + 1000000 FROM"
+                       " metric WHERE id <= 14 AND name NOT LIKE 'running%')"
+                       " ORDER BY id LIMIT 512"));
     while (esp_report_next(rows, &status)) {
         known[n] = strdup(esp_rows_text(rows, 0));
         found = found || (known[n] != NULL && strcmp(known[n], name) == 0);

@@ -39,6 +39,8 @@ typedef struct esp_report_cell {
     esp_report_series *series; /* [n_ats x n_metrics] */
     int n_routed;              /* trials with leaf counts; what follows are their means */
     double leaves, dead, entropy, max_share;
+    int *beyond;     /* [n_ats] done trials beyond the section's failure limit */
+    double examples; /* of its test set; 0: not known */
 } esp_report_cell;
 
 /* How one metric of a cell differs from that of another, at one epoch. */
@@ -74,6 +76,9 @@ typedef struct esp_report {
     esp_report_cell *cells;
     int n_pairs; /* 0: the study lists no contrasts */
     esp_report_pair *pairs;
+    struct esp_inference **inferences; /* [n_ats x n_metrics], inference.h; NULL: none asked for */
+    bool statistics; /* print every statistic of every metric, not only the primary one's */
+    bool queries;    /* print the SQL behind each table */
     int planned, done, failed;
     const char *training_saw_test; /* the key by which training looked at the test set; NULL */
     int stale;                     /* trials done by other code */
@@ -91,7 +96,8 @@ typedef struct esp_report_request {
     const char *study_folder;  /* where a published file is looked for first; NULL: nowhere */
     const char *source_folder; /* of analysis/published; NULL: none */
     int revision;              /* 0: the one run last */
-    int n_metrics, n_ats;      /* 0: the section's */
+    bool statistics, queries;
+    int n_metrics, n_ats; /* 0: the section's */
     const char *const *metrics;
     const char *const *ats;
 } esp_report_request;

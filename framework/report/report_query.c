@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "core/status.h"
+#include "study/schema.h"
 
 int esp_report_ask(esp_rows **out, esp_store *store, const esp_report *report, const char *sql)
 {
@@ -46,7 +47,7 @@ out:
 
 /* ---- cells ----------------------------------------------------------------------------------- */
 
-static esp_report_cell *cell_of(const esp_report *report, int64_t key)
+esp_report_cell *esp_report_cell_of(const esp_report *report, int64_t key)
 {
     for (int i = 0; i < report->n_cells; i++) {
         if (report->cells[i].key == key) {
@@ -103,7 +104,7 @@ static int load_params(esp_report *report, esp_store *store)
                        "SELECT cell_key, key, value FROM cell_param_all WHERE study = :study AND"
                        " revision = :revision"));
     while (esp_report_next(rows, &status)) {
-        esp_report_cell *cell = cell_of(report, esp_rows_integer(rows, 0));
+        esp_report_cell *cell = esp_report_cell_of(report, esp_rows_integer(rows, 0));
         cell->keys.at[cell->keys.n++] = esp_report_keep(report, esp_rows_text(rows, 1));
         cell->values.at[cell->values.n++] = esp_report_keep(report, esp_rows_text(rows, 2));
     }
@@ -121,7 +122,7 @@ static int load_swept(esp_report *report, esp_store *store)
                        "SELECT c.cell_key, w.key, w.value FROM study_cell c JOIN cell_swept w ON"
                        " w.cell = c.cell_key WHERE c.study = :study AND c.revision = :revision"));
     while (esp_report_next(rows, &status)) {
-        esp_report_cell *cell = cell_of(report, esp_rows_integer(rows, 0));
+        esp_report_cell *cell = esp_report_cell_of(report, esp_rows_integer(rows, 0));
         cell->swept[cell->n_swept++] =
             (esp_store_param){esp_report_keep(report, esp_rows_text(rows, 1)),
                               esp_report_keep(report, esp_rows_text(rows, 2))};
@@ -141,7 +142,7 @@ static int load_failures(esp_report *report, esp_store *store)
                        " t.trial_key WHERE t.study = :study AND t.revision = :revision AND"
                        " t.status = 'failed' AND a.status = 'failed' ORDER BY a.id DESC"));
     while (esp_report_next(rows, &status)) {
-        esp_report_cell *cell = cell_of(report, esp_rows_integer(rows, 0));
+        esp_report_cell *cell = esp_report_cell_of(report, esp_rows_integer(rows, 0));
         cell->first_failure =
             esp_report_keep(report, esp_rows_text(rows, 1)); /* the last row is the first */
     }
@@ -166,6 +167,23 @@ int esp_report_load_cells(esp_report *report, esp_store *store)
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
+static const char values_sql[] =
+    "SELECT cell_key, value, seed_init, seed_order, seed_noise FROM trial_final_all"
+    " WHERE study = :study AND revision = :revision AND status = 'done'"
+    " AND at = :at AND split = :split AND metric = :metric"
+    " ORDER BY seed_init, seed_order, seed_noise";
+
+/* The first epoch that was as good as the one reported. */
+static const char epochs_to_sql[] =
+    "SELECT f.cell_key, (SELECT min(c.epoch) FROM learning_curve_all c WHERE c.study = f.study"
+    " AND c.revision = f.revision AND c.cell = f.cell AND c.trial_id = f.trial_id"
+    " AND c.split = f.split AND c.metric = f.metric"
+    " AND CASE WHEN :lower THEN c.value <= f.value ELSE c.value >= f.value END),"
+    " f.seed_init, f.seed_order, f.seed_noise FROM trial_final_all f"
+    " WHERE f.study = :study AND f.revision = :revision AND f.status = 'done'"
+    " AND f.at = :at AND f.split = :split AND f.metric = :metric"
+    " ORDER BY f.seed_init, f.seed_order, f.seed_noise";
+
 static int load_series(esp_report *report, esp_store *store, int at, int metric)
 {
     esp_rows *rows = NULL;
@@ -177,17 +195,15 @@ static int load_series(esp_report *report, esp_store *store, int at, int metric)
         sample->seeds = esp_pool_take(&report->pool, planned * sizeof *sample->seeds);
     }
     ESP_TRY_OUT(esp_pool_status(&report->pool));
-    ESP_TRY_OUT(esp_report_ask(
-        &rows, store, report,
-        "SELECT cell_key, value, seed_init, seed_order, seed_noise FROM trial_final_all"
-        " WHERE study = :study AND revision = :revision AND status = 'done'"
-        " AND at = :at AND split = :split AND metric = :metric"
-        " ORDER BY seed_init, seed_order, seed_noise"));
+    const char *reached = esp_metric_epochs_to(report->metrics[metric].key);
+    const char *key = reached != NULL ? reached : report->metrics[metric].key;
+    ESP_TRY_OUT(esp_report_ask(&rows, store, report, reached != NULL ? epochs_to_sql : values_sql));
     ESP_TRY_OUT(esp_rows_bind_text(rows, ":at", report->ats[at].name));
     ESP_TRY_OUT(esp_rows_bind_text(rows, ":split", report->metrics[metric].split));
-    ESP_TRY_OUT(esp_rows_bind_text(rows, ":metric", report->metrics[metric].key));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":metric", key));
+    ESP_TRY_OUT(esp_rows_bind_integer(rows, ":lower", esp_better_of(key) == ESP_BETTER_LOWER));
     while (esp_report_next(rows, &status)) {
-        esp_report_cell *cell = cell_of(report, esp_rows_integer(rows, 0));
+        esp_report_cell *cell = esp_report_cell_of(report, esp_rows_integer(rows, 0));
         esp_sample *sample = &cell->series[index].sample;
         if (sample->n == cell->planned) {
             continue; /* trials of a run that joined since the cells were counted */
@@ -237,7 +253,7 @@ static int load_leaves(esp_report *report, esp_store *store)
                        " t.revision = :revision AND t.status = 'done' GROUP BY t.cell_key"));
     ESP_TRY_OUT(esp_rows_bind_text(rows, ":at", report->ats[0].name));
     while (esp_report_next(rows, &status)) {
-        esp_report_cell *cell = cell_of(report, esp_rows_integer(rows, 0));
+        esp_report_cell *cell = esp_report_cell_of(report, esp_rows_integer(rows, 0));
         cell->n_routed = (int)esp_rows_integer(rows, 1);
         cell->leaves = esp_rows_real(rows, 2);
         cell->dead = esp_rows_real(rows, 3);
@@ -262,5 +278,6 @@ int esp_report_load_values(esp_report *report, esp_store *store)
             compute_series(report, at, metric);
         }
     }
-    return load_leaves(report, store);
+    ESP_TRY(load_leaves(report, store));
+    return esp_report_load_measures(report, store);
 }

@@ -22,6 +22,12 @@ int esp_report_count(int *out, esp_store *store, const esp_report *report, const
 /* Fills cells, their configurations, how their trials ended. */
 int esp_report_load_cells(esp_report *report, esp_store *store);
 
+/* The cell with that key in the database, or NULL. */
+esp_report_cell *esp_report_cell_of(const esp_report *report, int64_t key);
+
+/* Counts trials beyond the failure limit, and the test set's examples (report_measures.c). */
+int esp_report_load_measures(esp_report *report, esp_store *store);
+
 /* Fills every cell's series for the report's metrics and epochs, and its leaves' use. */
 int esp_report_load_values(esp_report *report, esp_store *store);
 

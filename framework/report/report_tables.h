@@ -23,6 +23,7 @@ typedef struct esp_table {
     const char **cells;  /* [n_rows x n_columns] */
     unsigned char *gap;  /* [n_rows] 0, or what starts here: 1 a row of several lines, 2 a group */
     const char **groups; /* [n_rows] a heading above that row, NULL: none */
+    bool detail;         /* beside the main thing: shown to who asks for statistics */
     const char *query;   /* SQL that gives its numbers, or what they are computed from; "" */
 } esp_table;
 

@@ -12,6 +12,9 @@ static bool ends_with(const char *text, const char *end)
 
 esp_better esp_better_of(const char *metric)
 {
+    if (strncmp(metric, "epochs_to_", 10) == 0) {
+        return ESP_BETTER_LOWER;
+    }
     if (ends_with(metric, "accuracy")) {
         return ESP_BETTER_HIGHER;
     }

@@ -8,7 +8,8 @@
 /* Which values of a metric are better; some have no direction. */
 typedef enum esp_better { ESP_BETTER_NEITHER, ESP_BETTER_HIGHER, ESP_BETTER_LOWER } esp_better;
 
-/* By the metric's name without its split: accuracies higher, losses lower. Thread: any. */
+/* By the metric's name without its split: accuracies higher, losses and epochs lower. Thread: any.
+ */
 esp_better esp_better_of(const char *metric);
 
 /* The values of one metric, a value a seed. */

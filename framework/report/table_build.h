@@ -2,6 +2,7 @@
 #ifndef ESP_REPORT_TABLE_BUILD_H
 #define ESP_REPORT_TABLE_BUILD_H
 
+#include "report/inference.h"
 #include "report/report_tables.h"
 
 /* ---- numbers as words (table_words.c) -------------------------------------------------------- */
@@ -27,6 +28,21 @@ const char *esp_words_delta(esp_report *report, const esp_report_metric *metric,
 
 /* "3", or where not all are done "2/3", "2/3, 1 failed". */
 const char *esp_words_count(esp_report *report, const esp_report_cell *cell, int n);
+
+/* "[84.10, 85.90]", of a metric's values; "-" where undefined. As percent with a sign: a
+ * difference.
+ */
+const char *esp_words_interval(esp_report *report, const esp_report_metric *metric,
+                               esp_interval interval);
+
+/* The same of ratios, from their logarithms. */
+const char *esp_words_ratio_interval(esp_report *report, esp_interval logarithms);
+
+/* "0.012", "<0.0001"; "n < 3" where there are too few seeds, "-" where it is undefined. */
+const char *esp_words_p(esp_report *report, double p, bool too_few);
+
+/* "95 % interval": a heading. */
+const char *esp_words_confidence(esp_report *report);
 
 /* ---- the order of cells (table_layout.c) ----------------------------------------------------- */
 
@@ -81,8 +97,24 @@ int esp_table_overview(esp_table *out, esp_report *report, const esp_layout *pla
 /* One line a cell, all its statistics. */
 int esp_table_cells(esp_table *out, esp_report *report, const esp_layout *plan, int at, int m);
 
-/* One line for each pair of cells that a contrast compares. */
+/* A cell's seeds: median, interval, failures, values. */
+int esp_table_seeds(esp_table *out, esp_report *report, const esp_layout *plan, int at, int m);
+
+/* One line for each pair of cells that are compared: contrasts, or cells and their references.
+ * First what is read, then all tests, then the spreads. */
 int esp_table_contrasts(esp_table *out, esp_report *report, int at, int m);
+int esp_table_tests(esp_table *out, esp_report *report, int at, int m);
+int esp_table_spreads(esp_table *out, esp_report *report, int at, int m);
+
+/* One line for each comparison that several cells make: pooled over them. No rows where none does.
+ */
+int esp_table_pooled(esp_table *out, esp_report *report, int at, int m);
+
+/* Several epochs of the same trials side by side. */
+int esp_table_ats(esp_table *out, esp_report *report, const esp_layout *plan, int m);
+
+/* As papers print it: best ± spread, metrics over variants, row keys as groups. */
+int esp_table_paper(esp_table *out, esp_report *report, const esp_layout *plan, int at);
 
 /* Published values beside ours. */
 int esp_table_published(esp_table *out, esp_report *report, const esp_layout *plan, int at, int m);

@@ -4,6 +4,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "study/schema.h"
+
+static bool is_of_epochs(const esp_report_metric *metric)
+{
+    return esp_metric_epochs_to(metric->key) != NULL;
+}
+
 bool esp_in_percent(const esp_report_metric *metric)
 {
     return metric->better == ESP_BETTER_HIGHER;
@@ -29,6 +36,11 @@ const char *esp_report_metric_title(esp_report *report, const esp_report_metric 
         if (strcmp(known[i].key, metric->key) == 0) {
             return esp_pool_format(&report->pool, "%s %s", split, known[i].words);
         }
+    }
+    const char *reached = esp_metric_epochs_to(metric->key);
+    if (reached != NULL) {
+        return esp_pool_format(&report->pool, "Epochs until %s.%s was as good as reported",
+                               metric->split, reached);
     }
     return esp_pool_format(&report->pool, "%s %s", split, metric->key);
 }
@@ -76,6 +88,7 @@ const char *esp_words_number(esp_report *report, const esp_report_metric *metric
         return "-";
     }
     return esp_in_percent(metric) ? esp_pool_format(&report->pool, "%.2f", 100 * value)
+           : is_of_epochs(metric) ? esp_pool_format(&report->pool, "%.1f", value)
                                   : esp_pool_format(&report->pool, "%.4f", value);
 }
 
@@ -111,7 +124,10 @@ const char *esp_words_delta(esp_report *report, const esp_report_metric *metric,
 {
     bool percent = esp_in_percent(metric);
     return paired->n == 0 ? "-"
-                          : esp_pool_format(&report->pool, percent ? "%+.2f (%d)" : "%+.4f (%d)",
+                          : esp_pool_format(&report->pool,
+                                            percent                ? "%+.2f (%d)"
+                                            : is_of_epochs(metric) ? "%+.1f (%d)"
+                                                                   : "%+.4f (%d)",
                                             paired->mean * (percent ? 100 : 1), paired->n);
 }
 
@@ -124,4 +140,35 @@ const char *esp_words_count(esp_report *report, const esp_report_cell *cell, int
     return cell->failed == 0
                ? esp_pool_format(&report->pool, "%d/%d", n, cell->planned)
                : esp_pool_format(&report->pool, "%d/%d, %d failed", n, cell->planned, cell->failed);
+}
+
+const char *esp_words_interval(esp_report *report, const esp_report_metric *metric,
+                               esp_interval interval)
+{
+    return isnan(interval.low) || isnan(interval.high)
+               ? "-"
+               : esp_pool_format(&report->pool, "[%s, %s]",
+                                 esp_words_number(report, metric, interval.low),
+                                 esp_words_number(report, metric, interval.high));
+}
+
+const char *esp_words_ratio_interval(esp_report *report, esp_interval logarithms)
+{
+    return isnan(logarithms.low) || isnan(logarithms.high)
+               ? "-"
+               : esp_pool_format(&report->pool, "[%.2g, %.2g]", exp(logarithms.low),
+                                 exp(logarithms.high));
+}
+
+const char *esp_words_p(esp_report *report, double p, bool too_few)
+{
+    return too_few      ? "n < 3"
+           : isnan(p)   ? "-"
+           : p < 0.0001 ? "<0.0001"
+                        : esp_pool_format(&report->pool, p < 0.001 ? "%.4f" : "%.3f", p);
+}
+
+const char *esp_words_confidence(esp_report *report)
+{
+    return esp_pool_format(&report->pool, "%g %% interval", 100 * report->section.confidence);
 }

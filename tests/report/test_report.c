@@ -304,20 +304,24 @@ static void test_report__contrasts(void **state)
     ASSERT_CONTAINS(text, "Test accuracy, hard routing, percent: contrasts\n"
                           "test.hard_accuracy, at the epoch selected by test.hard_accuracy");
     const char *table = strstr(text, ": contrasts\n");
-    /* By hand from the fixture: .10 .02 .03 of mean .05; variances .0004 / .0025. */
-    ASSERT_CONTAINS(table, "  90.00              3   85.00      +5.00 (3)            0.16\n");
-    /* Seed 0 alone is done at width 1: .80 - .70; too few seeds for a ratio. */
-    ASSERT_CONTAINS(table, "  85.00  1/3, 1 failed   70.00     +10.00 (1)               -\n");
-    /* -.15 -.06 -.09 of mean -.10; variances .0025 / .0001. */
-    ASSERT_CONTAINS(table, "-10.00 (3)           25.00\n");
+    /* By hand from the fixture: .10 .02 .03 of mean .05 and sd .0435890, so t 1.98680 with 2
+     * degrees of freedom: p = 1 - t / sqrt(t^2 + 2), interval .05 -+ 4.302653 sd / sqrt 3. Of 9
+     * pairs 7.5 are better. sds .02 and .05; F(2, 2) has its 97.5 % point at 39. */
+    ASSERT_CONTAINS(table, "+5.00 (3)  [-5.83, 15.83]  0.185   0.185      0.83    0.40"
+                           "   [0.064, 2.5]\n");
+    /* Seed 0 alone is done at width 1: .80 - .70; too few seeds for a p value. */
+    ASSERT_CONTAINS(table, "+10.00 (1)               -  n < 3");
+    /* -.15 -.06 -.09 of mean -.10; the smaller of two p values is doubled. */
+    ASSERT_CONTAINS(table, "-10.00 (3)  [-21.38, 1.38]  0.063   0.127      0.00    5.00"
+                           "      [0.8, 31]\n");
     ASSERT_CONTAINS(text, "contrast of gone with ff: no two cells of this revision are of it.");
     free(text);
     /* Rows of Markdown have a heading and the same cells. */
     text = render(*state, "md", (esp_report_request){.section = contrasts_section});
     ASSERT_CONTAINS(text, "| where | A | B | n A | mean A | n B | mean B | A - B (pairs) |"
-                          " var. ratio A/B |\n");
+                          " 95 % interval | p | p Holm | A better | sd A/B | 95 % interval |\n");
     ASSERT_CONTAINS(text, "|  | baseline model.leaf_width=8 | ff | 3 | 85.00 | 3 | 95.00 |"
-                          " -10.00 (3) | 25.00 |\n");
+                          " -10.00 (3) | \\[-21.38, 1.38\\] | 0.063 | 0.127 |");
     free(text);
     /* None listed: no table. */
     text = render(*state, "text", (esp_report_request){0});

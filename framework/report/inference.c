@@ -1,0 +1,309 @@
+#include "report/inference.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/status.h"
+#include "statistics/failures.h"
+#include "statistics/holm.h"
+#include "statistics/power.h"
+#include "statistics/sample.h"
+
+enum { BOOTSTRAP_DRAWS = 1999, POWER_DRAWS = 1000 };
+
+int esp_report_primary(const esp_report *report)
+{
+    for (int m = 0; m < report->n_metrics && report->section.primary != NULL; m++) {
+        if (strcmp(report->metrics[m].name, report->section.primary) == 0) {
+            return m;
+        }
+    }
+    return 0;
+}
+
+/* ---- one cell -------------------------------------------------------------------------------- */
+
+static double test_error(const esp_report_metric *metric, const esp_report_cell *cell,
+                         const esp_sample *sample)
+{
+    bool accuracy =
+        strcmp(metric->split, "test") == 0 &&
+        (strcmp(metric->key, "hard_accuracy") == 0 || strcmp(metric->key, "soft_accuracy") == 0);
+    double sum = 0;
+    for (int i = 0; i < sample->n; i++) {
+        double error = esp_accuracy_standard_error(sample->values[i], cell->examples);
+        sum += error * error;
+    }
+    return accuracy && sample->n > 0 && cell->examples > 0 ? sqrt(sum / sample->n) : NAN;
+}
+
+static esp_seed_inference infer_cell(const esp_report *report, const esp_report_cell *cell, int at,
+                                     int metric)
+{
+    const esp_report_section *section = &report->section;
+    const esp_sample *sample = &esp_report_series_of(report, cell, at, metric)->sample;
+    esp_seed_inference out = {.median = esp_median(sample->values, sample->n),
+                              .test_error = test_error(&report->metrics[metric], cell, sample),
+                              .ended = cell->done + cell->failed,
+                              .failures = cell->failed + cell->beyond[at]};
+    out.interval = section->bootstrap
+                       ? esp_bootstrap_interval(sample->values, sample->n, section->confidence,
+                                                BOOTSTRAP_DRAWS, section->bootstrap_seed)
+                       : esp_student_interval(sample->values, sample->n, section->confidence);
+    out.rate = esp_rate_interval(out.failures, out.ended, section->confidence);
+    return out;
+}
+
+/* ---- two cells ------------------------------------------------------------------------------- */
+
+/* The values of the seeds that both have; returns how many. */
+static int pair_up(double *x, double *y, const esp_sample *a, const esp_sample *b)
+{
+    int n = 0;
+    for (int i = 0; i < a->n; i++) {
+        for (int j = 0; j < b->n; j++) {
+            if (memcmp(a->seeds[i], b->seeds[j], sizeof a->seeds[i]) == 0) {
+                x[n] = a->values[i];
+                y[n++] = b->values[j];
+                break;
+            }
+        }
+    }
+    return n;
+}
+
+static double known_power(const esp_inference *all, const esp_report *report, int n, int m)
+{
+    for (int i = 0; i < all->n; i++) {
+        const esp_comparison *one = &all->comparisons[i];
+        if (one->brown_forsythe.n == n && one->brown_forsythe.m == m &&
+            one->brown_forsythe_power > 0) {
+            return one->brown_forsythe_power;
+        }
+    }
+    return esp_brown_forsythe_power(2, n, m, 1 - report->section.confidence, POWER_DRAWS,
+                                    report->section.bootstrap_seed);
+}
+
+static void withhold(esp_comparison *one, const esp_seed_inference *a, const esp_seed_inference *b,
+                     int n, int m)
+{
+    if (one->pairs < ESP_LEAST_FOR_P) {
+        one->paired.p = one->signed_rank.p = NAN;
+    }
+    if (n < ESP_LEAST_FOR_P || m < ESP_LEAST_FOR_P) {
+        one->welch.p = one->mann_whitney.p = one->spread.p = one->brown_forsythe.p = NAN;
+    }
+    if (a->ended < ESP_LEAST_FOR_P || b->ended < ESP_LEAST_FOR_P) {
+        one->fisher = NAN;
+    }
+}
+
+static int compare(esp_comparison *one, const esp_inference *all, esp_report *report, int at, int m)
+{
+    const double confidence = report->section.confidence;
+    const esp_sample *a = &esp_report_series_of(report, one->a, at, m)->sample;
+    const esp_sample *b = &esp_report_series_of(report, one->b, at, m)->sample;
+    size_t room = (size_t)(a->n < b->n ? a->n : b->n);
+    double *x = esp_pool_take(&report->pool, room * sizeof *x);
+    double *y = esp_pool_take(&report->pool, room * sizeof *y);
+    ESP_TRY(esp_pool_status(&report->pool));
+    const esp_better better = report->metrics[m].better;
+    const esp_seed_inference *of_a = &all->cells[one->a - report->cells];
+    const esp_seed_inference *of_b = &all->cells[one->b - report->cells];
+    one->pairs = pair_up(x, y, a, b);
+    one->paired = esp_paired_t(x, y, one->pairs, confidence);
+    one->welch = esp_welch_t(a->values, a->n, b->values, b->n, confidence);
+    one->correlation = esp_correlation(x, y, one->pairs);
+    one->signed_rank = esp_signed_rank(x, y, one->pairs);
+    one->mann_whitney = esp_mann_whitney(a->values, a->n, b->values, b->n);
+    one->fisher = esp_fisher_p(of_a->failures, of_a->ended, of_b->failures, of_b->ended);
+    one->spread = esp_log_sd_ratio(a->values, a->n, b->values, b->n, confidence);
+    one->brown_forsythe = esp_brown_forsythe(a->values, a->n, b->values, b->n);
+    bool tested = a->n >= ESP_LEAST_FOR_P && b->n >= ESP_LEAST_FOR_P;
+    one->brown_forsythe_power = tested ? known_power(all, report, a->n, b->n) : NAN;
+    one->improvement =
+        better == ESP_BETTER_NEITHER ? (esp_improvement){NAN, {NAN, NAN}}
+        : better == ESP_BETTER_HIGHER
+            ? esp_probability_of_improvement(a->values, a->n, b->values, b->n, confidence)
+            : esp_probability_of_improvement(b->values, b->n, a->values, a->n, confidence);
+    withhold(one, of_a, of_b, a->n, b->n);
+    /* Without three pairs there is no correlation: seeds that are shared are paired. */
+    one->by_pairs = isnan(one->correlation) ? one->pairs > 0 : one->correlation > 0;
+    one->counted = one->by_pairs ? one->paired : one->welch;
+    one->equivalence = NAN;
+    const esp_equivalence *margin = &report->section.equivalence;
+    if (margin->metric != NULL && strcmp(margin->metric, report->metrics[m].name) == 0 &&
+        !isnan(one->counted.p)) {
+        one->equivalence = esp_equivalence_p(&one->counted, margin->margin);
+    }
+    return ESP_OK;
+}
+
+/* ---- all of a table -------------------------------------------------------------------------- */
+
+static int family_of(esp_inference *all, const char *a, const char *b, const esp_contrast *contrast)
+{
+    for (int i = 0; i < all->n_families; i++) {
+        const esp_comparison_family *family = &all->families[i];
+        if (family->contrast == contrast &&
+            (contrast != NULL || (strcmp(family->a, a) == 0 && strcmp(family->b, b) == 0))) {
+            return i;
+        }
+    }
+    all->families[all->n_families] = (esp_comparison_family){.a = a, .b = b, .contrast = contrast};
+    return all->n_families++;
+}
+
+/* Lists what is compared. */
+static void list(esp_inference *all, const esp_report *report)
+{
+    for (int i = 0; i < report->n_pairs; i++) {
+        const esp_report_pair *pair = &report->pairs[i];
+        int family =
+            family_of(all, pair->contrast->names[0], pair->contrast->names[1], pair->contrast);
+        all->comparisons[all->n++] = (esp_comparison){.a = pair->a, .b = pair->b, .family = family};
+        all->families[family].n++;
+    }
+    for (int i = 0; report->section.n_contrasts == 0 && i < report->n_cells; i++) {
+        const esp_report_cell *cell = &report->cells[i];
+        if (cell->reference >= 0) {
+            const esp_report_cell *reference = &report->cells[cell->reference];
+            int family = family_of(all, cell->variant, reference->variant, NULL);
+            all->comparisons[all->n++] =
+                (esp_comparison){.a = cell, .b = reference, .family = family};
+            all->families[family].n++;
+        }
+    }
+}
+
+/* Which of the seeds listed so far this one is; it joins the list where it is new. */
+static int seed_index(uint64_t (*seeds)[3], int *n, const uint64_t seed[3])
+{
+    int i = 0;
+    while (i < *n && memcmp(seeds[i], seed, sizeof seeds[i]) != 0) {
+        i++;
+    }
+    if (i == *n) {
+        memcpy(seeds[(*n)++], seed, sizeof seeds[i]);
+    }
+    return i;
+}
+
+static int pool_family(esp_comparison_family *family, int index, const esp_inference *all,
+                       esp_report *report, int at, int m)
+{
+    size_t most = 0, cells = (size_t)family->n;
+    for (int i = 0; i < all->n; i++) {
+        const esp_comparison *one = &all->comparisons[i];
+        most += one->family == index ? (size_t)esp_report_series_of(report, one->a, at, m)->sample.n
+                                     : 0;
+    }
+    uint64_t(*seeds)[3] = esp_pool_take(&report->pool, (most + 1) * sizeof *seeds);
+    double *deltas = esp_pool_take(&report->pool, (most * cells + 1) * sizeof *deltas);
+    double *sds = esp_pool_take(&report->pool, 2 * cells * sizeof *sds);
+    int *ns = esp_pool_take(&report->pool, 2 * cells * sizeof *ns);
+    ESP_TRY(esp_pool_status(&report->pool));
+    int n_seeds = 0;
+    for (int i = 0; i < all->n; i++) {
+        const esp_comparison *one = &all->comparisons[i];
+        const esp_sample *a = &esp_report_series_of(report, one->a, at, m)->sample;
+        for (int s = 0; one->family == index && s < a->n; s++) {
+            seed_index(seeds, &n_seeds, a->seeds[s]);
+        }
+    }
+    for (size_t i = 0; i < cells * (size_t)n_seeds; i++) {
+        deltas[i] = NAN;
+    }
+    size_t cell = 0;
+    for (int i = 0; i < all->n; i++) {
+        const esp_comparison *one = &all->comparisons[i];
+        if (one->family != index) {
+            continue;
+        }
+        const esp_report_series *a = esp_report_series_of(report, one->a, at, m);
+        const esp_report_series *b = esp_report_series_of(report, one->b, at, m);
+        for (int s = 0; s < a->sample.n; s++) {
+            for (int t = 0; t < b->sample.n; t++) {
+                if (memcmp(a->sample.seeds[s], b->sample.seeds[t], sizeof *seeds) == 0) {
+                    int k = seed_index(seeds, &n_seeds, a->sample.seeds[s]);
+                    deltas[cell * (size_t)n_seeds + (size_t)k] =
+                        a->sample.values[s] - b->sample.values[t];
+                }
+            }
+        }
+        sds[cell] = a->stats.sd;
+        sds[cells + cell] = b->stats.sd;
+        ns[cell] = a->stats.n;
+        ns[cells + cell] = b->stats.n;
+        cell++;
+    }
+    const double confidence = report->section.confidence;
+    family->difference = esp_pool_differences(deltas, family->n, n_seeds, confidence);
+    family->spread = esp_pool_spreads(sds, ns, sds + cells, ns + cells, family->n, confidence);
+    if (family->difference.seeds < ESP_LEAST_FOR_P) {
+        family->difference.p = NAN;
+    }
+    return ESP_OK;
+}
+
+/* Corrects what is tested for how many tests there are. */
+static int correct(esp_inference *all, esp_report *report)
+{
+    size_t n = (size_t)all->n;
+    double *p = esp_pool_take(&report->pool, n * sizeof *p);
+    double *least = esp_pool_take(&report->pool, n * sizeof *least);
+    ESP_TRY(esp_pool_status(&report->pool));
+    for (int i = 0; i < all->n; i++) {
+        p[i] = all->comparisons[i].counted.p;
+        least[i] = isnan(all->comparisons[i].signed_rank.p)
+                       ? NAN
+                       : all->comparisons[i].signed_rank.smallest_p;
+    }
+    esp_holm(p, p, all->n);
+    esp_holm(least, least, all->n);
+    for (int i = 0; i < all->n; i++) {
+        all->comparisons[i].holm = p[i];
+        all->comparisons[i].signed_rank_holm_least = least[i];
+    }
+    return ESP_OK;
+}
+
+static int infer(esp_inference *all, esp_report *report, int at, int metric)
+{
+    size_t n_cells = (size_t)report->n_cells;
+    size_t room = (size_t)report->n_pairs + n_cells;
+    all->cells = esp_pool_take(&report->pool, n_cells * sizeof *all->cells);
+    all->comparisons = esp_pool_take(&report->pool, room * sizeof *all->comparisons);
+    all->families = esp_pool_take(&report->pool, room * sizeof *all->families);
+    ESP_TRY(esp_pool_status(&report->pool));
+    for (int i = 0; i < report->n_cells; i++) {
+        all->cells[i] = infer_cell(report, &report->cells[i], at, metric);
+    }
+    list(all, report);
+    for (int i = 0; i < all->n; i++) {
+        ESP_TRY(compare(&all->comparisons[i], all, report, at, metric));
+    }
+    for (int i = 0; i < all->n_families; i++) {
+        ESP_TRY(pool_family(&all->families[i], i, all, report, at, metric));
+    }
+    return correct(all, report);
+}
+
+int esp_report_infer(const esp_inference **out, esp_report *report, int at, int metric)
+{
+    size_t n = (size_t)(report->n_ats * report->n_metrics);
+    if (report->inferences == NULL) {
+        report->inferences = esp_pool_take(&report->pool, n * sizeof *report->inferences);
+        ESP_TRY(esp_pool_status(&report->pool));
+    }
+    esp_inference **kept = &report->inferences[at * report->n_metrics + metric];
+    if (*kept == NULL) {
+        esp_inference *made = esp_pool_take(&report->pool, sizeof *made);
+        ESP_TRY(esp_pool_status(&report->pool));
+        ESP_TRY(infer(made, report, at, metric));
+        *kept = made;
+    }
+    *out = *kept;
+    return ESP_OK;
+}

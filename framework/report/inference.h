@@ -1,0 +1,70 @@
+/* What the seeds' values allow to be said: intervals, tests of differences, of spread and of
+ * failures. The mathematics is statistics'; which values go into it is decided here. */
+#ifndef ESP_REPORT_INFERENCE_H
+#define ESP_REPORT_INFERENCE_H
+
+#include "report/report.h"
+#include "statistics/differences.h"
+#include "statistics/intervals.h"
+#include "statistics/pooled.h"
+#include "statistics/ranks.h"
+#include "statistics/spreads.h"
+
+/* One cell: its done trials' values of a metric at an epoch. NaN where undefined. */
+typedef struct esp_seed_inference {
+    double median;
+    esp_interval interval; /* of the mean; by the section's confidence and kind */
+    double test_error;     /* of one trial's test accuracy, for the test set is finite; the root
+                              mean square over seeds */
+    int ended, failures;   /* trials that ended; those that broke off or are beyond the limit */
+    esp_interval rate;     /* of failures, Clopper-Pearson */
+} esp_seed_inference;
+
+/* Cell a against cell b. Differences are a - b. p values are NaN where either side, or the pairs,
+ * have fewer than ESP_LEAST_FOR_P values. */
+typedef struct esp_comparison {
+    const esp_report_cell *a, *b;
+    int family; /* which of the families it belongs to */
+    int pairs;  /* seeds that both have */
+    esp_difference paired, welch;
+    double correlation;     /* over the pairs */
+    bool by_pairs;          /* it is above 0: the paired test counts, else Welch's */
+    esp_difference counted; /* the one that does */
+    double holm;            /* its p corrected over all comparisons of the table */
+    esp_rank_test signed_rank, mann_whitney;
+    double signed_rank_holm_least; /* the smallest corrected p that data could give */
+    esp_improvement improvement;   /* that a run of a is better than one of b; NaN: no direction */
+    double fisher;                 /* p of the difference in failures */
+    double equivalence;            /* p; NaN where the section states no margin for the metric */
+    esp_spread_ratio spread;       /* ln(sd of a / sd of b) */
+    esp_spread_test brown_forsythe;
+    double brown_forsythe_power; /* to find one sd twice the other */
+} esp_comparison;
+
+/* Comparisons that ask the same question in several cells: a contrast, or a variant against its
+ * reference. */
+typedef struct esp_comparison_family {
+    const char *a, *b; /* names */
+    const esp_contrast *contrast;
+    int n; /* comparisons */
+    esp_pooled_difference difference;
+    esp_pooled_spread spread;
+} esp_comparison_family;
+
+/* One metric at one epoch. */
+typedef struct esp_inference {
+    esp_seed_inference *cells; /* [n_cells] */
+    int n, n_families;
+    esp_comparison
+        *comparisons; /* [n] the study's contrasts, else each cell against its reference */
+    esp_comparison_family *families;
+} esp_inference;
+
+/* Computed when it is first asked for; kept in the report's pool. Errors: ESP_MEMORY. Thread: the
+ * report's. */
+int esp_report_infer(const esp_inference **out, esp_report *report, int at, int metric);
+
+/* The metric that claims rest on: an index. */
+int esp_report_primary(const esp_report *report);
+
+#endif

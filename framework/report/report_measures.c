@@ -1,0 +1,88 @@
+/* What a report asks the database for beside recorded metrics: trials beyond the failure limit, the
+ * size of test sets, epochs until a score was reached. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/status.h"
+#include "report/report_query.h"
+
+/* Done trials whose metric is beyond the section's limit, at one epoch. */
+static int count_beyond(esp_report *report, esp_store *store, int at)
+{
+    const esp_failure_rule *rule = &report->section.failure;
+    esp_rows *rows = NULL;
+    int status = ESP_OK;
+    ESP_TRY_OUT(esp_report_ask(&rows, store, report,
+                               "SELECT cell_key, total(CASE WHEN :above THEN value > :limit ELSE"
+                               " value < :limit END) FROM trial_final_all WHERE study = :study AND"
+                               " revision = :revision AND status = 'done' AND at = :at AND"
+                               " split || '.' || metric = :metric GROUP BY cell_key"));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":at", report->ats[at].name));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":metric", rule->metric));
+    ESP_TRY_OUT(esp_rows_bind_integer(rows, ":above", rule->above));
+    ESP_TRY_OUT(esp_rows_bind_real(rows, ":limit", rule->limit));
+    while (esp_report_next(rows, &status)) {
+        esp_report_cell_of(report, esp_rows_integer(rows, 0))->beyond[at] =
+            (int)esp_rows_integer(rows, 1);
+    }
+out:
+    esp_rows_close(rows);
+    return status;
+}
+
+/* How many leaves see one example: 1 of a tree, top_k of a gate, all trees of fff_nodes. */
+static double choices_of(const esp_report_cell *cell)
+{
+    const char *kind = esp_report_value(cell, "model.kind");
+    const char *choices = kind == NULL                     ? NULL
+                          : strcmp(kind, "moe") == 0       ? esp_report_value(cell, "model.top_k")
+                          : strcmp(kind, "fff_nodes") == 0 ? esp_report_value(cell, "model.trees")
+                                                           : NULL;
+    double n = choices != NULL ? strtod(choices, NULL) : 1;
+    return n > 0 ? n : 1;
+}
+
+/* Examples of the test set, by what the leaves of one trial counted; cells without leaves learn it
+ * from others with the same data. */
+static int load_examples(esp_report *report, esp_store *store)
+{
+    esp_rows *rows = NULL;
+    int status = ESP_OK;
+    ESP_TRY_OUT(esp_report_ask(
+        &rows, store, report,
+        "SELECT t.cell_key, (SELECT sum(l.count) FROM leaf_load l WHERE l.trial_id = t.trial_id AND"
+        " l.epoch = s.epoch AND l.split = 'test') FROM (SELECT cell_key, min(trial_key) AS"
+        " trial_key, trial_id FROM study_trial WHERE study = :study AND revision = :revision AND"
+        " status = 'done' GROUP BY cell_key) t JOIN selection s ON s.trial = t.trial_key AND"
+        " s.at = 'last'"));
+    while (esp_report_next(rows, &status)) {
+        esp_report_cell *cell = esp_report_cell_of(report, esp_rows_integer(rows, 0));
+        cell->examples = esp_rows_real(rows, 1) / choices_of(cell);
+    }
+    for (int i = 0; i < report->n_cells; i++) {
+        const char *data = esp_report_value(&report->cells[i], "data.name");
+        for (int j = 0; j < report->n_cells && data != NULL && !(report->cells[i].examples > 0);
+             j++) {
+            const char *other = esp_report_value(&report->cells[j], "data.name");
+            if (other != NULL && strcmp(other, data) == 0 && report->cells[j].examples > 0) {
+                report->cells[i].examples = report->cells[j].examples;
+            }
+        }
+    }
+out:
+    esp_rows_close(rows);
+    return status;
+}
+
+int esp_report_load_measures(esp_report *report, esp_store *store)
+{
+    for (int i = 0; i < report->n_cells; i++) {
+        report->cells[i].beyond =
+            esp_pool_take(&report->pool, (size_t)report->n_ats * sizeof *report->cells[i].beyond);
+    }
+    ESP_TRY(esp_pool_status(&report->pool));
+    for (int at = 0; at < report->n_ats && report->section.failure.metric != NULL; at++) {
+        ESP_TRY(count_beyond(report, store, at));
+    }
+    return load_examples(report, store);
+}
