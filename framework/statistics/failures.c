@@ -2,16 +2,11 @@
 
 #include <math.h>
 
-static double log_choose(int n, int k)
+/* How much likelier k + 1 failures of a are than k, `fails` having failed in all (hypergeometric).
+ */
+static double step(int k, int n, int m, int fails)
 {
-    int sign;
-    return lgamma_r(n + 1.0, &sign) - lgamma_r(k + 1.0, &sign) - lgamma_r(n - k + 1.0, &sign);
-}
-
-/* Of fails_a given that `fails` of all failed (hypergeometric). */
-static double probability(int fails_a, int n, int m, int fails)
-{
-    return exp(log_choose(n, fails_a) + log_choose(m, fails - fails_a) - log_choose(n + m, fails));
+    return (double)(n - k) * (fails - k) / ((k + 1.0) * (m - fails + k + 1.0));
 }
 
 double esp_fisher_p(int fails_a, int n, int fails_b, int m)
@@ -21,13 +16,20 @@ double esp_fisher_p(int fails_a, int n, int fails_b, int m)
     }
     const int fails = fails_a + fails_b;
     const int least = fails > m ? fails - m : 0, most = fails < n ? fails : n;
-    const double seen = probability(fails_a, n, m, fails) * (1 + 1e-7); /* ties, as R */
-    double p = 0;
-    for (int k = least; k <= most; k++) {
-        const double one = probability(k, n, m, fails);
-        p += one <= seen ? one : 0;
+    static const double tied = 1 + 1e-7; /* as likely as the one seen, as R has it */
+    double all = 1, no_likelier = 1, weight = 1;
+    for (int k = fails_a; k < most; k++) {
+        weight *= step(k, n, m, fails);
+        all += weight;
+        no_likelier += weight <= tied ? weight : 0;
     }
-    return fmin(1, p);
+    weight = 1;
+    for (int k = fails_a; k > least; k--) {
+        weight /= step(k - 1, n, m, fails);
+        all += weight;
+        no_likelier += weight <= tied ? weight : 0;
+    }
+    return no_likelier / all;
 }
 
 double esp_fisher_smallest_p(int n, int m)

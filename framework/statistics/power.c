@@ -179,24 +179,26 @@ double esp_brown_forsythe_power(double ratio, int n, int m, double alpha, int dr
 /* P(K = k), binomial. */
 static double binomial(int k, int n, double rate)
 {
-    double p = 1;
-    for (int i = 1; i <= k; i++) {
-        p *= (double)(n - k + i) / i * rate;
+    if (rate == 0 || rate == 1) {
+        return k == (rate == 0 ? 0 : n);
     }
-    return p * pow(1 - rate, n - k);
+    int sign;
+    return exp(lgamma_r(n + 1.0, &sign) - lgamma_r(k + 1.0, &sign) - lgamma_r(n - k + 1.0, &sign) +
+               k * log(rate) + (n - k) * log1p(-rate));
 }
 
 double esp_fisher_power(double rate_a, int n, double rate_b, int m, double alpha)
 {
+    static const double negligible = 1e-16;
     if (n < 1 || m < 1 || !(rate_a >= 0 && rate_a <= 1 && rate_b >= 0 && rate_b <= 1)) {
         return NAN;
     }
     double power = 0;
-    for (int i = 0; i <= n; i++) {
-        const double one = binomial(i, n, rate_a);
-        for (int k = 0; k <= m && one > 0; k++) {
-            const double other = binomial(k, m, rate_b);
-            power += other > 0 && esp_fisher_p(i, n, k, m) <= alpha ? one * other : 0;
+    for (int k = 0; k <= m; k++) {
+        const double other = binomial(k, m, rate_b);
+        for (int i = 0; i <= n && other > negligible; i++) {
+            const double both = other * binomial(i, n, rate_a);
+            power += both > negligible && esp_fisher_p(i, n, k, m) <= alpha ? both : 0;
         }
     }
     return power;
