@@ -32,10 +32,10 @@ static void put_text(FILE *out, const char *text)
 int esp_figure_csv(FILE *out, const esp_figure *figure)
 {
     const esp_plot *plot = figure->plot;
-    fputs(
-        "panel,series,curve,x,value,low,high,n,epoch,role,study,variant,cell,seed,trial_id,status,"
-        "at,split,metric,panel_title\n",
-        out);
+    fputs("panel,series,curve,x,value,low,high,n,epoch,leaf,role,study,variant,cell,seed,trial_id,"
+          "status,"
+          "at,split,metric,panel_title\n",
+          out);
     for (int i = 0; i < plot->n_rows; i++) {
         const esp_plot_row *row = &plot->rows[i];
         const esp_plot_trial *trial = row->trial >= 0 ? &plot->trials[row->trial] : NULL;
@@ -47,6 +47,7 @@ int esp_figure_csv(FILE *out, const esp_figure *figure)
         put_number(out, row->high);
         put_number(out, trial == NULL ? row->n : NAN);
         put_number(out, row->epoch >= 0 ? row->epoch : NAN);
+        put_number(out, row->leaf >= 0 ? row->leaf : NAN);
         fputs(trial != NULL ? ",seed" : ",mean", out);
         put_text(out, plot->report->study);
         put_text(out, cell->variant);

@@ -228,19 +228,19 @@ static void put_heatmap(FILE *out, const esp_plot *plot, int panel)
     }
     double leaves = 0;
     for (int i = first; i <= last; i++) {
-        leaves = plot->rows[i].y > leaves ? plot->rows[i].y : leaves;
+        leaves = plot->rows[i].leaf > leaves ? plot->rows[i].leaf : leaves;
     }
     fputs("set ytics ", out);
     put_whole_step(out, leaves);
     fprintf(out, "set yrange [-0.5:%.6g]\n", leaves + 0.5);
-    fprintf(out, "plot data skip 1 every ::%d::%d using 4:5:6 with image notitle\n", first, last);
+    fprintf(out, "plot data skip 1 every ::%d::%d using 4:10:5 with image notitle\n", first, last);
 }
 
 static double greatest_color(const esp_plot *plot)
 {
     double most = 0;
     for (int i = 0; i < plot->n_rows; i++) {
-        most = plot->rows[i].low > most ? plot->rows[i].low : most;
+        most = plot->rows[i].y > most ? plot->rows[i].y : most;
     }
     return most > 0 ? most : 1;
 }

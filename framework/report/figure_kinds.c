@@ -57,6 +57,7 @@ static esp_plot_row epoch_row(esp_plot *plot, const esp_plot_value *value, const
         .cell = index,
         .trial = value->trial,
         .epoch = value->epoch,
+        .leaf = -1,
         .group = value->phase * 1000000 + value->phase_epoch,
         .x = value->epoch,
         .y = value->value,
@@ -191,6 +192,7 @@ static int take_rank(esp_plot *plot, const esp_plot_value *value, double share, 
     at->trial = value->trial;
     esp_plot_row row = epoch_row(plot, value, plot->value_name);
     row.x = row.group = at->rank;
+    row.leaf = value->phase;
     row.y = share;
     return esp_plot_add(plot, &row);
 }
@@ -255,8 +257,8 @@ static int take_leaf(esp_plot *plot, const esp_plot_value *value, double share, 
     }
     esp_plot_row row = epoch_row(plot, value, NULL);
     row.panel = at->panel;
-    row.y = value->phase; /* the leaf */
-    row.low = share;
+    row.leaf = value->phase;
+    row.y = share;
     return esp_plot_add(plot, &row);
 }
 

@@ -8,7 +8,7 @@
 typedef enum esp_draw {
     ESP_DRAW_CURVES, /* seeds: thin lines; means: a thick line in a band */
     ESP_DRAW_DOTS,   /* seeds: dots; means: a larger marker with a bar */
-    ESP_DRAW_HEATMAP /* x, y and a color */
+    ESP_DRAW_HEATMAP /* x, the leaf, and y as a color */
 } esp_draw;
 
 enum { ESP_MAX_PANELS = 24, ESP_MAX_MARKS = 12 };
@@ -44,7 +44,8 @@ typedef struct esp_plot_row {
     int n;                  /* of a mean */
     int epoch;              /* -1: of no one epoch */
     int group;              /* what is averaged over the seeds of a cell: rows of the same group */
-    double x, y, low, high; /* of a heat map low is the color */
+    int leaf;               /* -1: of no one leaf */
+    double x, y, low, high; /* NaN: none */
 } esp_plot_row;
 
 typedef struct esp_plot {

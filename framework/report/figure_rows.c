@@ -320,7 +320,7 @@ static int by_place(const void *left, const void *right)
             return difference[i];
         }
     }
-    return a->x != b->x ? order(a->x, b->x) : order(a->y, b->y);
+    return a->x != b->x ? order(a->x, b->x) : a->leaf - b->leaf;
 }
 
 static int count_done(const esp_plot *plot, int cell)
@@ -355,7 +355,7 @@ static int add_mean(esp_plot *plot, double *values, int first, int end, int n_do
     }
     const esp_stats stats = esp_stats_of(values, n, ESP_BETTER_NEITHER);
     esp_plot_row mean = plot->rows[first];
-    mean.trial = mean.epoch = -1;
+    mean.trial = mean.epoch = mean.leaf = -1;
     mean.n = n;
     mean.x = x / n;
     mean.y = stats.mean;

@@ -116,6 +116,14 @@ void esp_statistics_read(json_t *object, esp_reading *r, const esp_node *report,
 void esp_report_metric_check(esp_reading *r, const esp_node *node, const esp_cell *cells,
                              int n_cells);
 
+/* Adds a problem where node names no epoch: selected, last, or one that a selection of the cells
+ * chooses. */
+void esp_report_at_check(esp_reading *r, const esp_node *node, const esp_cell *cells, int n_cells);
+
+/* The report's figures as JSON: kinds, and maps of keys. Adds problems. */
+json_t *esp_figures_read(esp_reading *r, const esp_node *report, const esp_cell *cells,
+                         int n_cells);
+
 /* The report's published section as JSON, null where there is none. Adds problems. */
 json_t *esp_published_read(esp_reading *r, const esp_node *report);
 

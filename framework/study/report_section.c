@@ -4,8 +4,6 @@
 
 #include "study/reading.h"
 
-static const char figures[] = "learning_curve leaf_heatmap seed_dots";
-
 void esp_report_word_check(esp_reading *r, const esp_node *node, const char *word,
                            const char *known, const char *what)
 {
@@ -39,11 +37,6 @@ static void check_key(esp_reading *r, const esp_node *node, const char *text)
 static void check_variant(esp_reading *r, const esp_node *node, const char *text)
 {
     esp_report_word_check(r, node, text, r->variant_names, "variant");
-}
-
-static void check_figure(esp_reading *r, const esp_node *node, const char *text)
-{
-    esp_report_word_check(r, node, text, figures, "figure");
 }
 
 static void check_at(esp_reading *r, const esp_node *node, const char *text)
@@ -195,6 +188,14 @@ static void check_selection(esp_reading *r, const esp_node *node, const cell_lis
     }
 }
 
+void esp_report_at_check(esp_reading *r, const esp_node *node, const esp_cell *cells, int n_cells)
+{
+    check_at(r, node, node->text);
+    if (r->cells_sound) {
+        check_selection(r, node, &(cell_list){cells, n_cells});
+    }
+}
+
 static void check_each(esp_reading *r, const esp_node *report, const char *name,
                        const cell_list *list,
                        void (*check)(esp_reading *, const esp_node *, const cell_list *))
@@ -232,7 +233,7 @@ char *esp_report_read(esp_reading *r, const esp_cell *cells, int n_cells)
     json_object_set_new(object, "columns", text_list(r, report, "columns", check_key));
     json_object_set_new(object, "metrics", text_list(r, report, "metrics", NULL));
     json_object_set_new(object, "at", text_list(r, report, "at", check_at));
-    json_object_set_new(object, "figures", text_list(r, report, "figures", check_figure));
+    json_object_set_new(object, "figures", esp_figures_read(r, report, cells, n_cells));
     json_object_set_new(object, "baseline_rows",
                         text_list(r, report, "baseline_rows", check_variant));
     json_object_set_new(object, "published", esp_published_read(r, report));
