@@ -134,8 +134,7 @@ int esp_figure_python(FILE *out, const esp_figure *figure)
             "        if row[\"role\"] == \"seed\":\n"
             "            seeds[key][row[\"curve\"]].append(point)\n"
             "        else:\n            means[key].append(point)\n\n"
-            "figure, axes = plt.subplots(%d, %d, figsize=(%.2f, %.2f), squeeze=False,"
-            " layout=\"constrained\")\n"
+            "figure, axes = plt.subplots(%d, %d, figsize=(%.2f, %.2f), squeeze=False)\n"
             "for axis in axes.flat[len(panels):]:\n    axis.set_visible(False)\n"
             "for p, axis in enumerate(axes.flat[:len(panels)]):\n"
             "    axis.set_title(panels[p].replace(\"$\", r\"\\$\"), fontsize=9)\n"
@@ -184,14 +183,14 @@ int esp_figure_python(FILE *out, const esp_figure *figure)
                                   : "",
                 plot->log_x ? "    axis.set_xscale(\"log\")\n" : "");
     }
-    fprintf(
-        out,
-        "figure.suptitle((title + \"\\n\" + subtitle).replace(\"$\", r\"\\$\"), fontsize=10)\n%s"
-        "figure.savefig(\"%s_matplotlib.pdf\")\n",
-        plot->draw == ESP_DRAW_HEATMAP ? ""
-                                       : "figure.legend(*axes.flat[0].get_legend_handles_labels"
-                                         "(), loc=\"outside lower center\", ncols=3)\n",
-        figure->name);
+    fputs("figure.suptitle((title + \"\\n\" + subtitle).replace(\"$\", r\"\\$\"), fontsize=10)\n",
+          out);
+    fprintf(out, "%sfigure.savefig(\"%s_matplotlib.pdf\")\n",
+            plot->draw == ESP_DRAW_HEATMAP
+                ? "figure.tight_layout()\n"
+                : "figure.legend(*axes.flat[0].get_legend_handles_labels(), loc=\"lower center\","
+                  " ncol=3)\nfigure.tight_layout(rect=(0, 0.08, 1, 1))\n",
+            figure->name);
     return ferror(out) ? esp_fail(ESP_IO, "cannot write figure %s for Python", figure->name)
                        : ESP_OK;
 }
