@@ -16,12 +16,12 @@ static const struct {
     const esp_command *command;
     bool computes;
 } verbs[] = {
-    {&esp_cmd_check, false},  {&esp_cmd_plan, true},    {&esp_cmd_run, true},
-    {&esp_cmd_report, false}, {&esp_cmd_query, false},  {&esp_cmd_ls, false},
-    {&esp_cmd_show, false},   {&esp_cmd_eval, true},    {&esp_cmd_plugins, false},
-    {&esp_cmd_data, false},   {&esp_cmd_status, false}, {&esp_cmd_completion, false},
-    {&esp_cmd_diff, false},   {&esp_cmd_doctor, false}, {&esp_cmd_db, false},
-    {&esp_cmd_replay, true},  {&esp_cmd_bench, true},
+    {&esp_cmd_check, false},      {&esp_cmd_plan, true},   {&esp_cmd_run, true},
+    {&esp_cmd_report, false},     {&esp_cmd_query, false}, {&esp_cmd_export, false},
+    {&esp_cmd_ls, false},         {&esp_cmd_show, false},  {&esp_cmd_eval, true},
+    {&esp_cmd_plugins, false},    {&esp_cmd_data, false},  {&esp_cmd_status, false},
+    {&esp_cmd_completion, false}, {&esp_cmd_diff, false},  {&esp_cmd_doctor, false},
+    {&esp_cmd_db, false},         {&esp_cmd_replay, true}, {&esp_cmd_bench, true},
 };
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 

@@ -336,47 +336,62 @@ int esp_rows_to_json(json_t **array, esp_rows *rows)
     return status;
 }
 
+/* Each key as JSON with its colon, so that rows need not encode it again. Owned by the caller. NULL
+ * without memory. */
+static char **make_labels(const esp_rows *rows)
+{
+    const int n_columns = esp_rows_columns(rows);
+    char **labels = make_keys(rows);
+    for (int i = 0; labels != NULL && i < n_columns; i++) {
+        json_t *name = json_string(labels[i]);
+        char *text = name != NULL ? json_dumps(name, JSON_ENCODE_ANY) : NULL;
+        free(labels[i]);
+        labels[i] = text != NULL ? esp_text_format("%s: ", text) : NULL;
+        free(text);
+        json_decref(name);
+    }
+    return labels;
+}
+
 /* One row as an object; reals with as few digits as say the same number, which jansson cannot. */
-static void print_object(esp_rows *rows, char *const *keys, FILE *out)
+static void print_object(esp_rows *rows, char *const *labels, FILE *out)
 {
     for (int i = 0; i < esp_rows_columns(rows); i++) {
         char number[40];
-        json_t *name = json_string(keys[i]);
         json_t *value = json_of_cell(rows, i);
         fputs(i > 0 ? ", " : "{", out);
-        json_dumpf(name, out, JSON_ENCODE_ANY);
-        fputs(": ", out);
+        fputs(labels[i] != NULL ? labels[i] : "\"\": ", out);
         if (json_is_real(value)) {
             exact_real(number, json_real_value(value));
             fprintf(out, "%s%s", number, strpbrk(number, ".e") == NULL ? ".0" : "");
         } else {
             json_dumpf(value, out, JSON_ENCODE_ANY);
         }
-        json_decref(name);
         json_decref(value);
     }
     fputc('}', out);
 }
 
-static int print_json(size_t *n_rows, esp_rows *rows, FILE *out)
+static int print_json(size_t *n_rows, esp_rows *rows, bool lines, FILE *out)
 {
     bool has_row = false;
     int status = ESP_OK;
-    char **keys = make_keys(rows);
-    if (keys == NULL) {
+    char **labels = make_labels(rows);
+    if (labels == NULL) {
         return esp_fail(ESP_MEMORY, "no memory for the rows");
     }
-    for (fputc('[', out);; ++*n_rows) {
+    for (fputs(lines ? "" : "[", out);; ++*n_rows) {
         ESP_TRY_OUT(esp_rows_step(rows, &has_row));
         if (!has_row) {
             break;
         }
-        fputs(*n_rows > 0 ? ",\n " : "\n ", out);
-        print_object(rows, keys, out);
+        fputs(lines ? "" : *n_rows > 0 ? ",\n " : "\n ", out);
+        print_object(rows, labels, out);
+        fputs(lines ? "\n" : "", out);
     }
-    fputs(*n_rows > 0 ? "\n]\n" : "]\n", out);
+    fputs(lines ? "" : *n_rows > 0 ? "\n]\n" : "]\n", out);
 out:
-    free_keys(keys, esp_rows_columns(rows));
+    free_keys(labels, esp_rows_columns(rows));
     return status;
 }
 
@@ -413,9 +428,10 @@ static int print_lines(size_t *n_rows, esp_rows *rows, esp_row_format format, FI
 int esp_print_rows(size_t *n_rows, esp_rows *rows, esp_row_format format, int indent, FILE *out)
 {
     size_t printed = 0;
-    int status = format == ESP_ROWS_TEXT   ? print_text(&printed, rows, indent, out)
-                 : format == ESP_ROWS_JSON ? print_json(&printed, rows, out)
-                                           : print_lines(&printed, rows, format, out);
+    int status = format == ESP_ROWS_TEXT         ? print_text(&printed, rows, indent, out)
+                 : format == ESP_ROWS_JSON       ? print_json(&printed, rows, false, out)
+                 : format == ESP_ROWS_JSON_LINES ? print_json(&printed, rows, true, out)
+                                                 : print_lines(&printed, rows, format, out);
     if (n_rows != NULL) {
         *n_rows = printed;
     }

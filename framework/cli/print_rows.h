@@ -1,4 +1,4 @@
-/* Rows of a query on paper: aligned text, Markdown, CSV or JSON. */
+/* Rows of a query on paper: aligned text, Markdown, CSV, JSON or its lines. All but text stream. */
 #ifndef ESP_CLI_PRINT_ROWS_H
 #define ESP_CLI_PRINT_ROWS_H
 
@@ -11,9 +11,10 @@
 typedef enum esp_row_format {
     ESP_ROWS_TEXT, /* columns aligned, numbers to the right with 6 digits, NULL as - */
     ESP_ROWS_MD,
-    ESP_ROWS_CSV, /* RFC 4180, NULL as nothing */
-    ESP_ROWS_JSON /* an array of objects, repeated column names as name, name:1, ...; infinities as
-                     strings */
+    ESP_ROWS_CSV,  /* RFC 4180, NULL as nothing */
+    ESP_ROWS_JSON, /* an array of objects, repeated column names as name, name:1, ...; infinities as
+                      strings */
+    ESP_ROWS_JSON_LINES /* the objects, a line each */
 } esp_row_format;
 
 /* "text", "md", "csv" or "json". Errors: ESP_USAGE. Thread: any, as all below. */
