@@ -17,6 +17,19 @@ static const double confidence = 0.95, margin = 0.01;
 
 /* ---- of numbers ------------------------------------------------------------------------------ */
 
+/* Samples too large to count, with ties, as in make.R. */
+static double large_rank_p(int n, int m, bool paired)
+{
+    double a[200], b[200];
+    for (int i = 0; i < 200; i++) {
+        a[i] = 37 * (i + 1) % 101 / 100.0;
+        b[i] = 53 * (i + 1) % 103 / 100.0;
+    }
+    const esp_rank_test test = paired ? esp_signed_rank(a, b, n) : esp_mann_whitney(a, n, b, m);
+    assert_false(test.exact);
+    return test.p;
+}
+
 static double of_numbers(const char *name, const double *x)
 {
 #define CASE(key, value)                                                                           \
@@ -41,6 +54,8 @@ static double of_numbers(const char *name, const double *x)
     CASE("fisher_smallest", esp_fisher_smallest_p((int)x[0], (int)x[1]))
     CASE("accuracy_error", esp_accuracy_standard_error(x[0], x[1]))
     CASE("expected_best", esp_expected_best((int)x[0]))
+    CASE("large_mann_whitney_p", large_rank_p((int)x[0], (int)x[1], false))
+    CASE("large_signed_rank_p", large_rank_p((int)x[0], 0, true))
     CASE("paired_power", esp_paired_power(x[0], (int)x[1], x[2]))
     CASE("paired_detectable", esp_paired_detectable((int)x[0], x[1], x[2]))
     CASE("welch_power", esp_welch_power(x[0], x[1], (int)x[2], x[3], (int)x[4], x[5]))
