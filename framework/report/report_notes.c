@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "report/report_tables.h"
+#include "statistics/spreads.h"
 
 #define NOTE(page, report, ...) add(page, esp_pool_format(&(report)->pool, __VA_ARGS__))
 
@@ -155,12 +156,14 @@ static void note_published_value(esp_page *page, esp_report *report,
              value->source, value->split, value->routing, metric->name);
     }
     if (value->runs > 0 && series->stats.n > 0 && value->runs != series->stats.n) {
-        bool theirs = value->runs > series->stats.n;
+        const int n = series->stats.n, more = value->runs > n ? value->runs : n;
+        const int fewer = value->runs > n ? n : value->runs;
+        const double luck = esp_expected_best(more) - esp_expected_best(fewer);
         NOTE(page, report,
              "published, %s: best of %d runs, ours best of %d: the best of %d beats the best of %d"
-             " by luck alone.",
-             value->source, value->runs, series->stats.n, theirs ? value->runs : series->stats.n,
-             theirs ? series->stats.n : value->runs);
+             " by luck alone, by %.2f sd on average, and best - worst grows by %.2f sd (normal"
+             " values).",
+             value->source, value->runs, n, more, fewer, luck, 2 * luck);
     }
     const char *words = esp_published_csv_words(report->published, value->source);
     if (words != NULL) {

@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "statistics/sample.h"
+
 static bool ends_with(const char *text, const char *end)
 {
     size_t n = strlen(text), m = strlen(end);
@@ -24,29 +26,13 @@ esp_better esp_better_of(const char *metric)
     return ESP_BETTER_NEITHER;
 }
 
-/* The mean, and the sum of squared deviations from it. */
-static double mean_of(double *squares, const double *values, int n)
-{
-    double sum = 0;
-    for (int i = 0; i < n; i++) {
-        sum += values[i];
-    }
-    double mean = sum / n, first = 0, second = 0;
-    for (int i = 0; i < n; i++) {
-        double off = values[i] - mean;
-        first += off;
-        second += off * off;
-    }
-    *squares = fmax(0, second - first * first / n);
-    return mean;
-}
-
 esp_stats esp_stats_of(const double *values, int n, esp_better better)
 {
+    const esp_moments moments = esp_moments_of(values, n);
     esp_stats out = {.n = n,
-                     .mean = NAN,
-                     .sd = NAN,
-                     .variance = NAN,
+                     .mean = moments.mean,
+                     .sd = moments.sd,
+                     .variance = moments.variance,
                      .min = NAN,
                      .max = NAN,
                      .best = NAN,
@@ -54,12 +40,6 @@ esp_stats esp_stats_of(const double *values, int n, esp_better better)
                      .spread = NAN};
     if (n == 0) {
         return out;
-    }
-    double squares = 0;
-    out.mean = mean_of(&squares, values, n);
-    if (n > 1) {
-        out.variance = squares / (n - 1);
-        out.sd = sqrt(out.variance);
     }
     out.min = out.max = values[0];
     for (int i = 1; i < n; i++) {

@@ -26,7 +26,7 @@ typedef struct esp_stats {
     double mean, sd, variance, min, max, best, worst, spread;
 } esp_stats;
 
-/* Source of the variance: corrected two-pass, Chan, Golub and LeVeque 1983. Thread: any. */
+/* Mean and variance as esp_moments_of. Thread: any. */
 esp_stats esp_stats_of(const double *values, int n, esp_better better);
 
 /* The differences sample - reference over the seeds that both have; sd NaN for fewer than 2. */

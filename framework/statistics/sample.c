@@ -12,8 +12,10 @@ esp_moments esp_moments_of(const double *values, int n)
         return out;
     }
     double sum = 0, first = 0, second = 0;
+    bool same = true;
     for (int i = 0; i < n; i++) {
         sum += values[i];
+        same = same && values[i] == values[0];
     }
     out.mean = sum / n;
     for (int i = 0; i < n; i++) {
@@ -24,7 +26,8 @@ esp_moments esp_moments_of(const double *values, int n)
     out.mean += first / n;
     if (n > 1) {
         const double squares = second - first * first / n;
-        out.variance = (squares < 0 ? 0 : squares) / (n - 1); /* NaN stays */
+        /* Values that do not vary get no sd of rounding errors; NaN stays. */
+        out.variance = (same || squares < 0 ? 0 : squares) / (n - 1);
         out.sd = sqrt(out.variance);
     }
     return out;
