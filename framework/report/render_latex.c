@@ -200,41 +200,47 @@ static void put_rows(FILE *out, const esp_table *table)
     }
 }
 
+static void put_caption(FILE *out, const esp_table *table, int number)
+{
+    fputs("\\caption{", out);
+    put_latex(out, table->title, points_of(table->title) > 1000);
+    if (*table->subtitle) {
+        fputs(". ", out);
+        put_latex(out, table->subtitle, points_of(table->subtitle) > 1000);
+    }
+    fprintf(out, ".}\\label{tab:%d}", number);
+}
+
 static void put_table(FILE *out, const esp_table *table, int number)
 {
     const bool breaks = table->n_rows > LONG_TABLE;
-    size_t width = width_of(table);
+    const size_t width = width_of(table);
+    const bool shrinks = width > WIDER_TABLE && !breaks;
     const char *environment = breaks ? "longtable" : "tabular";
     const char *size = width > WIDER_TABLE  ? "\\tiny"
                        : width > WIDE_TABLE ? "\\scriptsize"
                                             : "\\footnotesize";
-    fprintf(out, "%% ---- table %d ----\n%s\n", number,
-            breaks ? "\\begingroup" : "\\begin{table}[htbp]\n\\centering");
-    fprintf(out, "%s\\setlength{\\tabcolsep}{4pt}\n", size);
-    for (int pass = 0; pass < 2; pass++) { /* a longtable's caption stands inside, another before */
-        if ((pass == 1) == breaks) {
-            fputs("\\caption{", out);
-            put_latex(out, table->title, points_of(table->title) > 1000);
-            if (*table->subtitle) {
-                fputs(". ", out);
-                put_latex(out, table->subtitle, points_of(table->subtitle) > 1000);
-            }
-            fprintf(out, ".}\\label{tab:%d}%s\n", number, breaks ? "\\\\" : "");
-        }
-        if (pass == 0) {
-            fprintf(out, "\\begin{%s}{@{}", environment);
-            for (int i = 0; i < table->n_columns; i++) {
-                fputc(i < table->n_labels ? 'l' : 'r', out);
-            }
-            fputs("@{}}\n", out);
-        }
+    fprintf(out, "%% ---- table %d ----\n%s%s\\setlength{\\tabcolsep}{4pt}\n", number,
+            breaks ? "\\begingroup" : "\\begin{table}[H]\n\\centering", size);
+    if (!breaks) { /* a longtable's caption stands inside */
+        put_caption(out, table, number);
+    }
+    fprintf(out, "\n%s\\begin{%s}{@{}", shrinks ? "\\resizebox{\\linewidth}{!}{%\n" : "",
+            environment);
+    for (int i = 0; i < table->n_columns; i++) {
+        fputc(i < table->n_labels ? 'l' : 'r', out);
+    }
+    fputs("@{}}\n", out);
+    if (breaks) {
+        put_caption(out, table, number);
+        fputs("\\\\\n", out);
     }
     fputs("\\toprule\n", out);
     put_spans(out, table);
     put_row(out, table->headings, table, true);
     fprintf(out, "\\midrule\n%s", breaks ? "\\endhead\n" : "");
     put_rows(out, table);
-    fprintf(out, "\\bottomrule\n\\end{%s}\n%s\n\n", environment,
+    fprintf(out, "\\bottomrule\n\\end{%s}%s\n%s\n\n", environment, shrinks ? "}" : "",
             breaks ? "\\endgroup" : "\\end{table}");
 }
 
@@ -264,6 +270,8 @@ int esp_render_latex(FILE *out, esp_report *report)
           "\\fi\n"
           "\\usepackage[margin=2cm]{geometry}\n"
           "\\usepackage{booktabs}\n"
+          "\\usepackage{float}\n"
+          "\\usepackage{graphicx}\n"
           "\\usepackage{longtable}\n"
           "\\begin{document}\n",
           out);

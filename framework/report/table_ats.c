@@ -35,7 +35,7 @@ int esp_table_ats(esp_table *out, esp_report *report, const esp_layout *plan, in
     ESP_TRY(esp_table_start(out, report, plan, true, 1 + EACH * n));
     esp_table_title(out, report, "ats", base, m, ": the same trials scored at several epochs");
     out->subtitle =
-        esp_pool_format(&report->pool, "%s; change: mean difference from %s, over pairs",
+        esp_pool_format(&report->pool, "%s; change: mean difference from the values %s, over pairs",
                         metric->name, esp_report_at_phrase(report, &report->ats[base]));
     out->headings[out->n_labels] = "n";
     out->spans = esp_pool_take(&report->pool, (size_t)n * sizeof *out->spans);
