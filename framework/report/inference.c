@@ -111,6 +111,8 @@ static int compare(esp_comparison *one, const esp_inference *all, esp_report *re
     const esp_better better = report->metrics[m].better;
     const esp_seed_inference *of_a = &all->cells[one->a - report->cells];
     const esp_seed_inference *of_b = &all->cells[one->b - report->cells];
+    one->a_n = a->n;
+    one->b_n = b->n;
     one->pairs = pair_up(x, y, a, b);
     one->paired = esp_paired_t(x, y, one->pairs, confidence);
     one->welch = esp_welch_t(a->values, a->n, b->values, b->n, confidence);
@@ -256,9 +258,9 @@ static int correct(esp_inference *all, esp_report *report)
     ESP_TRY(esp_pool_status(&report->pool));
     for (int i = 0; i < all->n; i++) {
         p[i] = all->comparisons[i].counted.p;
-        least[i] = isnan(all->comparisons[i].signed_rank.p)
+        least[i] = all->comparisons[i].pairs < ESP_LEAST_FOR_P
                        ? NAN
-                       : all->comparisons[i].signed_rank.smallest_p;
+                       : esp_signed_rank_smallest_p(all->comparisons[i].pairs);
     }
     esp_holm(p, p, all->n);
     esp_holm(least, least, all->n);

@@ -24,8 +24,8 @@ typedef struct esp_seed_inference {
  * have fewer than ESP_LEAST_FOR_P values. */
 typedef struct esp_comparison {
     const esp_report_cell *a, *b;
-    int family; /* which of the families it belongs to */
-    int pairs;  /* seeds that both have */
+    int family;          /* which of the families it belongs to */
+    int a_n, b_n, pairs; /* seeds; those that both have */
     esp_difference paired, welch;
     double correlation;     /* over the pairs */
     bool by_pairs;          /* it is above 0: the paired test counts, else Welch's */

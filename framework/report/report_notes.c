@@ -2,12 +2,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/status.h"
 #include "report/report_tables.h"
 #include "statistics/spreads.h"
 
-#define NOTE(page, report, ...) add(page, esp_pool_format(&(report)->pool, __VA_ARGS__))
+#define NOTE(page, report, ...) esp_page_note(page, esp_pool_format(&(report)->pool, __VA_ARGS__))
 
-static void add(esp_page *page, const char *note)
+void esp_page_note(esp_page *page, const char *note)
 {
     for (int i = 0; i < page->notes.n; i++) {
         if (strcmp(page->notes.at[i], note) == 0) {
@@ -121,11 +122,6 @@ static void note_statistics(esp_page *page, esp_report *report)
 
 static void note_contrasts(esp_page *page, esp_report *report)
 {
-    if (report->n_pairs > 0) {
-        NOTE(page, report,
-             "contrasts: A - B is the mean difference over the pairs of trials that share a seed,"
-             " var. ratio A/B that of the variances, where both have 3 seeds or more.");
-    }
     for (int i = 0; i < report->section.n_contrasts; i++) {
         const esp_contrast *contrast = &report->section.contrasts[i];
         bool found = false;
@@ -235,7 +231,7 @@ static const char *query_of(esp_report *report)
                                  columns, name, report->revision);
 }
 
-void esp_page_add_notes(esp_page *page, esp_report *report)
+int esp_page_add_notes(esp_page *page, esp_report *report)
 {
     const char *overrides = "";
     for (int i = 0; i < report->overrides.n; i++) {
@@ -253,8 +249,10 @@ void esp_page_add_notes(esp_page *page, esp_report *report)
     note_selection(page, report);
     note_trials(page, report);
     note_statistics(page, report);
+    ESP_TRY(esp_page_add_statistics_notes(page, report));
     note_contrasts(page, report);
     note_published(page, report);
     note_figures(page, report);
     page->query = query_of(report);
+    return ESP_OK;
 }

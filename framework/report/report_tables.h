@@ -50,6 +50,12 @@ const char *esp_report_at_phrase(esp_report *report, const esp_report_at *at);
 
 /* Appends what a reader must know beside the tables. notes has room for ESP_MAX_NOTES. */
 enum { ESP_MAX_NOTES = 256 };
-void esp_page_add_notes(esp_page *page, esp_report *report);
+int esp_page_add_notes(esp_page *page, esp_report *report);
+
+/* The same about intervals and tests (notes_statistics.c). Errors: ESP_MEMORY. */
+int esp_page_add_statistics_notes(esp_page *page, esp_report *report);
+
+/* Appends one note unless it is there already. */
+void esp_page_note(esp_page *page, const char *note);
 
 #endif

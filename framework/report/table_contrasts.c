@@ -57,10 +57,9 @@ static int start(esp_table *out, const esp_inference **all, esp_report *report, 
     return ESP_OK;
 }
 
-static bool too_few(esp_report *report, const esp_comparison *one, int at, int m)
+static bool too_few(const esp_comparison *one)
 {
-    return esp_report_series_of(report, one->a, at, m)->stats.n < ESP_LEAST_FOR_P ||
-           esp_report_series_of(report, one->b, at, m)->stats.n < ESP_LEAST_FOR_P;
+    return one->a_n < ESP_LEAST_FOR_P || one->b_n < ESP_LEAST_FOR_P;
 }
 
 static const char *few_pairs_or_p(esp_report *report, const esp_comparison *one, double p)
@@ -96,7 +95,7 @@ int esp_table_contrasts(esp_table *out, esp_report *report, int at, int m)
             row[2 * k] = esp_words_count(report, sides[k], stats->n);
             row[2 * k + 1] = esp_words_number(report, metric, stats->mean);
         }
-        const bool few = one->by_pairs ? one->pairs < ESP_LEAST_FOR_P : too_few(report, one, at, m);
+        const bool few = one->by_pairs ? one->pairs < ESP_LEAST_FOR_P : too_few(one);
         const char *p = esp_words_p(report, one->counted.p, few);
         const esp_paired paired =
             esp_paired_of(&esp_report_series_of(report, one->a, at, m)->sample,
@@ -150,7 +149,7 @@ int esp_table_tests(esp_table *out, esp_report *report, int at, int m)
         const esp_seed_inference *a = &all->cells[one->a - report->cells];
         const esp_seed_inference *b = &all->cells[one->b - report->cells];
         const char **row = &out->cells[i * out->n_columns + out->n_labels];
-        const bool few = too_few(report, one, at, m);
+        const bool few = too_few(one);
         row[0] = esp_pool_format(&report->pool, "%d", one->pairs);
         row[1] = effect(report, one->correlation);
         row[2] = few_pairs_or_p(report, one, one->paired.p);
@@ -158,7 +157,7 @@ int esp_table_tests(esp_table *out, esp_report *report, int at, int m)
         row[4] = esp_words_p(report, one->welch.p, few);
         row[5] = effect(report, few ? NAN : one->welch.effect);
         row[6] = with_least(report, few_pairs_or_p(report, one, one->signed_rank.p),
-                            one->signed_rank.smallest_p);
+                            esp_signed_rank_smallest_p(one->pairs));
         row[7] = with_least(report, esp_words_p(report, one->mann_whitney.p, few),
                             one->mann_whitney.smallest_p);
         row[8] =
@@ -192,7 +191,7 @@ int esp_table_spreads(esp_table *out, esp_report *report, int at, int m)
         const esp_comparison *one = &all->comparisons[i];
         const esp_report_cell *sides[] = {one->a, one->b};
         const char **row = &out->cells[i * out->n_columns + out->n_labels];
-        const bool few = too_few(report, one, at, m);
+        const bool few = too_few(one);
         for (int k = 0; k < 2; k++) {
             const esp_stats *stats = &esp_report_series_of(report, sides[k], at, m)->stats;
             row[2 * k] = esp_words_count(report, sides[k], stats->n);

@@ -1,0 +1,165 @@
+/* What a reader must know of the intervals and tests beside a report's tables. */
+#include <math.h>
+#include <string.h>
+
+#include "core/status.h"
+#include "report/inference.h"
+#include "report/report_tables.h"
+#include "statistics/sample.h"
+
+#define NOTE(page, report, ...) esp_page_note(page, esp_pool_format(&(report)->pool, __VA_ARGS__))
+
+static void note_seeds(esp_page *page, esp_report *report)
+{
+    const esp_report_section *section = &report->section;
+    const esp_failure_rule *rule = &section->failure;
+    const char *kind =
+        section->bootstrap
+            ? esp_pool_format(&report->pool, "the studentized bootstrap's (1999 draws, seed %llu)",
+                              (unsigned long long)section->bootstrap_seed)
+            : "Student's";
+    NOTE(page, report,
+         "seeds: the interval is %s, of the mean over seeds; test set: the standard error of one"
+         " trial's accuracy for being measured on so many examples, which more seeds do not"
+         " lessen.",
+         kind);
+    if (rule->metric != NULL) {
+        NOTE(page, report,
+             "failed: trials that broke off, or whose %s is %s %g, as the study states; of those"
+             " that ended, with Clopper and Pearson's interval.",
+             rule->metric, rule->above ? "above" : "below", rule->limit);
+    } else {
+        NOTE(page, report,
+             "failed: trials that broke off, of those that ended, with Clopper and Pearson's"
+             " interval; report.failure can state a limit beyond which a trial counts as failed.");
+    }
+}
+
+/* How much better the best of more seeds looks for no reason, where cells differ in n. */
+static void note_luck(esp_page *page, esp_report *report)
+{
+    int least = 0, most = 0, n_sds = 0;
+    double sds = 0;
+    const int m = esp_report_primary(report);
+    for (int i = 0; i < report->n_cells; i++) {
+        const esp_stats *stats = &esp_report_series_of(report, &report->cells[i], 0, m)->stats;
+        if (stats->n > 0) {
+            least = least == 0 || stats->n < least ? stats->n : least;
+            most = stats->n > most ? stats->n : most;
+        }
+        if (!isnan(stats->sd)) {
+            sds += stats->sd;
+            n_sds++;
+        }
+    }
+    if (most == least) {
+        return;
+    }
+    double luck = esp_expected_best(most) - esp_expected_best(least);
+    const bool percent = report->metrics[m].better == ESP_BETTER_HIGHER;
+    const char *size = n_sds > 0 ? esp_pool_format(&report->pool, ", here about %.2g%s",
+                                                   luck * sds / n_sds * (percent ? 100 : 1),
+                                                   percent ? " points" : "")
+                                 : "";
+    NOTE(page, report,
+         "cells have %d to %d seeds: their best ± spread cannot be compared. By luck alone the"
+         " best of %d is %.2f sd better than the best of %d%s, and the spread is %.2f sd wider.",
+         least, most, most, luck, least, size, 2 * luck);
+}
+
+static void note_tests(esp_page *page, esp_report *report, const esp_inference *all)
+{
+    const double alpha = 1 - report->section.confidence;
+    bool few = false, welch = false, hopeless = false;
+    const esp_comparison *weak = NULL;
+    for (int i = 0; i < all->n; i++) {
+        const esp_comparison *one = &all->comparisons[i];
+        few = few || one->a_n < ESP_LEAST_FOR_P || one->b_n < ESP_LEAST_FOR_P;
+        welch = welch || !one->by_pairs;
+        if (one->signed_rank_holm_least > alpha) {
+            hopeless = true;
+            weak = weak == NULL || one->pairs < weak->pairs ? one : weak;
+        }
+    }
+    NOTE(page, report,
+         "A - B: mean difference over the pairs of trials that share a seed. Interval and p: paired"
+         " t test where values of the same seed go together (r > 0)%s; p Holm: corrected for the %d"
+         " comparisons of the table.",
+         welch ? ", else Welch's (W)" : "", all->n);
+    NOTE(page, report,
+         "A better: the probability that a run of A is better than one of B, ties counted half; sd"
+         " A/B: ratio of the sds over seeds, its interval for normal values.");
+    if (few) {
+        NOTE(page, report,
+             "no p value below %d seeds: with two, one difference would have to tell both the"
+             " effect and how much it varies.",
+             ESP_LEAST_FOR_P);
+    }
+    if (hopeless) {
+        NOTE(page, report,
+             "signed rank (exact Wilcoxon) with %d pairs cannot reach p below %.3g, corrected for"
+             " %d comparisons not below %.3g, whatever the data: it cannot reject here.",
+             weak->pairs, esp_signed_rank_smallest_p(weak->pairs), all->n,
+             weak->signed_rank_holm_least);
+    }
+    for (int i = 0; i < all->n_families; i++) {
+        if (all->families[i].n > 1) {
+            NOTE(page, report,
+                 "pooled over cells: every cell weighs the same, and a seed that all cells share"
+                 " counts as one seed; sds by the inverse of their variance; a small `alike in all`"
+                 " says that the ratio is not the same in all cells.");
+            break;
+        }
+    }
+}
+
+static void note_all_tests(esp_page *page, esp_report *report, const esp_inference *all)
+{
+    NOTE(page, report,
+         "all tests: r over pairs; d_z: mean over sd of the differences; g: Hedges', over the"
+         " pooled sd; signed rank and Mann-Whitney are exact, (least) the smallest p that so many"
+         " seeds can reach; these p values are not corrected.");
+    if (report->section.equivalence.metric != NULL) {
+        NOTE(
+            page, report,
+            "equivalence: two one-sided tests that |A - B| of %s is below %g, as the study states.",
+            report->section.equivalence.metric, report->section.equivalence.margin);
+    } else {
+        NOTE(
+            page, report,
+            "equivalence is tested where report.equivalence states what difference means nothing.");
+    }
+    for (int i = 0; i < all->n; i++) {
+        const esp_comparison *one = &all->comparisons[i];
+        if (!isnan(one->brown_forsythe_power)) {
+            NOTE(page, report,
+                 "Brown-Forsythe with %d and %d seeds finds one sd twice the other in %.0f of 100"
+                 " cases (normal values, simulated).",
+                 one->brown_forsythe.n, one->brown_forsythe.m, 100 * one->brown_forsythe_power);
+        }
+    }
+}
+
+int esp_page_add_statistics_notes(esp_page *page, esp_report *report)
+{
+    const int primary = esp_report_primary(report);
+    const esp_inference *all = NULL;
+    if (report->n_metrics > 1) {
+        NOTE(page, report,
+             "claims rest on %s (report.primary); the other metrics are not corrected for being"
+             " several.",
+             report->metrics[primary].name);
+    }
+    note_seeds(page, report);
+    note_luck(page, report);
+    for (int at = 0; at < report->n_ats; at++) {
+        ESP_TRY(esp_report_infer(&all, report, at, primary));
+        if (all->n > 0) {
+            note_tests(page, report, all);
+        }
+        if (all->n > 0 && report->statistics) {
+            note_all_tests(page, report, all);
+        }
+    }
+    return ESP_OK;
+}
