@@ -7,24 +7,15 @@
 #include "cli/study_names.h"
 #include "core/log.h"
 #include "core/status.h"
+#include "report/status_sql.h"
 
 typedef struct arguments {
     const char *study, *database, *format_name;
 } arguments;
 
-#define STATES                                                                                     \
-    " count(*) AS trials, sum(t.status = 'done') AS done, sum(t.status = 'failed') AS failed,"     \
-    " sum(t.status = 'running' AND trial_is_held(t.trial_key)) AS running,"                        \
-    " sum(t.status = 'interrupted' OR t.status = 'running' AND NOT trial_is_held(t.trial_key)) "   \
-    "AS interrupted,"                                                                              \
-    " sum(t.status = 'planned') AS planned"
+static const char studies_sql[] = ESP_STUDIES_SQL;
 
-static const char studies_sql[] =
-    "SELECT t.study," STATES ", r.last_run_at AS last_run, r.title FROM study_trial t"
-    " JOIN study s ON s.name = t.study JOIN revision r ON r.id = s.current_revision"
-    " WHERE t.latest = 1 GROUP BY t.study ORDER BY r.last_run_at DESC";
-
-static const char cells_sql[] = "SELECT t.cell," STATES " FROM study_trial t JOIN cell c"
+static const char cells_sql[] = "SELECT t.cell," ESP_STATES_SQL " FROM study_trial t JOIN cell c"
                                 " ON c.id = t.cell_key WHERE t.latest = 1 AND t.study = :name"
                                 " GROUP BY t.cell_key ORDER BY c.ordinal";
 

@@ -9,6 +9,7 @@
 #include "cli/print_rows.h"
 #include "core/log.h"
 #include "core/status.h"
+#include "report/status_sql.h"
 #include "store/lock.h"
 
 typedef struct arguments {
@@ -16,57 +17,23 @@ typedef struct arguments {
     bool watch;
 } arguments;
 
-/* A trial runs while a run holds it: what else the database calls running was cut off. */
-#define LIVES "trial_is_held(t.trial_key)"
-
 static const char studies_sql[] =
-    "SELECT t.study, count(*) AS trials, sum(t.status = 'done') AS done,"
-    " sum(t.status = 'failed') AS failed,"
-    " sum(t.status = 'running' AND " LIVES ") AS running,"
-    " sum(t.status = 'interrupted' OR t.status = 'running' AND NOT " LIVES ") AS interrupted,"
-    " sum(t.status = 'planned') AS planned, r.last_run_at AS last_run"
-    " FROM study_trial t JOIN study s ON s.name = t.study"
-    " JOIN revision r ON r.id = s.current_revision"
+    "SELECT t.study," ESP_STATES_SQL ", r.last_run_at AS last_run FROM study_trial t"
+    " JOIN study s ON s.name = t.study JOIN revision r ON r.id = s.current_revision"
     " WHERE t.latest = 1 GROUP BY t.study ORDER BY r.last_run_at DESC";
 
-/* A trial of several studies shows once, by the one run last. Epochs past the attempt's own are of
- * an earlier one that was cut off. The rate is the attempt's so far, with all it does between
- * epochs; early stopping may end a trial before the time left. */
-#define RUNNING                                                                                    \
-    "WITH running AS (SELECT CASE WHEN trial_is_held(b.id) THEN 'running' ELSE 'cut off' END AS "  \
-    "state,"                                                                                       \
-    "  t.study, t.cell, t.seed, t.trial_id, t.trial_key, t.cell_key, max(r.last_run_at) AS run_at" \
-    "  FROM trial b CROSS JOIN cell_trial ct ON ct.trial = b.id"                                   \
-    "  CROSS JOIN cell c ON c.id = ct.cell CROSS JOIN revision r ON r.id = c.revision"             \
-    "  CROSS JOIN study_trial t ON t.trial_key = b.id AND t.cell_key = c.id"                       \
-    "  WHERE b.status = 'running' GROUP BY b.id),"                                                 \
-    " attempted AS (SELECT x.*, a.host, a.process, a.started_at, a.first_epoch,"                   \
-    "  coalesce((SELECT e.epoch FROM epoch e WHERE e.trial = x.trial_key AND e.attempt = a.id"     \
-    "   ORDER BY e.epoch DESC LIMIT 1), max(a.first_epoch - 1, 0)) AS epoch,"                      \
-    "  (SELECT sum(json_extract(p.value, '$.epochs')) FROM cell c,"                                \
-    "   json_each(c.config, '$.phases') p WHERE c.id = x.cell_key) AS epochs"                      \
-    "  FROM running x JOIN attempt a ON a.id ="                                                    \
-    "  (SELECT max(b.id) FROM attempt b WHERE b.trial = x.trial_key)),"                            \
-    " timed AS (SELECT *, (SELECT nullif(e.phase, '') FROM epoch e"                                \
-    "   WHERE e.trial = trial_key AND e.epoch = attempted.epoch) AS phase,"                        \
-    "  CASE WHEN state = 'running' THEN nullif(epoch + 1 - max(first_epoch, 1), 0)"                \
-    "   / nullif(86400 * (julianday('now') - julianday(started_at)), 0) END AS rate"               \
-    "  FROM attempted),"                                                                           \
-    " left_over AS (SELECT *, CASE WHEN epoch <= epochs THEN (epochs - epoch) / rate END"          \
-    "  AS seconds_left FROM timed) "
-
 static const char running_text_sql[] =
-    RUNNING "SELECT state, study, cell, seed, trial_id, host, process, phase,"
-            " epoch || '/' || coalesce(epochs, '?') AS epoch,"
-            " iif(rate IS NULL, NULL, printf('%.3g', rate)) AS epochs_per_s,"
-            " iif(seconds_left IS NULL, NULL, printf('%d:%02d:%02d', seconds_left / 3600,"
-            " seconds_left / 60 % 60, seconds_left % 60)) AS time_left"
-            " FROM left_over ORDER BY state DESC, started_at, trial_id";
+    ESP_RUNNING_SQL "SELECT state, study, cell, seed, trial_id, host, process, phase,"
+                    " epoch || '/' || coalesce(epochs, '?') AS epoch,"
+                    " iif(rate IS NULL, NULL, printf('%.3g', rate)) AS epochs_per_s,"
+                    " iif(seconds_left IS NULL, NULL, printf('%d:%02d:%02d', seconds_left / 3600,"
+                    " seconds_left / 60 % 60, seconds_left % 60)) AS time_left"
+                    " FROM left_over ORDER BY state DESC, started_at, trial_id";
 
-static const char running_json_sql[] =
-    RUNNING "SELECT state, study, cell, seed, trial_id, host, process, started_at, phase, epoch,"
-            " epochs, rate AS epochs_per_second, seconds_left"
-            " FROM left_over ORDER BY state DESC, started_at, trial_id";
+static const char running_json_sql[] = ESP_RUNNING_SQL
+    "SELECT state, study, cell, seed, trial_id, host, process, started_at, phase, epoch,"
+    " epochs, rate AS epochs_per_second, seconds_left"
+    " FROM left_over ORDER BY state DESC, started_at, trial_id";
 
 static int count(int64_t *found, esp_store *store, const char *sql)
 {

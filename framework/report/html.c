@@ -7,37 +7,11 @@
 
 #include "core/digest.h"
 #include "core/status.h"
+#include "core/utf8.h"
 #include "page_css.h"
 #include "page_js.h"
 
 /* ---- escapes --------------------------------------------------------------------------------- */
-
-/* The bytes of the first character and what it is; 1 and -1 where it is no UTF-8. */
-static size_t decode(long *code, const unsigned char *text)
-{
-    static const struct {
-        unsigned char mask, lead;
-        long least; /* what needs so many bytes: shorter spellings are refused */
-    } forms[] = {{0x80, 0x00, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
-    for (size_t n = 0; n < 4; n++) {
-        if ((text[0] & forms[n].mask) != forms[n].lead) {
-            continue;
-        }
-        *code = text[0] & ~forms[n].mask & 0xff;
-        for (size_t i = 1; i <= n; i++) {
-            if ((text[i] & 0xc0) != 0x80) {
-                *code = -1;
-                return 1;
-            }
-            *code = *code << 6 | (text[i] & 0x3f);
-        }
-        if (*code >= forms[n].least && *code <= 0x10ffff) {
-            return n + 1;
-        }
-    }
-    *code = -1;
-    return 1;
-}
 
 /* Characters that HTML may hold (Living Standard, 13.2.3.5), and none that reorder what follows. */
 static bool is_allowed(long code)
@@ -45,18 +19,17 @@ static bool is_allowed(long code)
     if (code < 0x20) {
         return code == '\t' || code == '\n';
     }
-    const bool control = code >= 0x7f && code < 0xa0, surrogate = code >= 0xd800 && code < 0xe000;
+    const bool control = code >= 0x7f && code < 0xa0;
     const bool none = (code >= 0xfdd0 && code <= 0xfdef) || (code & 0xfffe) == 0xfffe;
     const bool reorders = (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
-    return !control && !surrogate && !none && !reorders;
+    return !control && !none && !reorders;
 }
 
 void esp_html_text(FILE *out, const char *text)
 {
-    const unsigned char *at = (const unsigned char *)text;
-    while (*at) {
+    while (*text) {
         long code;
-        size_t n = decode(&code, at);
+        size_t n = esp_utf8_decode(&code, text);
         switch (code) {
         case '&':
             fputs("&amp;", out);
@@ -72,12 +45,12 @@ void esp_html_text(FILE *out, const char *text)
             break;
         default:
             if (code >= 0 && is_allowed(code)) {
-                fwrite(at, 1, n, out);
+                fwrite(text, 1, n, out);
             } else {
                 fputs("\xef\xbf\xbd", out);
             }
         }
-        at += n;
+        text += n;
     }
 }
 
