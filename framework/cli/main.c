@@ -22,6 +22,7 @@ static const struct {
     {&esp_cmd_plugins, false},    {&esp_cmd_data, false},  {&esp_cmd_status, false},
     {&esp_cmd_completion, false}, {&esp_cmd_diff, false},  {&esp_cmd_doctor, false},
     {&esp_cmd_db, false},         {&esp_cmd_replay, true}, {&esp_cmd_bench, true},
+    {&esp_cmd_serve, false},
 };
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 

@@ -115,9 +115,9 @@ int esp_html_begin(FILE *out, const esp_html_frame *frame)
 {
     fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
           "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none';"
-          " style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none';",
+          " style-src 'unsafe-inline'; img-src data:; base-uri 'none';",
           out);
-    fputs(frame->live ? " connect-src 'self';" : "", out);
+    fputs(frame->live ? " form-action 'self'; connect-src 'self';" : " form-action 'none';", out);
     fputs(" script-src", out);
     ESP_TRY(put_script_hash(out, page_js));
     if (frame->script != NULL) {

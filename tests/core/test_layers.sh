@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The rules of the layout, by the include lines:
-#   sdk <- core <- {nn, data, store, plugin, statistics} <- study <- run <- report <- cli
+#   sdk <- core <- {nn, data, store, plugin, statistics} <- study <- run <- report <- serve <- cli
 # and one place each for sqlite3.h, yaml.h, dlopen, cblas.h. Run with a folder as argument it checks
 # that tree instead; without, it also checks that it finds each kind of breach in a small tree.
 set -euo pipefail
@@ -19,7 +19,8 @@ allowed() {
     study) echo "sdk core nn data store plugin statistics" ;;
     run) echo "sdk core nn data store plugin statistics study" ;;
     report) echo "sdk core nn data store plugin statistics study run" ;;
-    cli) echo "sdk core nn data store plugin statistics study run report" ;;
+    serve) echo "sdk core store plugin statistics study run report" ;;
+    cli) echo "sdk core nn data store plugin statistics study run report serve" ;;
     *) return 1 ;;
     esac
 }
@@ -42,6 +43,7 @@ check_tree() { # prints a line a breach
             case $included in
             sqlite3.h) [ "$layer" = store ] || echo "$file: only store/ includes sqlite3.h" ;;
             yaml.h) [ "$layer" = study ] || echo "$file: only study/ includes yaml.h" ;;
+            microhttpd.h) [ "$layer" = serve ] || echo "$file: only serve/ includes microhttpd.h" ;;
             cblas.h) [ "$layer" = nn ] || echo "$file: only nn/ includes cblas.h" ;;
             dlfcn.h)
                 [ "$layer" = plugin ] || [ "${file#"$root"}" = /framework/nn/blas.c ] ||

@@ -35,6 +35,7 @@ static void test_confine__reads(void **state)
     static const char *const queries[] = {
         "SELECT count(*) FROM seed_stats",
         "SELECT * FROM leaf_balance",
+        "SELECT json_extract(p.value, '$.epochs') FROM cell c, json_each(c.config, '$.phases') p",
         "SELECT value, sqrt(value) FROM json_each('[1, 2]')",
         "SELECT count(*) FROM sqlite_master",
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 9) SELECT i FROM n"
@@ -54,6 +55,7 @@ static void test_confine__refuses(void **state)
 {
     static const char *const queries[] = {
         "DELETE FROM study",
+        "UPDATE sqlite_master SET sql = ''",
         "CREATE TABLE t (a)",
         "CREATE TEMP TABLE t (a)",
         "ATTACH '/etc/passwd' AS other",

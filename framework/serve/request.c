@@ -1,0 +1,171 @@
+#include "serve/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/status.h"
+#include "serve/json_out.h"
+#include "store/confine.h"
+
+/* What one answer may take. Names and studies' texts are values too. */
+enum { LIVE_MILLISECONDS = 5000, PAGE_MILLISECONDS = 30000, MOST_HEAVY = 2 };
+enum { QUERY_VALUE = 1 << 20, PAGE_VALUE = 1 << 24 };
+
+typedef struct page_route {
+    const char *path; /* "/study/" stands for all below it */
+    const char *last; /* what the path ends with then */
+    esp_handler answer;
+    bool html;
+    bool heavy; /* may take long: few at a time */
+} page_route;
+
+static const page_route routes[] = {
+    {"/", "", esp_serve_index_page, true, false},
+    {"/study/", "/report", esp_serve_report_page, true, true},
+    {"/study/", "", esp_serve_study_page, true, false},
+    {"/sql", "", esp_serve_sql_page, true, true},
+    {"/api/studies", "", esp_serve_studies, false, false},
+    {"/api/study/", "", esp_serve_study, false, false},
+    {"/api/live/", "", esp_serve_live, false, false},
+    {"/api/curves", "", esp_serve_curves, false, false},
+    {"/api/leaves", "", esp_serve_leaves, false, false},
+    {"/api/trial", "", esp_serve_trial, false, false},
+    {"/api/query", "", esp_serve_query, false, true},
+};
+enum { N_ROUTES = sizeof routes / sizeof *routes };
+
+const char *esp_request_value(const esp_request *request, const char *name)
+{
+    for (int i = 0; i < request->n; i++) {
+        if (strcmp(request->names[i], name) == 0) {
+            return request->values[i];
+        }
+    }
+    return NULL;
+}
+
+int esp_request_number(const esp_request *request, const char *name, int absent, int least,
+                       int most)
+{
+    const char *text = esp_request_value(request, name);
+    char *end = NULL;
+    long number = text != NULL ? strtol(text, &end, 10) : absent;
+    if (text != NULL && (*text == '\0' || *end != '\0')) {
+        return absent;
+    }
+    return number < least ? least : number > most ? most : (int)number;
+}
+
+/* Whether the route is the path's; *study is then what stands between, owned by the caller. */
+static bool matches(char **study, const page_route *route, const char *path)
+{
+    const size_t length = strlen(route->path), all = strlen(path), last = strlen(route->last);
+    if (length < 2 || route->path[length - 1] != '/') {
+        return strcmp(path, route->path) == 0;
+    }
+    if (strncmp(path, route->path, length) != 0 || all <= length + last ||
+        strcmp(path + all - last, route->last) != 0) {
+        return false;
+    }
+    *study = strndup(path + length, all - length - last);
+    return *study != NULL;
+}
+
+static int code_of(int status)
+{
+    switch (status) {
+    case ESP_OK:
+        return 200;
+    case ESP_NOT_FOUND:
+        return 404;
+    case ESP_USAGE:
+        return 400;
+    default:
+        return 500;
+    }
+}
+
+static int answer_by(FILE *out, const page_route *route, const esp_request *request)
+{
+    const bool sql = route->answer == esp_serve_query || route->answer == esp_serve_sql_page;
+    esp_store *store = NULL;
+    int status = esp_store_open(&store, request->database, ESP_STORE_READ);
+    if (status == ESP_OK) {
+        status = esp_store_confine(
+            store, &(esp_confinement){
+                       .milliseconds = route->heavy && !sql ? PAGE_MILLISECONDS : LIVE_MILLISECONDS,
+                       .value_bytes = sql ? QUERY_VALUE : PAGE_VALUE,
+                   });
+    }
+    if (status == ESP_OK) {
+        status = route->answer(out, store, request);
+    }
+    esp_store_close(store);
+    return status;
+}
+
+static int put_error(FILE *out, const esp_request *request, bool html, int code,
+                     const char *message)
+{
+    if (html) {
+        return esp_serve_error_page(out, request, code, message);
+    }
+    fputs("{\"error\": ", out);
+    esp_json_put_text(out, message);
+    fputs("}\n", out);
+    return ESP_OK;
+}
+
+/* Runs the route into the answer's body; what a failure had written by then is dropped. */
+static void fill(esp_answer *out, const page_route *route, const esp_request *request)
+{
+    FILE *stream = open_memstream(&out->body, &out->size);
+    if (stream == NULL) {
+        return;
+    }
+    const int status = answer_by(stream, route, request);
+    fclose(stream);
+    out->code = code_of(status);
+    if (status != ESP_OK) {
+        free(out->body);
+        out->body = NULL;
+        if ((stream = open_memstream(&out->body, &out->size)) != NULL) {
+            put_error(stream, request, route->html, out->code, esp_message());
+            fclose(stream);
+        }
+    }
+}
+
+static void refuse(esp_answer *out, const esp_request *request, int code, const char *message)
+{
+    FILE *stream = open_memstream(&out->body, &out->size);
+    out->code = code;
+    if (stream != NULL) {
+        put_error(stream, request, out->html, code, message);
+        fclose(stream);
+    }
+}
+
+void esp_request_answer(esp_answer *out, esp_request *request)
+{
+    *out = (esp_answer){.html = strncmp(request->path, "/api/", 5) != 0};
+    const page_route *found = NULL;
+    char *study = NULL;
+    for (int i = 0; i < N_ROUTES && found == NULL; i++) {
+        found = matches(&study, &routes[i], request->path) ? &routes[i] : NULL;
+    }
+    request->study = study;
+    if (found == NULL) {
+        refuse(out, request, 404, "there is no such page");
+    } else if (found->heavy && atomic_fetch_add(request->heavy, 1) >= MOST_HEAVY) {
+        atomic_fetch_sub(request->heavy, 1);
+        refuse(out, request, 503, "busy with other queries: try again in a few seconds");
+    } else {
+        fill(out, found, request);
+        if (found->heavy) {
+            atomic_fetch_sub(request->heavy, 1);
+        }
+    }
+    request->study = NULL;
+    free(study);
+}

@@ -1,0 +1,65 @@
+/* A request that was let in, and its answer: nothing here knows of sockets. */
+#ifndef ESP_SERVE_REQUEST_H
+#define ESP_SERVE_REQUEST_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "store/store.h"
+
+enum { ESP_MAX_ARGUMENTS = 128 };
+
+typedef struct esp_request {
+    const char *database;
+    atomic_int *heavy; /* of all requests: how many long answers are being made */
+    const char *path;  /* decoded, "/study/a name" */
+    const char *study; /* of /study/NAME, NULL elsewhere */
+    int n;             /* arguments, decoded */
+    const char *names[ESP_MAX_ARGUMENTS], *values[ESP_MAX_ARGUMENTS];
+} esp_request;
+
+/* The first argument of that name, NULL where there is none. */
+const char *esp_request_value(const esp_request *request, const char *name);
+
+/* The same as a whole number from least to most; absent where it is none. */
+int esp_request_number(const esp_request *request, const char *name, int absent, int least,
+                       int most);
+
+typedef struct esp_answer {
+    int code; /* of HTTP */
+    bool html;
+    char *body; /* owned by the caller */
+    size_t size;
+} esp_answer;
+
+/* Answers from a connection of its own, which is confined. Errors are answers too; without memory
+ * the body is NULL. Thread: any. */
+void esp_request_answer(esp_answer *out, esp_request *request);
+
+/* What answers: writes to out. A failure's message becomes the answer in its place. */
+typedef int (*esp_handler)(FILE *out, esp_store *store, const esp_request *request);
+
+/* Data, JSON (live.c). */
+int esp_serve_studies(FILE *out, esp_store *store, const esp_request *request);
+int esp_serve_study(FILE *out, esp_store *store, const esp_request *request);
+int esp_serve_live(FILE *out, esp_store *store, const esp_request *request);
+int esp_serve_curves(FILE *out, esp_store *store, const esp_request *request);
+int esp_serve_leaves(FILE *out, esp_store *store, const esp_request *request);
+int esp_serve_trial(FILE *out, esp_store *store, const esp_request *request);
+
+/* The SQL box, JSON and page (sql_box.c). */
+int esp_serve_query(FILE *out, esp_store *store, const esp_request *request);
+int esp_serve_sql_page(FILE *out, esp_store *store, const esp_request *request);
+
+/* Pages, HTML (pages.c). */
+int esp_serve_index_page(FILE *out, esp_store *store, const esp_request *request);
+int esp_serve_study_page(FILE *out, esp_store *store, const esp_request *request);
+int esp_serve_report_page(FILE *out, esp_store *store, const esp_request *request);
+/* The frame of a page up to the heading. title is of the window; heading NULL: the title. */
+int esp_serve_page_begin(FILE *out, const esp_request *request, const char *title,
+                         const char *heading);
+/* What a failure looks like. */
+int esp_serve_error_page(FILE *out, const esp_request *request, int code, const char *message);
+
+#endif
