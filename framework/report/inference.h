@@ -64,6 +64,9 @@ typedef struct esp_inference {
  * report's. */
 int esp_report_infer(const esp_inference **out, esp_report *report, int at, int metric);
 
+/* The SQL that gives the seeds' values, from which all of it is computed. In the report's pool. */
+const char *esp_report_values_query(esp_report *report, int at, int metric);
+
 /* The metric that claims rest on: an index. */
 int esp_report_primary(const esp_report *report);
 

@@ -5,6 +5,7 @@
 
 #include "core/status.h"
 #include "report/render.h"
+#include "report/render_statistics.h"
 
 /* ---- CSV ------------------------------------------------------------------------------------- */
 
@@ -86,9 +87,26 @@ static comparison reference_of(const esp_report *report, const esp_report_cell *
                         .difference = {series->paired, series->variance_ratio}};
 }
 
+static const esp_comparison *find_comparison(const esp_inference *all, const esp_report_cell *cell,
+                                             const comparison *compared)
+{
+    for (int i = 0; i < all->n; i++) {
+        const esp_comparison *one = &all->comparisons[i];
+        if (one->a == cell && one->b == compared->with &&
+            all->families[one->family].contrast == compared->contrast) {
+            return one;
+        }
+    }
+    return NULL;
+}
+
 static void put_csv_line(csv *line, const esp_report *report, const esp_report_cell *cell, int at,
                          int m, const comparison *compared, const esp_published_value *published)
 {
+    double statistics[ESP_N_STATISTICS];
+    const esp_inference *all = report->inferences[at * report->n_metrics + m];
+    esp_statistics_values(statistics, &all->cells[cell - report->cells],
+                          find_comparison(all, cell, compared));
     const esp_stats *stats = &esp_report_series_of(report, cell, at, m)->stats;
     put_field(line, report->study);
     put_count(line, report->revision);
@@ -130,6 +148,9 @@ static void put_csv_line(csv *line, const esp_report *report, const esp_report_c
         put_field(line, compared->contrast != NULL ? compared->contrast->names[1] : "");
     }
     put_field(line, report->ats[at].by_test ? "true" : "false");
+    for (int i = 0; i < ESP_N_STATISTICS; i++) {
+        put_number(line, statistics[i]);
+    }
     end_line(line);
 }
 
@@ -190,7 +211,14 @@ int esp_render_csv(FILE *out, esp_report *report)
         put_field(&line, "contrast_b");
     }
     put_field(&line, "chosen_by_test");
+    for (int i = 0; i < ESP_N_STATISTICS; i++) {
+        put_field(&line, esp_statistics_columns[i]);
+    }
     end_line(&line);
+    for (int k = 0; k < report->n_ats * report->n_metrics; k++) {
+        const esp_inference *all = NULL;
+        ESP_TRY(esp_report_infer(&all, report, k / report->n_metrics, k % report->n_metrics));
+    }
     for (int c = 0; c < report->n_cells; c++) {
         for (int k = 0; k < report->n_ats * report->n_metrics; k++) {
             const esp_report_series *series = &report->cells[c].series[k];
@@ -208,11 +236,6 @@ int esp_render_csv(FILE *out, esp_report *report)
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
-
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
 
 /* Text that is not UTF-8 (a message of a plugin, say) keeps its ASCII. */
 static json_t *word(esp_report *report, const char *text)
@@ -246,7 +269,7 @@ static json_t *seeds_of(const esp_sample *sample)
         json_object_set_new(one, "init", json_integer((json_int_t)seed[0]));
         json_object_set_new(one, "order", json_integer((json_int_t)seed[1]));
         json_object_set_new(one, "noise", json_integer((json_int_t)seed[2]));
-        json_object_set_new(one, "value", number(sample->values[i]));
+        json_object_set_new(one, "value", esp_json_number(sample->values[i]));
         json_array_append_new(out, one);
     }
     return out;
@@ -258,8 +281,8 @@ static json_t *published_of(esp_report *report, const esp_report_series *series)
     for (int i = 0; i < series->n_published; i++) {
         const esp_published_value *value = &series->published[i];
         json_t *one = json_object();
-        json_object_set_new(one, "best", number(value->best));
-        json_object_set_new(one, "spread", number(value->spread));
+        json_object_set_new(one, "best", esp_json_number(value->best));
+        json_object_set_new(one, "spread", esp_json_number(value->spread));
         json_object_set_new(one, "spread_is", word(report, value->spread_is));
         json_object_set_new(one, "routing", word(report, value->routing));
         json_object_set_new(one, "runs", json_integer(value->runs));
@@ -278,20 +301,22 @@ static json_t *series_of(esp_report *report, const esp_report_cell *cell, int at
     json_object_set_new(out, "split", word(report, report->metrics[m].split));
     json_object_set_new(out, "metric", word(report, report->metrics[m].key));
     json_object_set_new(out, "n", json_integer(stats->n));
-    json_object_set_new(out, "mean", number(stats->mean));
-    json_object_set_new(out, "sd", number(stats->sd));
-    json_object_set_new(out, "variance", number(stats->variance));
-    json_object_set_new(out, "best", number(stats->best));
-    json_object_set_new(out, "worst", number(stats->worst));
-    json_object_set_new(out, "min", number(stats->min));
-    json_object_set_new(out, "max", number(stats->max));
-    json_object_set_new(out, "spread", number(stats->spread));
+    json_object_set_new(out, "mean", esp_json_number(stats->mean));
+    json_object_set_new(out, "sd", esp_json_number(stats->sd));
+    json_object_set_new(out, "variance", esp_json_number(stats->variance));
+    json_object_set_new(out, "best", esp_json_number(stats->best));
+    json_object_set_new(out, "worst", esp_json_number(stats->worst));
+    json_object_set_new(out, "min", esp_json_number(stats->min));
+    json_object_set_new(out, "max", esp_json_number(stats->max));
+    json_object_set_new(out, "spread", esp_json_number(stats->spread));
     json_object_set_new(out, "seeds", seeds_of(&series->sample));
+    const esp_inference *all = report->inferences[at * report->n_metrics + m];
+    esp_json_add_seeds(out, report, &all->cells[cell - report->cells]);
     if (cell->reference >= 0) {
-        json_object_set_new(out, "variance_ratio", number(series->variance_ratio));
+        json_object_set_new(out, "variance_ratio", esp_json_number(series->variance_ratio));
         json_object_set_new(out, "pairs", json_integer(series->paired.n));
-        json_object_set_new(out, "mean_delta", number(series->paired.mean));
-        json_object_set_new(out, "sd_delta", number(series->paired.sd));
+        json_object_set_new(out, "mean_delta", esp_json_number(series->paired.mean));
+        json_object_set_new(out, "sd_delta", esp_json_number(series->paired.sd));
     }
     json_object_set_new(out, "published", published_of(report, series));
     return out;
@@ -316,10 +341,10 @@ static json_t *cell_json(esp_report *report, const esp_report_cell *cell)
     if (cell->n_routed > 0) {
         json_t *leaves = json_object();
         json_object_set_new(leaves, "n", json_integer(cell->n_routed));
-        json_object_set_new(leaves, "leaves", number(cell->leaves));
-        json_object_set_new(leaves, "dead", number(cell->dead));
-        json_object_set_new(leaves, "entropy", number(cell->entropy));
-        json_object_set_new(leaves, "max_share", number(cell->max_share));
+        json_object_set_new(leaves, "leaves", esp_json_number(cell->leaves));
+        json_object_set_new(leaves, "dead", esp_json_number(cell->dead));
+        json_object_set_new(leaves, "entropy", esp_json_number(cell->entropy));
+        json_object_set_new(leaves, "max_share", esp_json_number(cell->max_share));
         json_object_set_new(out, "test_leaf_balance", leaves);
     }
     for (int k = 0; k < report->n_ats * report->n_metrics; k++) {
@@ -348,13 +373,13 @@ static json_t *difference_json(esp_report *report, const esp_report_pair *pair, 
     json_object_set_new(out, "split", word(report, report->metrics[k % report->n_metrics].split));
     json_object_set_new(out, "metric", word(report, report->metrics[k % report->n_metrics].key));
     json_object_set_new(out, "n_a", json_integer(a->n));
-    json_object_set_new(out, "mean_a", number(a->mean));
+    json_object_set_new(out, "mean_a", esp_json_number(a->mean));
     json_object_set_new(out, "n_b", json_integer(b->n));
-    json_object_set_new(out, "mean_b", number(b->mean));
+    json_object_set_new(out, "mean_b", esp_json_number(b->mean));
     json_object_set_new(out, "pairs", json_integer(difference->paired.n));
-    json_object_set_new(out, "mean_delta", number(difference->paired.mean));
-    json_object_set_new(out, "sd_delta", number(difference->paired.sd));
-    json_object_set_new(out, "variance_ratio", number(difference->variance_ratio));
+    json_object_set_new(out, "mean_delta", esp_json_number(difference->paired.mean));
+    json_object_set_new(out, "sd_delta", esp_json_number(difference->paired.sd));
+    json_object_set_new(out, "variance_ratio", esp_json_number(difference->variance_ratio));
     return out;
 }
 
@@ -390,6 +415,8 @@ int esp_render_json(FILE *out, esp_report *report)
 {
     esp_page *page = NULL;
     ESP_TRY(esp_page_make(&page, report));
+    json_t *comparisons = NULL;
+    ESP_TRY(esp_json_comparisons(&comparisons, report, word));
     json_t *root = json_object(), *ats = json_array(), *cells = json_array();
     json_object_set_new(root, "study", word(report, report->study));
     json_object_set_new(root, "title", word(report, report->title));
@@ -413,6 +440,7 @@ int esp_render_json(FILE *out, esp_report *report)
     }
     json_object_set_new(root, "cells", cells);
     json_object_set_new(root, "contrasts", contrasts_json(report));
+    json_object_set_new(root, "comparisons", comparisons);
     json_object_set_new(root, "notes", words(report, &page->notes));
     json_object_set_new(root, "query", word(report, page->query));
     int written = json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(17));

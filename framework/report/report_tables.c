@@ -36,8 +36,7 @@ static const char *where_of(esp_report *report)
                                             report->revision);
 }
 
-/* The seeds' values, from which every number of a table about one metric and epoch is computed. */
-static const char *values_query(esp_report *report, int at, int m)
+const char *esp_report_values_query(esp_report *report, int at, int m)
 {
     const esp_report_metric *metric = &report->metrics[m];
     return esp_pool_format(&report->pool,
@@ -78,7 +77,8 @@ static void keep(esp_page *page, const char *query)
 static int add_metric(esp_page *page, esp_report *report, const esp_layout *plan, int at, int m)
 {
     const bool all = report->statistics, primary = m == esp_report_primary(report) || all;
-    const char *stats = stats_query(report, at, m), *values = values_query(report, at, m);
+    const char *stats = stats_query(report, at, m),
+               *values = esp_report_values_query(report, at, m);
     if (plan->columns.n > 0 && plan->rows.n > 0 && plan->n_columns > 1) {
         ESP_TRY(esp_table_overview(next(page), report, plan, at, m));
         keep(page, stats);
@@ -130,7 +130,7 @@ int esp_page_make(esp_page **out, esp_report *report)
     }
     for (int m = 0; n_ats > 1 && m < n_metrics; m++) {
         ESP_TRY(esp_table_ats(next(page), report, &plan, m));
-        keep(page, values_query(report, 0, m));
+        keep(page, esp_report_values_query(report, 0, m));
     }
     for (int at = 0; at < n_ats; at++) {
         for (int m = 0; m < n_metrics; m++) {

@@ -332,7 +332,7 @@ static void test_report__contrasts(void **state)
 static void test_report__contrasts_for_programs(void **state)
 {
     char *text = render(*state, "csv", (esp_report_request){.section = contrasts_section});
-    ASSERT_CONTAINS(text, "published_source,reference_mean,contrast_a,contrast_b,chosen_by_test\n");
+    ASSERT_CONTAINS(text, "published_source,reference_mean,contrast_a,contrast_b,chosen_by_test,median,");
     char field[200];
     const char *line = text;
     for (int i = 0; i < 1 + N_CELLS + 4; i++) { /* heading, cells, 2 + 2 pairs, then the last */
