@@ -184,7 +184,8 @@ static void store_published(esp_store *store, esp_report *report)
     esp_store_close(writable);
 }
 
-/* Writes the figures that the section asks for; how many, and what is empty, goes to stderr. */
+/* Writes the figures that the section asks for. One that cannot be drawn does not keep back the
+ * data of the others. */
 static int write_figures(const arguments *given, esp_store *store, const esp_report *report)
 {
     const esp_figure_wishes *figures = &report->section.figures;
@@ -195,14 +196,15 @@ static int write_figures(const arguments *given, esp_store *store, const esp_rep
                      report->study);
     }
     ESP_TRY(esp_file_make_directories(given->figures));
-    for (int i = 0; i < figures->n && status == ESP_OK; i++) {
+    for (int i = 0; i < figures->n; i++) {
         esp_figure *figure = NULL;
         ESP_TRY(esp_figure_make(&figure, store, report, &figures->at[i]));
-        status = esp_figure_write(figure, given->figures, given->figure_formats);
-        if (status == ESP_OK) {
+        const int written = esp_figure_write(figure, given->figures, given->figure_formats);
+        if (written == ESP_OK) {
             esp_log_note("%s/%s: %s", given->figures, figure->name,
                          figure->empty != NULL ? figure->empty : figure->title);
         }
+        status = status == ESP_OK ? written : status;
         esp_figure_free(figure);
     }
     return status;

@@ -228,6 +228,16 @@ static int build(esp_figure *figure, esp_store *store, const esp_figure_wish *wi
     }
     ESP_TRY(esp_plot_finish(plot));
     label_series(plot);
+    const char *seeds = "";
+    for (int i = 0; i < wish->seeds.n; i++) {
+        seeds =
+            esp_pool_format(&figure->pool, "%s%s%s", seeds, i > 0 ? ", " : "", wish->seeds.at[i]);
+    }
+    if (*seeds) {
+        figure->caption = esp_pool_format(&figure->pool, "Only of seeds %s.%s%s", seeds,
+                                          figure->caption != NULL ? " " : "",
+                                          figure->caption != NULL ? figure->caption : "");
+    }
     write_caption(figure, figure->caption);
     return esp_pool_status(&figure->pool);
 }
