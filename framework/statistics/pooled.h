@@ -1,4 +1,4 @@
-/* One difference over all cells of a table, the seed being what was drawn at random. */
+/* One number over all cells of a table, the seed being what was drawn at random. */
 #ifndef ESP_STATISTICS_POOLED_H
 #define ESP_STATISTICS_POOLED_H
 
@@ -21,5 +21,22 @@ typedef struct esp_pooled_difference {
  * pair adds to the estimate but cannot add to the error. Thread: any. */
 esp_pooled_difference esp_pool_differences(const double *deltas, int cells, int seeds,
                                            double confidence);
+
+typedef struct esp_spread_by_seed {
+    int cells, seeds; /* that count */
+    double log_ratio; /* mean over cells of ln(sd of a / sd of b), less the jackknife's bias */
+    double standard_error, df, p;
+    esp_interval interval;
+} esp_spread_by_seed;
+
+/* a, b [cells x seeds]: the values of both sides at each seed, NaN where there is none (skipped
+ * here too). The error is the jackknife's that leaves out one seed in all cells and on both sides
+ * at once, so neither normal values nor cells that are independent of one another are asked for,
+ * as esp_pool_spreads does; it is wider, and right where that one is not (see the README). One cell
+ * will do. t has S - 1 degrees of freedom. A cell counts where both sides still vary without any
+ * one seed, so three values a side at least. NaN where no cell counts. Thread: any. Source: Miller
+ * 1968, with the seed as what is left out. */
+esp_spread_by_seed esp_pool_spreads_by_seed(const double *a, const double *b, int cells, int seeds,
+                                            double confidence);
 
 #endif

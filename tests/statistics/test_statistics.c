@@ -157,9 +157,11 @@ static double of_all(const char *name, const data_set *sets, int n_sets)
 
 static double of_deltas(const char *name, const data_set *set)
 {
-    double deltas[MOST_ROWS * MOST_VALUES];
-    for (int c = 0; c < set->n_rows; c++) {
-        memcpy(deltas + c * set->n[0], set->rows[c], (size_t)set->n[0] * sizeof *deltas);
+    double deltas[MOST_ROWS * MOST_VALUES], other[MOST_ROWS * MOST_VALUES];
+    const int n_rows = set->n_rows, n = set->n[0];
+    for (int i = 0; i < n_rows * n; i++) {
+        deltas[i] = set->rows[i / n][i % n];
+        other[i] = set->rows[n_rows - 1 - i / n][i % n] * (1 + (i % n + 1) / 10.0);
     }
     const esp_pooled_difference pooled =
         esp_pool_differences(deltas, set->n_rows, set->n[0], confidence);
@@ -168,6 +170,13 @@ static double of_deltas(const char *name, const data_set *set)
     CASE("pooled_p", pooled.p)
     CASE("pooled_low", pooled.interval.low)
     CASE("pooled_high", pooled.interval.high)
+    const esp_spread_by_seed spread =
+        esp_pool_spreads_by_seed(deltas, other, n_rows, n, confidence);
+    CASE("spread_by_seed_cells", spread.cells)
+    CASE("spread_by_seed", spread.log_ratio)
+    CASE("spread_by_seed_error", spread.standard_error)
+    CASE("spread_by_seed_p", spread.p)
+    CASE("spread_by_seed_low", spread.interval.low)
     fail_msg("no statistic %s", name);
     return NAN;
 #undef CASE

@@ -6,10 +6,12 @@
 #include "core/rng.h"
 #include "statistics/distributions.h"
 #include "statistics/intervals.h"
+#include "statistics/pooled.h"
 #include "statistics/ranks.h"
+#include "statistics/sample.h"
 #include "statistics/spreads.h"
 
-enum { REPEATS = 20000, DRAWS = 999, MOST = 10 };
+enum { REPEATS = 20000, DRAWS = 999, MOST = 10, CELLS = 4 };
 static const int sizes[] = {3, 5, 10};
 static const double confidence = 0.95;
 
@@ -107,6 +109,38 @@ static void of_pairs_of_samples(esp_rng *rng, const population *from, int n)
            100.0 * improvements / REPEATS, 100.0 * rejected / REPEATS);
 }
 
+/* Cells x seeds; shared: half of a value's variance is its seed's, the same in all cells. */
+static void fill_cells(double *values, int n, esp_rng *rng, const population *from, bool shared)
+{
+    double seeds[MOST];
+    fill(seeds, n, rng, from);
+    for (int i = 0; i < CELLS * n; i++) {
+        values[i] = from->draw(rng) + (shared ? seeds[i % n] : 0);
+    }
+}
+
+static void of_pooled_spreads(esp_rng *rng, const population *from, int n, bool shared)
+{
+    int fixed = 0, by_seed = 0;
+    for (int k = 0; k < REPEATS; k++) {
+        double a[CELLS * MOST], b[CELLS * MOST], sds[2][CELLS];
+        int ns[CELLS];
+        fill_cells(a, n, rng, from, shared);
+        fill_cells(b, n, rng, from, shared);
+        for (int c = 0; c < CELLS; c++) {
+            ns[c] = n;
+            sds[0][c] = esp_moments_of(a + c * n, n).sd;
+            sds[1][c] = esp_moments_of(b + c * n, n).sd;
+        }
+        const esp_pooled_spread one = esp_pool_spreads(sds[0], ns, sds[1], ns, CELLS, confidence);
+        const esp_spread_by_seed other = esp_pool_spreads_by_seed(a, b, CELLS, n, confidence);
+        fixed += holds(&one.interval, 0);
+        by_seed += holds(&other.interval, 0);
+    }
+    printf("| %s | %s | %d | %.1f %% | %.1f %% |\n", from->name, shared ? "half" : "nothing", n,
+           100.0 * fixed / REPEATS, 100.0 * by_seed / REPEATS);
+}
+
 int main(void)
 {
     esp_rng rng = esp_rng_make(1, "coverage", 0);
@@ -125,6 +159,13 @@ int main(void)
     for (int p = 0; p < N_POPULATIONS; p++) {
         for (int i = 0; i < 3; i++) {
             of_pairs_of_samples(&rng, &populations[p], sizes[i]);
+        }
+    }
+    puts("\n| values | seeds share | n | inverse variance | by seed |\n|---|---|---|---|---|");
+    for (int p = 0; p < N_POPULATIONS; p++) {
+        for (int i = 1; i < 3; i++) {
+            of_pooled_spreads(&rng, &populations[p], sizes[i], false);
+            of_pooled_spreads(&rng, &populations[p], sizes[i], true);
         }
     }
     return 0;
