@@ -192,57 +192,70 @@ static int seed_index(uint64_t (*seeds)[3], int *n, const uint64_t seed[3])
     return i;
 }
 
+/* The values of one side at the seeds listed, NaN where it has none. */
+static void spread_out(double *values, int n_seeds, uint64_t (*seeds)[3], const esp_sample *sample)
+{
+    for (int s = 0; s < n_seeds; s++) {
+        values[s] = NAN;
+    }
+    for (int s = 0; s < sample->n; s++) {
+        values[seed_index(seeds, &n_seeds, sample->seeds[s])] = sample->values[s];
+    }
+}
+
 static int pool_family(esp_comparison_family *family, int index, const esp_inference *all,
                        esp_report *report, int at, int m)
 {
     size_t most = 0, cells = (size_t)family->n;
     for (int i = 0; i < all->n; i++) {
         const esp_comparison *one = &all->comparisons[i];
-        most += one->family == index ? (size_t)esp_report_series_of(report, one->a, at, m)->sample.n
-                                     : 0;
+        for (int side = 0; one->family == index && side < 2; side++) {
+            const esp_report_cell *cell = side == 0 ? one->a : one->b;
+            most += (size_t)esp_report_series_of(report, cell, at, m)->sample.n;
+        }
     }
     uint64_t(*seeds)[3] = esp_pool_take(&report->pool, (most + 1) * sizeof *seeds);
-    double *deltas = esp_pool_take(&report->pool, (most * cells + 1) * sizeof *deltas);
-    double *sds = esp_pool_take(&report->pool, 2 * cells * sizeof *sds);
-    int *ns = esp_pool_take(&report->pool, 2 * cells * sizeof *ns);
     ESP_TRY(esp_pool_status(&report->pool));
     int n_seeds = 0;
     for (int i = 0; i < all->n; i++) {
         const esp_comparison *one = &all->comparisons[i];
-        const esp_sample *a = &esp_report_series_of(report, one->a, at, m)->sample;
-        for (int s = 0; one->family == index && s < a->n; s++) {
-            seed_index(seeds, &n_seeds, a->seeds[s]);
+        for (int side = 0; one->family == index && side < 2; side++) {
+            const esp_report_cell *cell = side == 0 ? one->a : one->b;
+            const esp_sample *sample = &esp_report_series_of(report, cell, at, m)->sample;
+            for (int s = 0; s < sample->n; s++) {
+                seed_index(seeds, &n_seeds, sample->seeds[s]);
+            }
         }
     }
-    for (size_t i = 0; i < cells * (size_t)n_seeds; i++) {
-        deltas[i] = NAN;
-    }
+    const size_t room = cells * (size_t)n_seeds; /* [cells x seeds], three of them */
+    double *a = esp_pool_take(&report->pool, (3 * room + 1) * sizeof *a);
+    double *sds = esp_pool_take(&report->pool, 2 * cells * sizeof *sds);
+    int *ns = esp_pool_take(&report->pool, 2 * cells * sizeof *ns);
+    ESP_TRY(esp_pool_status(&report->pool));
+    double *b = a + room, *deltas = b + room;
     size_t cell = 0;
     for (int i = 0; i < all->n; i++) {
         const esp_comparison *one = &all->comparisons[i];
         if (one->family != index) {
             continue;
         }
-        const esp_report_series *a = esp_report_series_of(report, one->a, at, m);
-        const esp_report_series *b = esp_report_series_of(report, one->b, at, m);
-        for (int s = 0; s < a->sample.n; s++) {
-            for (int t = 0; t < b->sample.n; t++) {
-                if (memcmp(a->sample.seeds[s], b->sample.seeds[t], sizeof *seeds) == 0) {
-                    int k = seed_index(seeds, &n_seeds, a->sample.seeds[s]);
-                    deltas[cell * (size_t)n_seeds + (size_t)k] =
-                        a->sample.values[s] - b->sample.values[t];
-                }
-            }
-        }
-        sds[cell] = a->stats.sd;
-        sds[cells + cell] = b->stats.sd;
-        ns[cell] = a->stats.n;
-        ns[cells + cell] = b->stats.n;
+        const esp_report_series *left = esp_report_series_of(report, one->a, at, m);
+        const esp_report_series *right = esp_report_series_of(report, one->b, at, m);
+        spread_out(a + cell * (size_t)n_seeds, n_seeds, seeds, &left->sample);
+        spread_out(b + cell * (size_t)n_seeds, n_seeds, seeds, &right->sample);
+        sds[cell] = left->stats.sd;
+        sds[cells + cell] = right->stats.sd;
+        ns[cell] = left->stats.n;
+        ns[cells + cell] = right->stats.n;
         cell++;
+    }
+    for (size_t i = 0; i < room; i++) {
+        deltas[i] = a[i] - b[i];
     }
     const double confidence = report->section.confidence;
     family->difference = esp_pool_differences(deltas, family->n, n_seeds, confidence);
-    family->spread = esp_pool_spreads(sds, ns, sds + cells, ns + cells, family->n, confidence);
+    family->spread = esp_pool_spreads_by_seed(a, b, family->n, n_seeds, confidence);
+    family->homogeneity = esp_pool_spreads(sds, ns, sds + cells, ns + cells, family->n, confidence);
     if (family->difference.seeds < ESP_LEAST_FOR_P) {
         family->difference.p = NAN;
     }

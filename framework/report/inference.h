@@ -48,7 +48,8 @@ typedef struct esp_comparison_family {
     const esp_contrast *contrast;
     int n; /* comparisons */
     esp_pooled_difference difference;
-    esp_pooled_spread spread;
+    esp_spread_by_seed spread;
+    esp_pooled_spread homogeneity; /* by inverse variance: whether all cells have one ratio */
 } esp_comparison_family;
 
 /* One metric at one epoch. */

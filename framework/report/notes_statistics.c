@@ -104,10 +104,13 @@ static void note_tests(esp_page *page, esp_report *report, const esp_inference *
     }
     for (int i = 0; i < all->n_families; i++) {
         if (all->families[i].n > 1) {
-            NOTE(page, report,
-                 "pooled over cells: every cell weighs the same, and a seed that all cells share"
-                 " counts as one seed; sds by the inverse of their variance; a small `alike in all`"
-                 " says that the ratio is not the same in all cells.");
+            NOTE(
+                page, report,
+                "pooled over cells: every cell weighs the same, and a seed that all cells share"
+                " counts as one seed. sd A/B: the mean log ratio, its error by leaving out one seed"
+                " at a time in all cells at once (jackknife), which asks for no normal values; a"
+                " small `alike in all` says that the ratio is not the same in all cells, if values"
+                " are normal (Cochran's Q).");
             break;
         }
     }

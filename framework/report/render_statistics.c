@@ -191,10 +191,12 @@ static json_t *family_json(const esp_comparison_family *family, esp_report *repo
     put(out, "p", mean->p);
     json_object_set_new(out, "interval", interval_json(mean->interval));
     json_object_set_new(spread, "cells", json_integer(family->spread.cells));
+    json_object_set_new(spread, "seeds", json_integer(family->spread.seeds));
     put(spread, "log_sd_ratio", family->spread.log_ratio);
     put(spread, "standard_error", family->spread.standard_error);
     put(spread, "p", family->spread.p);
-    put(spread, "p_homogeneity", family->spread.homogeneity_p);
+    put(spread, "df", family->spread.df);
+    put(spread, "p_homogeneity", family->homogeneity.homogeneity_p);
     json_object_set_new(spread, "interval", interval_json(family->spread.interval));
     json_object_set_new(out, "spread", spread);
     return out;

@@ -248,7 +248,7 @@ int esp_table_pooled(esp_table *out, esp_report *report, int at, int m)
         row[8] = esp_words_ratio(report, exp(family->spread.log_ratio));
         row[9] = esp_words_ratio_interval(report, family->spread.interval);
         row[10] = esp_words_p(report, family->spread.p, false);
-        row[11] = esp_words_p(report, family->spread.homogeneity_p, false);
+        row[11] = esp_words_p(report, family->homogeneity.homogeneity_p, false);
     }
     return esp_pool_status(&report->pool);
 }
