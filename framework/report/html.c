@@ -210,14 +210,12 @@ static void put_row(FILE *out, const esp_table *table, int row)
 
 void esp_html_table(FILE *out, const esp_table *table, const char *id)
 {
-    esp_html_print(out, "<h3 id=\"%s\">%s</h3>\n", id, table->title);
-    if (*table->subtitle) {
-        esp_html_print(out, "<p class=\"quiet\">%s</p>\n", table->subtitle);
-    }
+    esp_html_print(out, "<h3 id=\"%s\">%s</h3>\n<p id=\"%s-of\" class=\"quiet\">%s</p>\n", id,
+                   table->title, id, table->subtitle);
     esp_html_print(out,
-                   "<section class=\"scroll\" aria-labelledby=\"%s\" tabindex=\"0\">\n"
-                   "<table class=\"sortable\" aria-labelledby=\"%s\">\n",
-                   id, id);
+                   "<section class=\"scroll\" aria-labelledby=\"%s %s-of\" tabindex=\"0\">\n"
+                   "<table class=\"sortable\" aria-labelledby=\"%s %s-of\">\n",
+                   id, id, id, id);
     put_headings(out, table);
     fputs("<tbody>\n", out);
     for (int row = 0; row < table->n_rows; row++) {

@@ -65,7 +65,7 @@ int esp_html_failures(FILE *out, esp_report *report, const esp_report_trials *tr
         "<section id=\"failures\" aria-labelledby=\"failures-heading\">\n"
         "<h2 id=\"failures-heading\">Why trials failed</h2>\n"
         "<p>%d of %d trials failed. Nothing above averages over them.</p>\n"
-        "<section class=\"scroll\" aria-labelledby=\"failures-heading\""
+        "<section class=\"scroll\" aria-label=\"What failed trials said\""
         " tabindex=\"0\">\n<table class=\"sortable\" aria-labelledby=\"failures-heading\">\n"
         "<thead><tr><th scope=\"col\" class=\"label\">reason</th><th scope=\"col\">trials"
         "</th><th scope=\"col\" class=\"label\">which</th></tr></thead>\n<tbody>\n",
@@ -183,7 +183,8 @@ static int put_metrics(FILE *out, cursor *at, int place)
     if (!is_at(at, place)) {
         return ESP_OK;
     }
-    fputs("<table>\n<thead><tr><th scope=\"col\" class=\"label\">metric</th>"
+    fputs("<div class=\"scroll\" role=\"group\" aria-label=\"Metrics\" tabindex=\"0\"><table>\n"
+          "<thead><tr><th scope=\"col\" class=\"label\">metric</th>"
           "<th scope=\"col\">selected</th><th scope=\"col\">last</th></tr></thead>\n<tbody>\n",
           out);
     while (is_at(at, place)) {
@@ -196,7 +197,7 @@ static int put_metrics(FILE *out, cursor *at, int place)
         fputs("</tr>\n", out);
         ESP_TRY(esp_rows_step(at->rows, &at->has_row));
     }
-    fputs("</tbody>\n</table>\n", out);
+    fputs("</tbody>\n</table></div>\n", out);
     return ESP_OK;
 }
 
