@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From a fresh Debian 12 to a first report: installs what is missing, builds, trains the quickstart
-# study (FFF baseline, balanced, balanced with master leaf; FashionMNIST) and prints its report.
-# Run again, it trains nothing and prints the same report; it needs no network then.
+# study (FFF baseline, balanced, balanced with master leaf; FashionMNIST), prints its report and
+# writes it as a page. Run again, it trains nothing and prints the same report, without a network.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=scripts/setup.sh
@@ -36,6 +36,8 @@ printf '\n'
 "$espalier" report quickstart
 
 database=${ESPALIER_DB:-results/espalier.db}
+page=$(dirname "$database")/quickstart.html
+"$espalier" report quickstart --format html -o "$page"
 cat <<END
 
 Where everything lies
@@ -44,11 +46,12 @@ Where everything lies
   database     $database (SQLite; its views are the public interface)
   checkpoints  $database.checkpoints/ (safetensors)
   build logs   build/quickstart-configure.log, build/quickstart-build.log
+  page         $page (the report with figures and every trial, for a browser)
   documents    README.md, and a README.md in every folder
 
 Next
   $espalier query spread                          best, worst and spread of every cell
-  $espalier report quickstart --format md         the same report as Markdown, csv, json
+  $espalier report quickstart --format md         the same report as Markdown, csv, json, latex
   $espalier plan experiments/table1.yaml          a table of the paper, before running it
 END
 exit "$status"
