@@ -2,7 +2,7 @@
 -- :study % studies, a LIKE pattern
 -- :cell % cells, a LIKE pattern over labels
 -- :split test train, validation or test
--- :metric hard_accuracy any metric, also running_loss, loss.<term>, <plugin>.<key>
+-- :metric hard_accuracy any metric, also test.hard_accuracy, running_loss, loss.<term>, <plugin>.<key>
 -- :every 1 only every so many epochs of a phase, and its first
 WITH phases AS MATERIALIZED (SELECT phase, min(epoch) AS first FROM epoch GROUP BY phase)
 SELECT study, cell, phase, phase_epoch, n, mean, sd, min, max

@@ -1,7 +1,7 @@
 -- Which source of randomness makes the seeds of each cell differ: initial weights, order of examples, or both together.
 -- :study % studies, a LIKE pattern
 -- :split test train, validation or test
--- :metric hard_accuracy any metric
+-- :metric hard_accuracy any metric; also written test.hard_accuracy
 -- :at selected selected, selected:<metric> or last
 -- Cells whose seeds cross init with order, such as {init: 0..3, order: 0..3}, one noise seed. Two-way analysis of variance without
 -- replicates: sd_init, sd_order are components of variance (their root; 0 where the mean square is below the rest's), sd_rest what

@@ -1,18 +1,21 @@
 -- How far the seeds of each cell lie apart, and the variance against the reference's.
 -- :study % studies, a LIKE pattern
 -- :split test train, validation or test
--- :metric hard_accuracy any metric
+-- :metric hard_accuracy any metric; also written test.hard_accuracy
 -- :at selected selected, selected:<metric> or last
 -- selected_by: what chose the epoch; with test.<metric> its test figures are optimistic.
--- variance_ratio: of a cell's variance to that of its reference cell; below 1 is steadier.
+-- variance_ratio: of a cell's variance to that of its reference cell; below 1 is steadier. From 3 seeds on.
 WITH wanted AS MATERIALIZED (
     SELECT * FROM seed_stats_all
     WHERE latest = 1 AND study LIKE :study AND split = :split AND metric = :metric AND at = :at)
 SELECT s.study, s.cell, s.n, s.planned, s.mean, s.sd, s.best, s.spread, s.variance,
-       s.variance / r.variance AS variance_ratio,
+       CASE WHEN s.n > 2 AND r.n > 2 THEN s.variance / nullif(r.variance, 0) END AS variance_ratio,
        (SELECT group_concat(DISTINCT e.monitor) FROM cell_trial ct JOIN selection e ON e.trial = ct.trial
-        WHERE ct.cell = s.cell_key AND e.at = :at) AS selected_by
+        WHERE ct.cell = s.cell_key AND e.at = :at) AS selected_by,
+       CASE WHEN s.n < 3 THEN 'n < 3: says little of spread'
+            WHEN r.n < 3 THEN 'reference has n < 3: no ratio'
+            WHEN r.variance = 0 THEN 'reference has no variance: no ratio' END AS note
 FROM wanted s
 JOIN cell c ON c.id = s.cell_key
-LEFT JOIN wanted r ON r.cell_key = c.reference AND r.variance > 0
+LEFT JOIN wanted r ON r.cell_key = c.reference
 ORDER BY s.study, c.ordinal;

@@ -14,6 +14,7 @@ enum { MAX_SETS = 32 };
 
 typedef struct arguments {
     const char *query, *database, *format_name;
+    bool list;
     int n_sets;
     const char *sets[MAX_SETS]; /* "name=value" */
 } arguments;
@@ -38,7 +39,29 @@ static void list_queries(const esp_named_queries *queries, const char *format_na
     esp_log_note("(in %s; `espalier query NAME`, or any SELECT)", queries->folder);
 }
 
-static int answer(const char *sql, const arguments *given, esp_row_format format)
+/* What a named query's file says of it, and how to ask it. */
+static void describe_query(const esp_named_query *query, const char *folder)
+{
+    printf("%s: %s\n", query->name, query->answers);
+    bool first = true;
+    for (const char *line = query->sql; strncmp(line, "--", 2) == 0;) {
+        const int length = (int)strcspn(line, "\n");
+        if (!first && strncmp(line, "-- :", 4) != 0) {
+            printf("  %.*s\n", length - 2 - (line[2] == ' '), line + 2 + (line[2] == ' '));
+        }
+        first = false;
+        line += length + (line[length] == '\n');
+    }
+    printf("%s", query->n_parameters > 0 ? "\nparameters, --set NAME=VALUE:\n" : "");
+    for (int i = 0; i < query->n_parameters; i++) {
+        const esp_query_parameter *parameter = &query->parameters[i];
+        printf("  %-8s %s (default %s)\n", parameter->name, parameter->help, parameter->value);
+    }
+    printf("\nits SQL: %s/%s.sql\n", folder, query->name);
+}
+
+/* named: its parameters study, split, metric and at mean what the database knows by these names. */
+static int answer(const char *sql, bool named, const arguments *given, esp_row_format format)
 {
     esp_store *store = NULL;
     esp_rows *rows = NULL;
@@ -47,6 +70,9 @@ static int answer(const char *sql, const arguments *given, esp_row_format format
     ESP_TRY(esp_store_open(&store, esp_store_default_path(given->database), ESP_STORE_READ));
     ESP_TRY_OUT(esp_query_open(&rows, store, sql));
     ESP_TRY_OUT(esp_query_bind(rows, sql, given->sets, given->n_sets));
+    if (named) {
+        ESP_TRY_OUT(esp_query_check_sets(store, given->sets, given->n_sets));
+    }
     ESP_TRY_OUT(esp_print_rows(&n_rows, rows, format, 0, stdout));
     if (n_rows == 0 && format == ESP_ROWS_TEXT) {
         fflush(stdout);
@@ -68,7 +94,7 @@ static bool is_name(const char *query)
     return true;
 }
 
-enum { OPTION_SET = 1000 };
+enum { OPTION_SET = 1000, OPTION_LIST };
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
@@ -84,6 +110,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         }
         given->sets[given->n_sets++] = argument;
         return 0;
+    case OPTION_LIST:
+        given->list = true;
+        return 0;
     case ARGP_KEY_ARG:
         if (given->query != NULL) {
             argp_error(state, "one query at a time; quote SQL: espalier query \"SELECT ...\"");
@@ -98,7 +127,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 static int run(int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        {"set", OPTION_SET, "NAME=VALUE", 0, "value of the query's parameter :NAME", 0}, {0}};
+        {"list", OPTION_LIST, NULL, 0, "the queries there are by name (so without arguments)", 0},
+        {"set", OPTION_SET, "NAME=VALUE", 0, "value of the query's parameter :NAME", 0},
+        {0}};
     static const struct argp_child shared[] = {
         {&esp_format_argp, 0, NULL, 0}, {&esp_database_argp, 0, NULL, 0}, {0}};
     static const struct argp parser = {
@@ -107,22 +138,30 @@ static int run(int argc, char **argv)
         .children = shared,
         .args_doc = "[NAME|SQL]",
         .doc = "Asks the results database, read-only: a query by name, or one SELECT.\v"
-               "Without arguments: the queries there are by name. analysis/README.md describes "
-               "the views.\n\n"
+               "`espalier query NAME --help` tells of one query: what it answers, its parameters. "
+               "analysis/README.md describes the views.\n\n"
                "examples:\n"
-               "  espalier query\n"
-               "  espalier query spread --set study=quickstart\n"
+               "  espalier query --list\n"
+               "  espalier query spread --help\n"
+               "  espalier query spread --set study=quickstart --set metric=test.soft_accuracy\n"
                "  espalier query \"SELECT cell, mean, sd FROM seed_stats WHERE at = 'selected'\"\n"
                "  espalier query curve --set study=table1 --format csv > curve.csv"};
     argp_err_exit_status = esp_exit_code(ESP_USAGE);
     arguments given = {0};
-    if (argp_parse(&parser, argc, argv, 0, NULL, &given) != 0) {
+    /* argp would take --help for the verb's */
+    const bool help = argc == 3 && argv[1][0] != '-' && is_name(argv[1]) &&
+                      (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-?") == 0);
+    if (argp_parse(&parser, help ? 2 : argc, argv, 0, NULL, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier query --help` shows how it is used");
+    }
+    if (given.list && given.query != NULL) {
+        return esp_fail(ESP_USAGE, "--list lists the queries; it asks none, not '%s' either",
+                        given.query);
     }
     esp_row_format format;
     ESP_TRY(esp_row_format_parse(&format, given.format_name));
     if (given.query != NULL && !is_name(given.query)) {
-        return answer(given.query, &given, format);
+        return answer(given.query, false, &given, format);
     }
     esp_text_pool pool = {0};
     esp_named_queries queries;
@@ -133,7 +172,11 @@ static int run(int argc, char **argv)
         list_queries(&queries, given.format_name);
     } else {
         ESP_TRY_OUT(esp_named_query_find(&query, &queries, given.query));
-        ESP_TRY_OUT(answer(query->sql, &given, format));
+        if (help) {
+            describe_query(query, queries.folder);
+        } else {
+            status = answer(query->sql, true, &given, format);
+        }
     }
 out:
     esp_pool_free(&pool);

@@ -161,6 +161,32 @@ static int bind_declared(bool bound[], esp_rows *rows, const char *sql)
     return status;
 }
 
+/* Binds the parameter of this name; *found where there is one. */
+static int bind_named(bool *found, bool bound[], esp_rows *rows, const char *set, size_t length,
+                      const char *value)
+{
+    for (int i = 0; i < esp_rows_parameters(rows); i++) {
+        const char *name = esp_rows_parameter_name(rows, i);
+        if (strncmp(name + 1, set, length) == 0 && name[1 + length] == '\0') {
+            *found = bound[i] = true;
+            ESP_TRY(bind_value(rows, name, value));
+        }
+    }
+    return ESP_OK;
+}
+
+/* The characters of "test." in "test.hard_accuracy"; 0 without a split. */
+static size_t split_length(const char *metric)
+{
+    static const char *const splits[] = {"train.", "validation.", "test."};
+    for (int i = 0; i < 3; i++) {
+        if (strncmp(metric, splits[i], strlen(splits[i])) == 0) {
+            return strlen(splits[i]);
+        }
+    }
+    return 0;
+}
+
 static int bind_set(bool bound[], esp_rows *rows, const char *set)
 {
     const char *equals = strchr(set, '=');
@@ -168,14 +194,16 @@ static int bind_set(bool bound[], esp_rows *rows, const char *set)
         return esp_fail(ESP_USAGE, "--set '%s': expected name=value", set);
     }
     const size_t length = (size_t)(equals - set);
+    const char *value = equals + 1;
     bool found = false;
-    for (int i = 0; i < esp_rows_parameters(rows); i++) {
-        const char *name = esp_rows_parameter_name(rows, i);
-        if (strncmp(name + 1, set, length) == 0 && name[1 + length] == '\0') {
-            found = bound[i] = true;
-            ESP_TRY(bind_value(rows, name, equals + 1));
-        }
+    if (strncmp(set, "metric=", 7) == 0 && split_length(value) > 0) {
+        char split[16];
+        bool has_split = false;
+        snprintf(split, sizeof split, "%.*s", (int)split_length(value) - 1, value);
+        ESP_TRY(bind_named(&has_split, bound, rows, "split", 5, split));
+        value += has_split ? split_length(value) : 0;
     }
+    ESP_TRY(bind_named(&found, bound, rows, set, length, value));
     if (found) {
         return ESP_OK;
     }
@@ -203,6 +231,72 @@ int esp_query_bind(esp_rows *rows, const char *sql, const char *const *sets, int
                        ? esp_fail(ESP_USAGE, "parameter %s has no value; add --set %s=VALUE", name,
                                   name + 1)
                        : esp_fail(ESP_USAGE, "name the parameter: :name in place of ?");
+        }
+    }
+    return ESP_OK;
+}
+
+/* ---- values that the database knows ---------------------------------------------------------- */
+
+typedef struct known_values {
+    const char *parameter, *sql; /* one column of names; :value is bound */
+} known_values;
+
+static int check_value(esp_store *store, const known_values *known, const char *value)
+{
+    esp_text_pool pool = {0};
+    const char *names[ESP_MAX_QUERIES];
+    char list[512] = "";
+    esp_rows *rows = NULL;
+    bool has_row = false, found = false;
+    int count = 0, status = ESP_OK;
+    ESP_TRY_OUT(esp_rows_open(&rows, store, known->sql));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":value", value));
+    for (;;) {
+        ESP_TRY_OUT(esp_rows_step(rows, &has_row));
+        if (!has_row) {
+            break;
+        }
+        found = found || esp_rows_integer(rows, 1) != 0;
+        if (count < ESP_MAX_QUERIES) {
+            const size_t used = strlen(list);
+            names[count] = esp_pool_format(&pool, "%s", esp_rows_text(rows, 0));
+            snprintf(list + used, sizeof list - used, "%s%s", count > 0 ? ", " : "", names[count]);
+            count++;
+        }
+    }
+    ESP_TRY_OUT(esp_pool_status(&pool));
+    if (!found && count > 0) {
+        const char *meant = esp_text_suggest(value, names, (size_t)count);
+        status = esp_fail(ESP_NOT_FOUND, "--set %s: no '%s' in %s; %s%s%s", known->parameter, value,
+                          esp_store_path(store), meant ? "did you mean '" : "it has ",
+                          meant ? meant : list, meant ? "'?" : "");
+    }
+out:
+    esp_rows_close(rows);
+    esp_pool_free(&pool);
+    return status;
+}
+
+int esp_query_check_sets(esp_store *store, const char *const *sets, int n_sets)
+{
+    static const known_values known[] = {
+        {"study", "SELECT name, name LIKE :value FROM study ORDER BY name"},
+        {"split", "SELECT column1, column1 = :value FROM"
+                  " (VALUES ('train'), ('validation'), ('test'))"},
+        {"metric", "SELECT DISTINCT name, name = :value FROM metric ORDER BY id"},
+        {"at", "SELECT DISTINCT at, at = :value FROM selection"},
+    };
+    for (int i = 0; i < n_sets; i++) {
+        const size_t length = strcspn(sets[i], "=");
+        for (size_t j = 0; j < sizeof known / sizeof *known; j++) {
+            if (sets[i][length] == '=' && strlen(known[j].parameter) == length &&
+                strncmp(sets[i], known[j].parameter, length) == 0) {
+                const char *value = sets[i] + length + 1;
+                const bool is_metric = strcmp(known[j].parameter, "metric") == 0;
+                ESP_TRY(
+                    check_value(store, &known[j], value + (is_metric ? split_length(value) : 0)));
+            }
         }
     }
     return ESP_OK;

@@ -42,8 +42,14 @@ int esp_query_open(esp_rows **out, esp_store *store, const char *sql);
 
 /* Gives the query's parameters their values: first the defaults that its text declares, then sets,
  * "name=value" each. What looks like a number is one, unless that would lose something ("007").
+ * Where the query has :split too, metric=test.hard_accuracy gives both.
  * Errors: ESP_USAGE for a set that is no name=value or names no parameter, and for a parameter left
  * without a value; ESP_MEMORY. Thread: the rows'. */
 int esp_query_bind(esp_rows *rows, const char *sql, const char *const *sets, int n_sets);
+
+/* Refuses a study, split, metric or epoch (at) among the sets that the database does not know: a
+ * query's own parameters of these names mean them. A study is a LIKE pattern. Errors: ESP_NOT_FOUND
+ * with what could have been meant; ESP_STORE. Thread: the store's. */
+int esp_query_check_sets(esp_store *store, const char *const *sets, int n_sets);
 
 #endif

@@ -81,7 +81,7 @@ offers "toy" data verify to
 queries=$(basename -s .sql "$ESPALIER_SOURCE"/analysis/*.sql)
 [ "$(echo "$queries" | wc -l)" -gt 3 ] || fail "no queries in analysis/"
 offers "$queries" query ''
-offers "failed" query fai
+offers "failed failures" query fai
 offers "small small.yaml" report sm
 offers "small" diff sm
 offers "small" diff small sm

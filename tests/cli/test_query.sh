@@ -45,16 +45,25 @@ run 4 ls
 has "$err" "espalier run" "ls without a database names the fix"
 run 4 query spread
 run 0 query
-for name in curve dead-leaves failed slowest spread; do
+for name in best cost curve dead-leaves delta durations failed failures gap seed-sources seeds slowest spread; do
     has "$out" "$name" "the list of queries"
 done
+run 0 query --list
+is "$(grep -c . <<<"$out")" "$(ls "$ESPALIER_SOURCE"/analysis/*.sql | wc -l)" "--list: a line a query"
+run 2 query spread --list
+run 0 query spread --help
+has "$out" "spread: How far the seeds" "--help of a query: what it answers"
+has "$out" "selected_by: what chose the epoch" "--help of a query: its columns"
+has "$out" "  split    train, validation or test (default test)" "--help of a query: its parameters"
+has "$out" "analysis/spread.sql" "--help of a query: its file"
+run 4 query spraed --help
 [ -e "$ESPALIER_DB" ] && is made "not made" "a reader made the database"
 
 "$ESPALIER_BUILD/tests/test_views" --make "$ESPALIER_DB" || exit 1
 
 # ---- named queries
 run 0 query spread --set study=s --format csv
-is "$(head -1 <<<"$out")" "study,cell,n,planned,mean,sd,best,spread,variance,variance_ratio,selected_by" "columns"
+is "$(head -1 <<<"$out")" "study,cell,n,planned,mean,sd,best,spread,variance,variance_ratio,selected_by,note" "columns"
 is "$(sed -n 2p <<<"$out" | cut -d, -f1-4,7,8)" "s,baseline leaf=8,3,3,1,0.4" "spread of baseline"
 # balanced .75 .8 .7: variance .0025; baseline .0408333...; ratio .0612244...
 is "$(sed -n 3p <<<"$out" | cut -d, -f10 | cut -c1-9)" "0.0612244" "variance ratio of balanced"
@@ -73,6 +82,59 @@ run 0 query failed --format md
 has "$out" "| loss is not finite |" "failed"
 run 0 query slowest --set limit=1 --format csv
 is "$(wc -l <<<"$out")" 2 "slowest, limited"
+
+# By hand, test accuracies: baseline .75 .6 1, balanced .75 .8 .7 at the selected epoch.
+row() { # SQL-NAME CELL FIELDS: of the query's CSV
+    local query=$1 cell=$2 fields=$3
+    shift 3
+    run 0 query "$query" --set study=s "$@" --format csv
+    grep "^s,$cell leaf=8," <<<"$out" | cut -d, -f"$fields"
+}
+is "$(row best baseline 3,4,7)" "3,2,1" "best: of 3, seed 2"
+is "$(row best baseline 3,4,7 --set metric=hard_loss)" "3,2,0" "best: the least loss"
+is "$(row seeds balanced 3,6,8,9)" $'1,0.8,1,3\n0,0.75,2,3\n2,0.7,3,3' "seeds, from the best"
+is "$(row seeds baseline 3,7 | head -n 1 | cut -c1-10)" "2,0.216666" "seeds: deviation 1 - .78333"
+# balanced less baseline: 0, .2, -.3: mean -.0333..., squares about it .12666..., sd sqrt(.0633...)
+is "$(row delta balanced 3,4,7,8,9 | tr ' ' _)" "baseline_leaf=8,3,-0.30000000000000004,0.20000000000000007,1" "delta"
+is "$(row delta balanced 5 | cut -c1-9)" "-0.033333" "delta: mean"
+is "$(row delta balanced 6 | cut -c1-8)" "0.251661" "delta: sd"
+is "$(row failures baseline 3,4,5,6,7,8)" "3,3,0,0,0,0" "failures: none"
+is "$(row failures baseline 3,4,5,6,7,8 --set below=0.7 | cut -c1-12)" "3,3,0,0,1,0." "failures: one below .7"
+run 0 query failures --set study=table1 --format csv
+is "$(cut -d, -f3- <<<"$out" | tail -n 2 | sort)" $'1,0,1,0,0,1\n1,1,0,0,0,0' "failures: one failed"
+is "$(row durations baseline 3-10)" "3,3,3,6,2,1,1.3333333333333333,2" "durations: 2 s and at most 2 epochs each"
+run 0 query durations --set study=cut --format csv
+is "$(sed -n 2p <<<"$out" | cut -d, -f3-5)" "1,0,1" "durations of a trial that was cut off"
+run 0 query gap --set study=s
+has "$err" "(no rows)" "gap: nothing measured by soft routing"
+run 0 query cost --set study=s
+has "$err" "(no rows)" "cost: cells without costs"
+# Two seeds say little of spread.
+sqlite3 "$ESPALIER_DB" ".backup two.db"
+sqlite3 two.db "UPDATE trial SET status = 'failed' WHERE trial_id = '0000000000000105'"
+run 0 query spread --db two.db --format csv
+is "$(grep '^s,balanced' <<<"$out" | cut -d, -f3,10,12)" "2,,n < 3: says little of spread" "spread of two seeds"
+sqlite3 two.db "UPDATE trial SET status = iif(trial_id = '0000000000000102', 'failed', status);
+    UPDATE trial SET status = 'done' WHERE trial_id = '0000000000000105'"
+run 0 query spread --db two.db --format csv
+is "$(grep '^s,balanced' <<<"$out" | cut -d, -f3,10,12)" "3,,reference has n < 3: no ratio" "spread against two seeds"
+run 0 query spread --set study=s --set metric=test.hard_loss --format csv
+is "$(sed -n 2p <<<"$out" | cut -d, -f7)" 0 "metric=test.hard_loss gives the split too"
+run 0 query spread --set study=s --set metric=train.hard_loss
+has "$err" "(no rows)" "metric=train.hard_loss: of train there is none"
+run 4 query spread --set study=z
+has "$err" "no 'z' in" "no such study"
+run 4 query spread --set study=tabel1
+has "$err" "did you mean 'table1'" "a study misspelt"
+run 4 query failed --set 'study=x%'
+run 0 query spread --set 'study=tab%'
+run 4 query spread --set metric=test.hard_acuracy
+has "$err" "did you mean 'hard_accuracy'" "a metric misspelt"
+run 4 query spread --set at=slected
+has "$err" "did you mean 'selected'" "an epoch misspelt"
+run 4 query spread --set split=tset
+has "$err" "did you mean 'test'" "a split misspelt"
+run 0 query "SELECT :study AS a" --set study=anything
 
 # ---- SQL
 run 0 query "SELECT count(*) AS n FROM trial_final WHERE status = 'done' AND at = 'last'" --format csv

@@ -1,0 +1,23 @@
+-- The best trial of each cell, its epoch, and how many seeds it is the best of.
+-- :study % studies, a LIKE pattern
+-- :split test train, validation or test
+-- :metric hard_accuracy any metric with a better direction; also written test.hard_accuracy
+-- :at selected selected, selected:<metric> or last
+-- The best of more seeds is better by luck alone: compare cells of the same n.
+-- selected_by: what chose the epoch; with test.<metric> its test figures are optimistic.
+WITH done AS MATERIALIZED (
+    SELECT study, cell, cell_key, seed, trial_id, epoch, value, count(*) OVER cells AS n,
+           row_number() OVER (PARTITION BY cell_key
+                              ORDER BY CASE better WHEN 'min' THEN value ELSE -value END,
+                                       seed_init, seed_order, seed_noise) AS place
+    FROM trial_final_all
+    WHERE latest = 1 AND status = 'done' AND better IS NOT NULL AND study LIKE :study
+      AND split = :split AND metric = :metric AND at = :at
+    WINDOW cells AS (PARTITION BY cell_key))
+SELECT d.study, d.cell, d.n, d.seed, d.trial_id, d.epoch, d.value,
+       (SELECT s.monitor FROM selection s JOIN trial t ON t.id = s.trial
+        WHERE t.trial_id = d.trial_id AND s.at = :at) AS selected_by
+FROM done d
+JOIN cell c ON c.id = d.cell_key
+WHERE d.place = 1
+ORDER BY d.study, c.ordinal;

@@ -1,0 +1,17 @@
+-- Every seed of every cell, from the best: which seeds are bad, and are they the same ones?
+-- :study % studies, a LIKE pattern
+-- :split test train, validation or test
+-- :metric hard_accuracy any metric; also written test.hard_accuracy
+-- :at selected selected, selected:<metric> or last
+-- place: 1 is the best seed of its cell; deviation: from the mean of its cell.
+SELECT t.study, t.cell, t.seed, t.trial_id, t.epoch, t.value,
+       t.value - avg(t.value) OVER cells AS deviation,
+       row_number() OVER (PARTITION BY t.cell_key
+                          ORDER BY CASE t.better WHEN 'min' THEN t.value ELSE -t.value END,
+                                   t.seed_init, t.seed_order, t.seed_noise) AS place,
+       count(*) OVER cells AS n
+FROM trial_final_all t
+WHERE t.latest = 1 AND t.status = 'done' AND t.study LIKE :study AND t.split = :split
+  AND t.metric = :metric AND t.at = :at
+WINDOW cells AS (PARTITION BY t.cell_key)
+ORDER BY t.study, t.cell_key, place;
