@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/status.h"
+#include "report/compatible.h"
 #include "report/render.h"
 #include "report/render_statistics.h"
 
@@ -275,7 +276,8 @@ static json_t *seeds_of(const esp_sample *sample)
     return out;
 }
 
-static json_t *published_of(esp_report *report, const esp_report_series *series)
+static json_t *published_of(esp_report *report, const esp_report_metric *metric,
+                            const esp_report_series *series)
 {
     json_t *out = json_array();
     for (int i = 0; i < series->n_published; i++) {
@@ -287,6 +289,12 @@ static json_t *published_of(esp_report *report, const esp_report_series *series)
         json_object_set_new(one, "routing", word(report, value->routing));
         json_object_set_new(one, "runs", json_integer(value->runs));
         json_object_set_new(one, "source", word(report, value->source));
+        const esp_compatible could = esp_report_compatible(report, metric, series, value);
+        json_object_set_new(one, "not_compared_for", word(report, could.why_not));
+        json_object_set_new(one, "our_best_would_be", esp_json_interval(could.best));
+        json_object_set_new(one, "their_best_is", json_string(could.best_is));
+        json_object_set_new(one, "our_spread_would_be", esp_json_interval(could.spread));
+        json_object_set_new(one, "their_spread_is", json_string(could.spread_is));
         json_array_append_new(out, one);
     }
     return out;
@@ -318,7 +326,7 @@ static json_t *series_of(esp_report *report, const esp_report_cell *cell, int at
         json_object_set_new(out, "mean_delta", esp_json_number(series->paired.mean));
         json_object_set_new(out, "sd_delta", esp_json_number(series->paired.sd));
     }
-    json_object_set_new(out, "published", published_of(report, series));
+    json_object_set_new(out, "published", published_of(report, &report->metrics[m], series));
     return out;
 }
 

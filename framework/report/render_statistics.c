@@ -92,7 +92,7 @@ static void put(json_t *out, const char *key, double value)
     json_object_set_new(out, key, esp_json_number(value));
 }
 
-static json_t *interval_json(esp_interval interval)
+json_t *esp_json_interval(esp_interval interval)
 {
     return json_pack("[o, o]", esp_json_number(interval.low), esp_json_number(interval.high));
 }
@@ -101,7 +101,7 @@ void esp_json_add_seeds(json_t *out, const esp_report *report, const esp_seed_in
 {
     json_t *failures = json_object();
     put(out, "median", one->median);
-    json_object_set_new(out, "interval", interval_json(one->interval));
+    json_object_set_new(out, "interval", esp_json_interval(one->interval));
     json_object_set_new(
         out, "interval_is",
         json_string(report->section.bootstrap ? "studentized bootstrap" : "Student"));
@@ -109,7 +109,7 @@ void esp_json_add_seeds(json_t *out, const esp_report *report, const esp_seed_in
     put(out, "test_error", one->test_error);
     json_object_set_new(failures, "ended", json_integer(one->ended));
     json_object_set_new(failures, "failed", json_integer(one->failures));
-    json_object_set_new(failures, "interval", interval_json(one->rate));
+    json_object_set_new(failures, "interval", esp_json_interval(one->rate));
     json_object_set_new(out, "failures", failures);
 }
 
@@ -122,7 +122,7 @@ static json_t *difference_json(const esp_difference *difference)
     put(out, "df", difference->df);
     put(out, "p", difference->p);
     put(out, "effect", difference->effect);
-    json_object_set_new(out, "interval", interval_json(difference->interval));
+    json_object_set_new(out, "interval", esp_json_interval(difference->interval));
     return out;
 }
 
@@ -153,19 +153,19 @@ static json_t *comparison_json(const esp_comparison *one, esp_report *report,
     json_object_set_new(out, "test", json_string(one->by_pairs ? "paired t" : "Welch"));
     put(out, "p", one->counted.p);
     put(out, "p_holm", one->holm);
-    json_object_set_new(out, "interval", interval_json(one->counted.interval));
+    json_object_set_new(out, "interval", esp_json_interval(one->counted.interval));
     json_object_set_new(out, "paired_t", difference_json(&one->paired));
     json_object_set_new(out, "welch", difference_json(&one->welch));
     json_object_set_new(out, "signed_rank",
                         rank_json(&one->signed_rank, one->signed_rank_holm_least));
     json_object_set_new(out, "mann_whitney", rank_json(&one->mann_whitney, NAN));
     put(better, "probability", one->improvement.probability);
-    json_object_set_new(better, "interval", interval_json(one->improvement.interval));
+    json_object_set_new(better, "interval", esp_json_interval(one->improvement.interval));
     json_object_set_new(out, "a_better", better);
     put(out, "p_failures_fisher", one->fisher);
     put(out, "p_equivalence", one->equivalence);
     put(spread, "log_sd_ratio", one->spread.log_ratio);
-    json_object_set_new(spread, "interval", interval_json(one->spread.interval));
+    json_object_set_new(spread, "interval", esp_json_interval(one->spread.interval));
     put(spread, "p_f", one->spread.p);
     put(spread, "p_brown_forsythe", one->brown_forsythe.p);
     put(spread, "power_brown_forsythe_at_2", one->brown_forsythe_power);
@@ -189,7 +189,7 @@ static json_t *family_json(const esp_comparison_family *family, esp_report *repo
     put(out, "t", mean->t);
     put(out, "df", mean->df);
     put(out, "p", mean->p);
-    json_object_set_new(out, "interval", interval_json(mean->interval));
+    json_object_set_new(out, "interval", esp_json_interval(mean->interval));
     json_object_set_new(spread, "cells", json_integer(family->spread.cells));
     json_object_set_new(spread, "seeds", json_integer(family->spread.seeds));
     put(spread, "log_sd_ratio", family->spread.log_ratio);
@@ -197,7 +197,7 @@ static json_t *family_json(const esp_comparison_family *family, esp_report *repo
     put(spread, "p", family->spread.p);
     put(spread, "df", family->spread.df);
     put(spread, "p_homogeneity", family->homogeneity.homogeneity_p);
-    json_object_set_new(spread, "interval", interval_json(family->spread.interval));
+    json_object_set_new(spread, "interval", esp_json_interval(family->spread.interval));
     json_object_set_new(out, "spread", spread);
     return out;
 }

@@ -9,6 +9,9 @@
 /* A number; null where it is not finite. New. */
 json_t *esp_json_number(double value);
 
+/* [low, high]. New. */
+json_t *esp_json_interval(esp_interval interval);
+
 /* Adds what is inferred of one cell: median, interval, test_error, failures. */
 void esp_json_add_seeds(json_t *out, const esp_report *report, const esp_seed_inference *one);
 

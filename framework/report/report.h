@@ -77,6 +77,7 @@ typedef struct esp_report {
     int n_pairs; /* 0: the study lists no contrasts */
     esp_report_pair *pairs;
     struct esp_inference **inferences; /* [n_ats x n_metrics], inference.h; NULL: none asked for */
+    struct esp_predicted *predicted;   /* of published values, compatible.h */
     bool statistics; /* print every statistic of every metric, not only the primary one's */
     bool queries;    /* print the SQL behind each table */
     int planned, done, failed;

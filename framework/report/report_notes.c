@@ -152,14 +152,14 @@ static void note_published_value(esp_page *page, esp_report *report,
              value->source, value->split, value->routing, metric->name);
     }
     if (value->runs > 0 && series->stats.n > 0 && value->runs != series->stats.n) {
-        const int n = series->stats.n, more = value->runs > n ? value->runs : n;
-        const int fewer = value->runs > n ? n : value->runs;
-        const double luck = esp_expected_best(more) - esp_expected_best(fewer);
+        const bool theirs = value->runs > series->stats.n;
+        const int more = theirs ? value->runs : series->stats.n;
+        const int fewer = theirs ? series->stats.n : value->runs;
         NOTE(page, report,
              "published, %s: best of %d runs, ours best of %d: the best of %d beats the best of %d"
-             " by luck alone, by %.2f sd on average, and best - worst grows by %.2f sd (normal"
-             " values).",
-             value->source, value->runs, n, more, fewer, luck, 2 * luck);
+             " by luck alone, by %.2f sd.",
+             value->source, value->runs, series->stats.n, more, fewer,
+             esp_expected_best(more) - esp_expected_best(fewer));
     }
     const char *words = esp_published_csv_words(report->published, value->source);
     if (words != NULL) {
@@ -185,6 +185,14 @@ static void note_published(esp_page *page, esp_report *report)
                 joined++;
             }
         }
+    }
+    if (joined > 0) {
+        NOTE(page, report,
+             "so many of ours: where best and ± of as many runs as theirs would lie in %g of 100"
+             " cases, if runs are normal with our mean and sd, both known from our seeds alone"
+             " (best and best - worst simulated, an sd by F). Theirs within it is compatible with"
+             " ours; that does not make it the same.",
+             100 * report->section.confidence);
     }
     NOTE(page, report, joined ? "published values are from %s." : "no line of %s joins a cell.",
          report->published->path);

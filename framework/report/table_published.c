@@ -4,20 +4,30 @@
 #include <math.h>
 
 #include "core/status.h"
+#include "report/compatible.h"
 
 int esp_table_published(esp_table *out, esp_report *report, const esp_layout *plan, int at, int m)
 {
-    static const char *const headings[] = {
-        "n",     "ours best ± spread", "published best ± spread", "its ± is", "routing", "runs",
-        "source"};
+    static const char *const headings[] = {"n",
+                                           "ours best ± spread",
+                                           "published best ± spread",
+                                           "its ± is",
+                                           "routing",
+                                           "runs",
+                                           "source",
+                                           "so many of ours: best",
+                                           "theirs is",
+                                           "so many of ours: ±",
+                                           "theirs is"};
+    enum { N = sizeof headings / sizeof *headings };
     const esp_report_metric *metric = &report->metrics[m];
     esp_layout lines = *plan;
     lines.n = 0;
     for (int i = 0; i < plan->n; i++) {
         lines.n += esp_report_series_of(report, plan->places[i].cell, at, m)->n_published;
     }
-    ESP_TRY(esp_table_start(out, report, &lines, true, 7));
-    esp_table_headings(out, headings, 7);
+    ESP_TRY(esp_table_start(out, report, &lines, true, N));
+    esp_table_headings(out, headings, N);
     esp_table_title(out, report, "published", at, m, ": published beside ours");
     out->subtitle = esp_pool_format(&report->pool, "ours: %s", out->subtitle);
     const esp_place *before = NULL;
@@ -39,6 +49,11 @@ int esp_table_published(esp_table *out, esp_report *report, const esp_layout *pl
             row[4] = value->routing;
             row[5] = value->runs > 0 ? esp_pool_format(&report->pool, "%d", value->runs) : "-";
             row[6] = value->source;
+            const esp_compatible could = esp_report_compatible(report, metric, series, value);
+            row[7] = could.why_not == NULL ? esp_words_interval(report, metric, could.best) : "-";
+            row[8] = could.why_not == NULL ? could.best_is : could.why_not;
+            row[9] = esp_words_interval(report, metric, could.spread);
+            row[10] = could.spread_is;
         }
     }
     return esp_pool_status(&report->pool);
