@@ -100,7 +100,7 @@ static void label_series(esp_plot *plot)
     for (int i = 0; i < plot->n_series; i++) {
         esp_plot_series *series = &plot->series[i];
         series->label = esp_pool_format(plot->pool, "%s, n = %s",
-                                        esp_plot_short(plot->pool, series->variant, 40),
+                                        esp_plot_short(plot->pool, series->variant, 28),
                                         seeds_of(plot, series->variant));
     }
 }
@@ -108,8 +108,8 @@ static void label_series(esp_plot *plot)
 const char *esp_plot_subtitle(const esp_plot *plot)
 {
     static const char *const words[] = {
-        [ESP_DRAW_CURVES] = "thin: single seeds; thick: mean; band: one sample sd to either side",
-        [ESP_DRAW_DOTS] = "rings: single seeds; marker: mean; bar: one sample sd to either side",
+        [ESP_DRAW_CURVES] = "thin: seeds; thick, band: mean, one sample sd",
+        [ESP_DRAW_DOTS] = "rings: seeds; marker, bar: mean, one sample sd",
         [ESP_DRAW_HEATMAP] = "one seed of each cell",
     };
     return *plot->at_words
@@ -141,9 +141,10 @@ static const char *missing_words(const esp_plot *plot)
     if (n.failed == 0 && missing == 0) {
         return "";
     }
-    return esp_pool_format(plot->pool,
-                           " Of %d trials %d failed and %d %s not done; no mean counts them.",
-                           n.planned, n.failed, missing, missing == 1 ? "is" : "are");
+    const char *rest =
+        missing == 0 ? "" : esp_pool_format(plot->pool, " and %d are not done", missing);
+    return esp_pool_format(plot->pool, " Of %d trials %d failed%s; no mean counts them.", n.planned,
+                           n.failed, rest);
 }
 
 static void write_caption(esp_figure *figure, const char *own)

@@ -191,7 +191,7 @@ int esp_figure_cost(esp_figure *figure, esp_store *store, const esp_figure_wish 
         low = plot->rows[i].x < low ? plot->rows[i].x : low;
         high = plot->rows[i].x > high ? plot->rows[i].x : high;
     }
-    plot->log_x = low > 0 && high > 4 * low;
+    plot->log_x = low > 0 && high > 20 * low;
     plot->connect = true;
     figure->title = esp_pool_format(plot->pool, "%s.%s against cost", plot->split, plot->metric);
     return ESP_OK;
@@ -234,8 +234,8 @@ int esp_figure_early_exit(esp_figure *figure, esp_store *store, const esp_figure
     plot->x_label = "mean multiply-adds an example";
     plot->x_name = "early_exit.cost";
     plot->whole_x = false;
-    plot->value_name = esp_pool_format(
-        plot->pool, "%s accuracy with early exits, hard routing (fraction)", plot->split);
+    plot->value_name =
+        esp_pool_format(plot->pool, "%s accuracy with early exits (fraction)", plot->split);
     for (size_t i = 0; i < sizeof thresholds / sizeof *thresholds; i++) {
         for (int cost = 0; cost < 2; cost++) {
             exits at = {thresholds[i], cost == 1};

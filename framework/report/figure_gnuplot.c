@@ -9,8 +9,8 @@
 /* gnuplot's point types of the palette's markers. */
 static const int point_types[ESP_N_MARKERS] = {7, 5, 9, 13, 11, 1, 2};
 
-/* More points a curve than a figure has room for are drawn every so many epochs. */
-enum { MOST_POINTS = 300 };
+/* More points a curve than a panel has room for are drawn every so many epochs. */
+enum { MOST_POINTS = 300, MOST_POINTS_OF_MANY = 120 };
 
 /* Above the panels: title and subtitle. */
 enum { TOP = 46 };
@@ -88,8 +88,8 @@ static int stride_of(const esp_plot *plot)
         }
         longest = i - start + 1 > longest ? i - start + 1 : longest;
     }
-    return (longest + MOST_POINTS - 1) / MOST_POINTS > 1 ? (longest + MOST_POINTS - 1) / MOST_POINTS
-                                                         : 1;
+    const int most = plot->n_panels > 4 ? MOST_POINTS_OF_MANY : MOST_POINTS;
+    return longest > most ? (longest + most - 1) / most : 1;
 }
 
 /* The same y axis for all panels that show the same thing. */
@@ -248,47 +248,63 @@ static double greatest_color(const esp_plot *plot)
 static void put_subtitle(FILE *out, const esp_plot *plot, const esp_plot_layout *layout)
 {
     fputs("set label ", out);
-    put_quoted(out, esp_plot_short(plot->pool, esp_plot_subtitle(plot), layout->width / 6), false);
+    put_quoted(out, esp_plot_short(plot->pool, esp_plot_subtitle(plot), (int)(layout->width / 5.4)),
+               false);
     fprintf(out, " at screen 0.5, screen %.5f center font ',9' textcolor rgb '#444444'\n",
             1 - 34.0 / layout->height);
 }
 
+static void put_arrow(FILE *out, double x)
+{
+    fprintf(out,
+            "set arrow from %.6g, graph 0 to %.6g, graph 1 nohead dt 3 lc rgb '#666666' front\n", x,
+            x);
+}
+
+/* A line before the first epoch of every phase but the first, two where seeds begin it apart. */
 static void put_marks(FILE *out, const esp_plot_panel *panel)
 {
     fputs("unset arrow\nunset label\n", out);
-    bool several = false;
-    for (int i = 1; i < panel->n_marks; i++) {
-        several = several || strcmp(panel->marks[i].label, panel->marks[0].label) != 0;
-    }
-    for (int i = 0; several && i < panel->n_marks; i++) {
+    for (int i = 0; panel->n_marks > 1 && i < panel->n_marks; i++) {
         const esp_plot_mark *mark = &panel->marks[i];
-        bool named = false;
-        for (int k = 0; k < i; k++) {
-            named = named || strcmp(panel->marks[k].label, mark->label) == 0;
+        if (mark->first > 1) {
+            put_arrow(out, mark->first - 0.5);
         }
-        if (mark->x > 1) {
-            fprintf(out,
-                    "set arrow from %.6g, graph 0 to %.6g, graph 1 nohead dt 3 lc rgb '#666666'"
-                    " front\n",
-                    mark->x - 0.5, mark->x - 0.5);
+        if (mark->last > mark->first) {
+            put_arrow(out, mark->last - 0.5);
         }
-        if (!named) {
-            fputs("set label ", out);
-            put_quoted(out, mark->label, false);
-            fprintf(out,
-                    " at %.6g, graph 0.05 left offset 0.4, 0 font ',9' textcolor rgb '#666666'"
-                    " front\n",
-                    mark->x - 0.5);
-        }
+        fputs("set label ", out);
+        put_quoted(out, mark->label, false);
+        fprintf(out,
+                " at %.6g, graph 0.05 left offset 0.4, 0 font ',9' textcolor rgb '#666666' front\n",
+                mark->last - 0.5);
     }
+}
+
+/* About five tics at round numbers. */
+static void put_step(FILE *out, const esp_plot *plot)
+{
+    double low = INFINITY;
+    for (int i = 0; i < plot->n_rows; i++) {
+        low = plot->rows[i].x < low ? plot->rows[i].x : low;
+    }
+    const double wanted = (greatest_x(plot) - low) / 4;
+    const double power = wanted > 0 ? pow(10, floor(log10(wanted))) : 1;
+    const double times = wanted / power;
+    fprintf(out, "%.6g\n", power * (times > 5 ? 10 : times > 2 ? 5 : times > 1 ? 2 : 1));
 }
 
 static void put_ticks(FILE *out, const esp_plot *plot)
 {
     if (plot->n_ticks == 0) {
-        fputs(plot->whole_x ? "set xtics " : "set xtics autofreq\n", out);
+        fputs(plot->log_x ? "set xtics autofreq\n" : "set xtics ", out);
         if (plot->whole_x) {
             put_whole_step(out, greatest_x(plot));
+        } else if (!plot->log_x) {
+            put_step(out, plot);
+        }
+        if (plot->draw == ESP_DRAW_CURVES && strcmp(plot->x_name, "epoch") == 0) {
+            fprintf(out, "set xrange [0:%.6g]\n", greatest_x(plot));
         }
         return;
     }
@@ -340,7 +356,9 @@ static void put_panel(FILE *out, const esp_plot *plot, const esp_plot_layout *la
         same = same && strcmp(plot->panels[i].y_label, at->y_label) == 0;
     }
     put_quoted(out, same ? "" : at->y_label, false);
-    fprintf(out, " font ',%d'\n", layout->columns > 1 ? 9 : 11);
+    const double fit = (cell_height - 10) / (0.55 * (double)(strlen(at->y_label) + 1));
+    const double most = layout->columns > 1 ? 9 : 11;
+    fprintf(out, " font ',%.3g'\n", fit < 6 ? 6 : fit > most ? most : fit);
     put_ticks(out, plot);
     if (plot->draw == ESP_DRAW_HEATMAP) {
         put_heatmap(out, plot, panel);

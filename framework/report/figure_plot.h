@@ -13,10 +13,10 @@ typedef enum esp_draw {
 
 enum { ESP_MAX_PANELS = 24, ESP_MAX_MARKS = 12 };
 
-/* A place on the x axis that has a name: a phase's first epoch. */
+/* Where a phase begins: trials that stopped early begin the next one early. */
 typedef struct esp_plot_mark {
-    double x;
     const char *label;
+    int first, last;
 } esp_plot_mark;
 
 typedef struct esp_plot_panel {

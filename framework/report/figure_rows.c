@@ -180,18 +180,19 @@ static int phase_of(phase_list *phases, esp_plot *plot, const char *name)
     return phases->n++;
 }
 
-/* Where a phase begins, marked on every panel that shows epochs: seeds that stopped early begin the
- * next one early, so its first and last beginnings are both marks. */
-static void mark_phase(esp_plot *plot, int panel, const char *name, double epoch)
+static void mark_phase(esp_plot *plot, int panel, const char *name, int epoch)
 {
     esp_plot_panel *at = &plot->panels[panel];
     for (int i = 0; i < at->n_marks; i++) {
-        if (at->marks[i].x == epoch) {
+        esp_plot_mark *mark = &at->marks[i];
+        if (strcmp(mark->label, name) == 0) {
+            mark->first = epoch < mark->first ? epoch : mark->first;
+            mark->last = epoch > mark->last ? epoch : mark->last;
             return;
         }
     }
     if (at->n_marks < ESP_MAX_MARKS) {
-        at->marks[at->n_marks++] = (esp_plot_mark){epoch, name};
+        at->marks[at->n_marks++] = (esp_plot_mark){name, epoch, epoch};
     }
 }
 
