@@ -120,7 +120,7 @@ for path in pictures:
     assert root.get("role") == "img"
     words = "".join(e.text or "" for e in root.iter() if e.tag.endswith("text"))
     if stem in ("sweep", "learning_curve"):
-        assert '"; system("touch hacked") `touch hacked`' in words, words
+        assert '"; system("touch hacked")' in words, words
     assert open(path[:-3] + "pdf", "rb").read(5) == b"%PDF-"
     assert open(path[:-3] + "png", "rb").read(4) == b"\x89PNG"
 END
