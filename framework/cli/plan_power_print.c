@@ -113,16 +113,10 @@ static void print_rows(FILE *out, const esp_power *power, bool markdown)
 /* Names are of whoever wrote the study. */
 static void put_name(FILE *out, const char *name, bool markdown)
 {
-    if (!markdown) {
+    if (markdown) {
+        esp_put_markdown(out, name);
+    } else {
         esp_put_plain(out, name, false);
-        return;
-    }
-    for (const char *c = name; *c != '\0'; c++) {
-        const char one[2] = {*c, '\0'};
-        if (strchr("|\\`*_<>[]&", *c) != NULL) {
-            fputs("\\", out);
-        }
-        esp_put_plain(out, one, false);
     }
 }
 

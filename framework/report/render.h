@@ -34,6 +34,9 @@ int esp_render_json(FILE *out, esp_report *report);
 /* Text without control characters, which become '?': nothing in a name may steer a terminal. */
 void esp_put_plain(FILE *out, const char *text, bool keep_lines);
 
+/* Text in a line or a table's cell of Markdown, with nothing that Markdown would read. */
+void esp_put_markdown(FILE *out, const char *text);
+
 /* Flushes. Errors: ESP_IO where anything was not taken. */
 int esp_render_finish(FILE *out);
 

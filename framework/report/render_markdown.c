@@ -12,7 +12,7 @@ static bool is_letter(char c)
 }
 
 /* An underscore inside a word means nothing to Markdown, and is left alone. */
-static void put_markdown(FILE *out, const char *text)
+void esp_put_markdown(FILE *out, const char *text)
 {
     for (const char *start = text; *text; text++) {
         unsigned char c = (unsigned char)*text;
@@ -39,7 +39,7 @@ static void put_spans(FILE *out, const esp_table *table, int column)
         for (int i = 0; i < table->n_spans; i++) {
             const esp_table_span *span = &table->spans[i];
             if (span->level == level && column >= span->first && column < span->first + span->n) {
-                put_markdown(out, span->text);
+                esp_put_markdown(out, span->text);
                 fputs(": ", out);
             }
         }
@@ -49,10 +49,10 @@ static void put_spans(FILE *out, const esp_table *table, int column)
 static void put_markdown_table(FILE *out, const esp_table *table)
 {
     fputs("## ", out);
-    put_markdown(out, table->title);
+    esp_put_markdown(out, table->title);
     fputs("\n\n", out);
     if (*table->subtitle) {
-        put_markdown(out, table->subtitle);
+        esp_put_markdown(out, table->subtitle);
         fputs("\n\n", out);
     }
     for (int row = -1; row < table->n_rows; row++) {
@@ -60,14 +60,14 @@ static void put_markdown_table(FILE *out, const esp_table *table)
             row < 0 ? table->headings : table->cells + row * table->n_columns;
         for (int i = 0; row >= 0 && table->groups[row] != NULL && i < table->n_columns; i++) {
             fputs(i ? "| " : "| **", out);
-            put_markdown(out, i ? "" : table->groups[row]);
+            esp_put_markdown(out, i ? "" : table->groups[row]);
             fputs(i ? "" : "** ", out);
             fputs(i == table->n_columns - 1 ? "|\n" : "", out);
         }
         for (int i = 0; i < table->n_columns; i++) {
             fputs("| ", out);
             put_spans(out, table, row < 0 ? i : -1);
-            put_markdown(out, cells[i]);
+            esp_put_markdown(out, cells[i]);
             fputc(' ', out);
         }
         fputs("|\n", out);
@@ -84,12 +84,12 @@ int esp_render_markdown(FILE *out, esp_report *report)
     esp_page *page = NULL;
     ESP_TRY(esp_page_make(&page, report));
     fputs("# ", out);
-    put_markdown(out, page->title);
+    esp_put_markdown(out, page->title);
     fputs("\n\n", out);
     if (*report->question) {
         for (const char *line = report->question; *line;) {
             size_t length = strcspn(line, "\n");
-            put_markdown(out, esp_pool_format(&report->pool, "%.*s", (int)length, line));
+            esp_put_markdown(out, esp_pool_format(&report->pool, "%.*s", (int)length, line));
             fputc('\n', out);
             line += length + (line[length] == '\n');
         }
@@ -97,10 +97,10 @@ int esp_render_markdown(FILE *out, esp_report *report)
     }
     if (*report->source) {
         fputs("Source: ", out);
-        put_markdown(out, report->source);
+        esp_put_markdown(out, report->source);
         fputs(". ", out);
     }
-    put_markdown(out, page->status);
+    esp_put_markdown(out, page->status);
     fputs(".\n\n", out);
     for (int i = 0; i < page->n_tables; i++) {
         put_markdown_table(out, &page->tables[i]);
@@ -108,7 +108,7 @@ int esp_render_markdown(FILE *out, esp_report *report)
     fputs("## Notes\n\n", out);
     for (int i = 0; i < page->notes.n; i++) {
         fputs("- ", out);
-        put_markdown(out, page->notes.at[i]);
+        esp_put_markdown(out, page->notes.at[i]);
         fputc('\n', out);
     }
     fputs("\n    ", out);

@@ -40,7 +40,7 @@ says "Below 3 seeds a report prints no p value"
 expect 0 "$ESPALIER" run study.yaml --db r.db --seeds 0..4 --only '*leaf_width=2'
 expect 0 "$ESPALIER" plan study.yaml --power=2% --db r.db --format md
 says "| seeds | sd of difference | correlation |" "seeds: 2.00 %" " (5) |" " * |" \
-    "balanced model.leaf\\_width=4 against baseline model.leaf\\_width=4 |"
+    "balanced model.leaf_width=4 against baseline model.leaf_width=4 |"
 expect 0 "$ESPALIER" plan study.yaml --power=0.02 --db r.db --format json
 if command -v python3 >/dev/null; then
     "$ESPALIER" query "SELECT delta FROM paired_delta WHERE at = 'selected' AND
