@@ -15,6 +15,7 @@ yaml|libyaml-dev|libyaml
 crypto|libssl-dev|OpenSSL libcrypto
 zlib|zlib1g-dev|zlib
 jansson|libjansson-dev|Jansson
+microhttpd|libmicrohttpd-dev|GNU libmicrohttpd
 random123|librandom123-dev|Random123
 fashion-mnist|dataset-fashion-mnist|the FashionMNIST data set
 cmocka|libcmocka-dev|cmocka
@@ -26,7 +27,7 @@ fuzzer|clang libclang-rt-dev|clang with libFuzzer and its sanitizers"
 # What building and the quickstart need; check.sh adds what tests need, check.sh --fuzz the fuzzer.
 # shellcheck disable=SC2034  # used by the scripts that source this file
 readonly ESPALIER_BUILD_NEEDS="compiler cmake ninja pkg-config openblas sqlite yaml crypto zlib \
-jansson random123 fashion-mnist"
+jansson microhttpd random123 fashion-mnist"
 # shellcheck disable=SC2034
 readonly ESPALIER_TEST_NEEDS="cmocka sqlite-shell jq"
 
@@ -88,6 +89,7 @@ probe() { # KEY: is it usable?
     crypto) library libcrypto ;;
     zlib) library zlib ;;
     jansson) library jansson ;;
+    microhttpd) library libmicrohttpd ;;
     random123) printf '#include <Random123/philox.h>\n' | compiles ;;
     fashion-mnist) fashion_mnist_is_here ;;
     cmocka) library cmocka ;;
@@ -113,7 +115,7 @@ missing() { # KEY...: prints the keys of what is not here
             # A library cannot be asked for while pkg-config or the compiler is still to come.
             read -ra packages <<<"$(need_field "$key" 2)"
             case $key in
-            openblas | sqlite | yaml | crypto | zlib | jansson | cmocka)
+            openblas | sqlite | yaml | crypto | zlib | jansson | microhttpd | cmocka)
                 ! have pkg-config && is_installed "${packages[@]}" && continue ;;
             random123)
                 ! probe compiler && is_installed "${packages[@]}" && continue ;;

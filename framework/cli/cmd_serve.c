@@ -62,7 +62,7 @@ static const struct argp parser = {
            "examples:\n"
            "  espalier serve\n"
            "  espalier serve --db results/espalier.db --port 0\n"
-           "  espalier serve --address 0.0.0.0          whoever reaches this machine can read"};
+           "  espalier serve --address 0.0.0.0     all who reach this machine can read"};
 
 static int run(int argc, char **argv)
 {

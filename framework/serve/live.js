@@ -3,7 +3,7 @@
 "use strict";
 
 const POLL = 2000; // ms between two looks while the page is visible
-const MOST_CURVES = 60, MOST_HEATS = 4, MOST_COMPARED = 8, FIRST_ROWS = 200;
+const MOST_CURVES = 60, MOST_HEATS = 4, MOST_COMPARED = 8, FIRST_ROWS = 100;
 
 // ---- small things ------------------------------------------------------------------------------
 
@@ -224,11 +224,17 @@ const lastEpoch = (trial) => {
   return running ? running.epoch : trial.epochs ?? -1;
 };
 
-// Those whose curves are drawn: chosen ones first, and of the rest those that have epochs.
+// Those whose curves are drawn: chosen ones first, then one of each cell, then a second one, ...
 function drawn() {
   const chosen = study.trials.filter((trial) => state.trials.includes(trial.trial_id));
-  const rest = shown().filter((trial) => !state.trials.includes(trial.trial_id) && lastEpoch(trial) >= 0);
-  return [...chosen, ...rest].slice(0, MOST_CURVES);
+  const taken = new Map(), rest = [];
+  for (const trial of shown()) {
+    if (state.trials.includes(trial.trial_id) || lastEpoch(trial) < 0) continue;
+    taken.set(trial.cell, (taken.get(trial.cell) || 0) + 1);
+    rest.push({ trial, turn: taken.get(trial.cell) });
+  }
+  rest.sort((a, b) => a.turn - b.turn); // stable: cells stay in order
+  return [...chosen, ...rest.map((one) => one.trial)].slice(0, MOST_CURVES);
 }
 
 async function loadCurves() {
@@ -385,7 +391,8 @@ function showComparison() {
   const known = new Set(study.trials.map((trial) => trial.trial_id)); // a new revision has others
   const ids = state.trials.slice(0, MOST_COMPARED).filter((id) => details.has(id) && known.has(id));
   find("compare-note").textContent = ids.length === 0 ? "Choose trials below to see them side by side."
-    : "Keys in which they differ, and every metric where each was selected and ended; fractions and nats." +
+    : "Keys in which they differ, and losses and accuracies where each was selected and ended; fractions and nats. " +
+      "Choose another metric above to see it here too." +
       (state.trials.length > MOST_COMPARED ? ` The first ${MOST_COMPARED} of ${state.trials.length}.` : "");
   if (ids.length === 0) { find("compare").replaceChildren(); return; }
   const names = ids.map((id) => {
@@ -401,7 +408,8 @@ function showComparison() {
     })]);
   };
   rows.push(...lines((d) => d.keys, (k) => k.key, (k) => k.value).filter((row) => row.slice(1).some((value) => value !== row[1])));
-  rows.push(...lines((d) => d.finals, (f) => `${f.metric} at ${f.at}`, (f) => `${Number(f.value.toPrecision(5))} (epoch ${f.epoch})`));
+  const main = (final) => final.metric === state.metric || /^[a-z]+\.(running|soft|hard)_/.test(final.metric);
+  rows.push(...lines((d) => d.finals.filter(main), (f) => `${f.metric} at ${f.at}`, (f) => `${Number(f.value.toPrecision(5))} (epoch ${f.epoch})`));
   showTable(find("compare"), [{ name: "", label: true }, ...names.map((name) => ({ name }))], rows);
 }
 
