@@ -111,8 +111,9 @@ function showRunning(container, running, withStudy) {
 
 // Looks again and again while somebody looks; says so where the server does not answer.
 function poll(look) {
-  let busy = false;
+  let busy = false, again = false;
   async function once() {
+    again = busy; // what changed meanwhile is looked at right after
     if (busy || document.hidden) return;
     busy = true;
     const clock = find("clock");
@@ -125,9 +126,10 @@ function poll(look) {
       clock.classList.add("stale");
     }
     busy = false;
+    if (again) once();
   }
   document.addEventListener("visibilitychange", once);
-  setInterval(once, POLL);
+  setInterval(() => busy || once(), POLL);
   once();
   return once;
 }
@@ -410,7 +412,7 @@ function showComparison() {
   rows.push(...lines((d) => d.keys, (k) => k.key, (k) => k.value).filter((row) => row.slice(1).some((value) => value !== row[1])));
   const main = (final) => final.metric === state.metric || /^[a-z]+\.(running|soft|hard)_/.test(final.metric);
   rows.push(...lines((d) => d.finals.filter(main), (f) => `${f.metric} at ${f.at}`, (f) => `${Number(f.value.toPrecision(5))} (epoch ${f.epoch})`));
-  showTable(find("compare"), [{ name: "", label: true }, ...names.map((name) => ({ name }))], rows);
+  showTable(find("compare"), [{ name: "what", label: true }, ...names.map((name) => ({ name }))], rows);
 }
 
 // ---- a study: learning curves ------------------------------------------------------------------
@@ -433,6 +435,7 @@ function showCurves() {
   const place = find("curves");
   const available = shown().filter((trial) => lastEpoch(trial) >= 0).length;
   if (list.length === 0) {
+    if (drawn().some((trial) => curves.get(trial.trial_id)?.metric !== state.metric)) return; // they come
     place.replaceChildren(make("p", {}, "No epochs of this metric yet."));
     find("curves-note").textContent = "";
     chart = null;
@@ -460,13 +463,17 @@ function showCurves() {
   for (const tick of ticks(0, last, 8).filter(Number.isInteger)) {
     svg.append(draw("text", { x: x(tick), y: HEIGHT - BOTTOM + 18, "text-anchor": "middle" }, String(tick)));
   }
-  // Where phases begin, if all agree; early stopping moves them.
-  const phases = list.map(({ curve }) => JSON.stringify(curve.points.filter((point) => point.length > 2 && point[2]).map((point) => [point[0], point[2]])));
-  if (phases.every((text) => text === phases[0])) {
-    for (const [epoch, name] of JSON.parse(phases[0])) {
-      svg.append(draw("line", { class: "phase", x1: x(epoch), x2: x(epoch), y1: TOP - 6, y2: HEIGHT - BOTTOM }),
-        draw("text", { x: x(epoch) + 3, y: TOP - 8 }, name.slice(0, 24)));
+  // Where phases begin, if all that got there agree; early stopping moves them.
+  const phases = new Map();
+  for (const { curve } of list) {
+    for (const [epoch, , name] of curve.points) {
+      if (name) phases.set(name, phases.has(name) && phases.get(name) !== epoch ? NaN : epoch);
     }
+  }
+  for (const [name, epoch] of phases) {
+    if (Number.isNaN(epoch)) continue;
+    svg.append(draw("line", { class: "phase", x1: x(epoch), x2: x(epoch), y1: TOP - 6, y2: HEIGHT - BOTTOM }),
+      draw("text", { x: x(epoch) + 3, y: TOP - 8 }, name.slice(0, 24)));
   }
   svg.append(draw("text", { x: (LEFT + WIDTH) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, "epoch (0: untrained)"),
     draw("text", { x: 0, y: 0, transform: `translate(14 ${HEIGHT / 2}) rotate(-90)`, "text-anchor": "middle" }, describe(state.metric)));

@@ -80,7 +80,7 @@ int esp_serve_index_page(FILE *out, esp_store *store, const esp_request *request
         }
         put_study_row(out, rows);
     }
-    fputs("</tbody></table>\n</div>\n<section id=\"running\" aria-labelledby=\"running-title\">\n"
+    fputs("</tbody></table>\n</div>\n<section>\n"
           "<h2 id=\"running-title\">Running now</h2>\n<div class=\"scroll\" role=\"region\""
           " aria-labelledby=\"running-title\" tabindex=\"0\" id=\"running-table\"></div>\n"
           "<noscript><p>This part needs JavaScript; <code>espalier status</code> tells the same."

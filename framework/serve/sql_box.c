@@ -129,7 +129,7 @@ static int put_result(FILE *out, esp_rows *rows)
     const long start = ftell(out);
     bool has_row = false, truncated = false;
     int n = 0;
-    fputs("<section aria-labelledby=\"result\">\n<h2 id=\"result\">Result</h2>\n"
+    fputs("<section>\n<h2 id=\"result\">Result</h2>\n"
           "<div class=\"scroll\" role=\"region\" aria-labelledby=\"result\" tabindex=\"0\">\n"
           "<table class=\"sortable\" id=\"answer\"><thead><tr>",
           out);
