@@ -177,6 +177,12 @@ static void write_caption(esp_figure *figure, const char *own)
                                   " figure's keys variants and where choose others.",
                                   caption, ESP_MAX_PANELS, plot->n_panels);
     }
+    if (plot->left_out > 0) {
+        caption = esp_pool_format(&figure->pool,
+                                  "%s There are %d more; the figure's keys variants, where and"
+                                  " seeds choose them.",
+                                  caption, plot->left_out);
+    }
     figure->caption = caption;
 }
 

@@ -67,54 +67,59 @@ int esp_figure_leaf_histogram(esp_figure *figure, esp_store *store, const esp_fi
     return esp_plot_each_leaf(plot, store, plot->at, plot->split, take_rank, &at);
 }
 
-/* Of every cell one seed, the first that is done, unless the study names seeds. */
-static bool stands_for_cell(const esp_plot *plot, const esp_figure_wish *wish, int trial)
-{
-    const int cell = plot->trials[trial].cell;
-    if (wish->seeds.n > 0) {
-        return true;
-    }
-    int chosen = -1;
-    for (int i = 0; i < plot->n_trials; i++) {
-        if (plot->trials[i].cell == cell &&
-            (chosen < 0 || (plot->trials[i].done && !plot->trials[chosen].done))) {
-            chosen = i;
-        }
-    }
-    return chosen == trial;
-}
-
-/* The panel of the trial that rows now come of; -1: it is not shown. */
-typedef struct heatmap {
-    const esp_figure_wish *wish;
-    int trial, panel;
-} heatmap;
-
 static int take_leaf(esp_plot *plot, const esp_plot_value *value, double share, void *context)
 {
-    heatmap *at = context;
-    if (at->trial != value->trial) {
-        const esp_plot_trial *trial = &plot->trials[value->trial];
-        const esp_report_cell *cell = &plot->report->cells[trial->cell];
+    const esp_plot_trial *trial = &plot->trials[value->trial];
+    const esp_report_cell *cell = &plot->report->cells[trial->cell];
+    int *panel = context; /* of this trial; -1 before its first row */
+    if (*panel < 0) {
         const char *grid = esp_plot_grid_point(plot, cell, NULL);
-        at->trial = value->trial;
-        at->panel = -1;
-        if (stands_for_cell(plot, at->wish, value->trial)) {
-            const char *variant = esp_plot_short(plot->pool, cell->variant, 30);
-            at->panel = esp_plot_panel_of(plot,
-                                          esp_pool_format(plot->pool, "%s%s%s, seed %s", variant,
-                                                          *grid ? " " : "", grid, trial->seed),
-                                          "leaf");
-        }
-    }
-    if (at->panel < 0) {
-        return ESP_OK;
+        *panel = esp_plot_panel_of(plot,
+                                   esp_pool_format(plot->pool, "%s%s%s, seed %s",
+                                                   esp_plot_short(plot->pool, cell->variant, 30),
+                                                   *grid ? " " : "", grid, trial->seed),
+                                   "leaf");
     }
     esp_plot_row row = esp_figure_row(plot, value, NULL);
-    row.panel = at->panel;
+    row.panel = *panel;
     row.leaf = value->phase;
     row.y = share;
     return esp_plot_add(plot, &row);
+}
+
+/* Of the trials of one cell, [first, end), the first that is done, else the first. */
+static int stand_in(const esp_plot *plot, int first, int end)
+{
+    for (int i = first; i < end; i++) {
+        if (plot->trials[i].done) {
+            return i;
+        }
+    }
+    return first;
+}
+
+/* Of every cell one seed, or those that the study names. */
+static int take_trials(esp_plot *plot, esp_store *store, const esp_figure_wish *wish)
+{
+    for (int first = 0, end; first < plot->n_trials; first = end) {
+        for (end = first + 1;
+             end < plot->n_trials && plot->trials[end].cell == plot->trials[first].cell;) {
+            end++;
+        }
+        const int one = stand_in(plot, first, end);
+        for (int i = first; i < end; i++) {
+            int panel = -1;
+            if (i != one && wish->seeds.n == 0) {
+                continue;
+            }
+            if (plot->n_panels == ESP_MAX_PANELS) {
+                plot->left_out++;
+                continue;
+            }
+            ESP_TRY(esp_plot_each_leaf_of(plot, store, i, plot->split, take_leaf, &panel));
+        }
+    }
+    return ESP_OK;
 }
 
 int esp_figure_leaf_heatmap(esp_figure *figure, esp_store *store, const esp_figure_wish *wish)
@@ -126,8 +131,7 @@ int esp_figure_leaf_heatmap(esp_figure *figure, esp_store *store, const esp_figu
     plot->metric = "leaf_share";
     plot->value_name = esp_pool_format(
         plot->pool, "share of %s examples by leaf and epoch, hard routing (fraction)", plot->split);
-    heatmap at = {wish, -1, -1};
-    ESP_TRY(esp_plot_each_leaf(plot, store, NULL, plot->split, take_leaf, &at));
+    ESP_TRY(take_trials(plot, store, wish));
     ESP_TRY(esp_plot_make_regular(plot));
     figure->title =
         esp_pool_format(plot->pool, "Share of %s examples by leaf, hard routing", plot->split);

@@ -12,13 +12,16 @@ int esp_plot_each_balance(esp_plot *plot, esp_store *store, const char *split, e
     esp_rows *rows = NULL;
     int status = ESP_OK;
     esp_plot_cursor cursor = {.passed_cell = -1};
+    ESP_TRY_OUT(esp_plot_thin(plot, store));
     ESP_TRY_OUT(esp_report_ask(
         &rows, store, plot->report,
         "SELECT t.cell_key, t.trial_id, b.epoch, b.leaves, b.dead, b.entropy FROM study_trial t"
         " JOIN cell c ON c.id = t.cell_key CROSS JOIN leaf_balance b ON b.trial_id = t.trial_id AND"
-        " b.split = :split WHERE t.study = :study AND t.revision = :revision"
+        " b.split = :split AND b.epoch % :stride = 0 WHERE t.study = :study AND t.revision ="
+        " :revision"
         " ORDER BY c.ordinal, t.seed_init, t.seed_order, t.seed_noise, t.trial_id, b.epoch"));
     ESP_TRY_OUT(esp_rows_bind_text(rows, ":split", split));
+    ESP_TRY_OUT(esp_rows_bind_integer(rows, ":stride", plot->thinned));
     while (status == ESP_OK && esp_report_next(rows, &status)) {
         if (esp_plot_find_trial(&cursor, plot, rows)) {
             const int epoch = (int)esp_rows_integer(rows, 2);
@@ -34,30 +37,11 @@ out:
     return status;
 }
 
-int esp_plot_each_leaf(esp_plot *plot, esp_store *store, const char *at, const char *split,
-                       esp_plot_take_leaf *take, void *context)
+/* Steps through rows of cell_key, trial_id, epoch, leaf, count, count of all leaves. */
+static int take_leaves(esp_plot *plot, esp_rows *rows, esp_plot_take_leaf *take, void *context)
 {
-    static const char every_epoch[] =
-        "SELECT t.cell_key, t.trial_id, l.epoch, j.key, j.value, (SELECT total(value) FROM"
-        " json_each(l.counts)) FROM study_trial t JOIN cell c ON c.id = t.cell_key CROSS JOIN"
-        " leaf_counts l ON l.trial_id = t.trial_id AND l.split = :split CROSS JOIN"
-        " json_each(l.counts) j WHERE t.study = :study AND t.revision = :revision AND"
-        " l.counts IS NOT NULL ORDER BY c.ordinal, t.seed_init, t.seed_order, t.seed_noise,"
-        " t.trial_id, l.epoch, j.key";
-    static const char one_epoch[] =
-        "SELECT t.cell_key, t.trial_id, l.epoch, j.key, j.value, (SELECT total(value) FROM"
-        " json_each(l.counts)) FROM study_trial t JOIN cell c ON c.id = t.cell_key CROSS JOIN"
-        " selection s ON s.trial = t.trial_key AND s.at = :at CROSS JOIN leaf_counts l ON"
-        " l.trial_id = t.trial_id AND l.split = :split AND l.epoch = s.epoch CROSS JOIN"
-        " json_each(l.counts) j WHERE t.study = :study AND t.revision = :revision AND"
-        " t.status = 'done' AND l.counts IS NOT NULL ORDER BY c.ordinal, t.seed_init, t.seed_order,"
-        " t.seed_noise, t.trial_id, j.value DESC, j.key";
-    esp_rows *rows = NULL;
     int status = ESP_OK;
     esp_plot_cursor cursor = {.passed_cell = -1};
-    ESP_TRY_OUT(esp_report_ask(&rows, store, plot->report, at != NULL ? one_epoch : every_epoch));
-    ESP_TRY_OUT(esp_rows_bind_text(rows, ":split", split));
-    ESP_TRY_OUT(esp_rows_bind_text(rows, ":at", at != NULL ? at : ""));
     while (status == ESP_OK && esp_report_next(rows, &status)) {
         const double all = esp_rows_real(rows, 5);
         if (esp_plot_find_trial(&cursor, plot, rows) && all > 0) {
@@ -67,6 +51,47 @@ int esp_plot_each_leaf(esp_plot *plot, esp_store *store, const char *at, const c
             status = take(plot, &value, esp_rows_real(rows, 4) / all, context);
         }
     }
+    return status;
+}
+
+int esp_plot_each_leaf(esp_plot *plot, esp_store *store, const char *at, const char *split,
+                       esp_plot_take_leaf *take, void *context)
+{
+    esp_rows *rows = NULL;
+    int status = ESP_OK;
+    ESP_TRY_OUT(esp_report_ask(
+        &rows, store, plot->report,
+        "SELECT t.cell_key, t.trial_id, l.epoch, j.key, j.value, (SELECT total(value) FROM"
+        " json_each(l.counts)) FROM study_trial t JOIN cell c ON c.id = t.cell_key CROSS JOIN"
+        " selection s ON s.trial = t.trial_key AND s.at = :at CROSS JOIN leaf_counts l ON"
+        " l.trial_id = t.trial_id AND l.split = :split AND l.epoch = s.epoch CROSS JOIN"
+        " json_each(l.counts) j WHERE t.study = :study AND t.revision = :revision AND"
+        " t.status = 'done' AND l.counts IS NOT NULL ORDER BY c.ordinal, t.seed_init, t.seed_order,"
+        " t.seed_noise, t.trial_id, j.value DESC, j.key"));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":split", split));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":at", at));
+    status = take_leaves(plot, rows, take, context);
+out:
+    esp_rows_close(rows);
+    return status;
+}
+
+int esp_plot_each_leaf_of(esp_plot *plot, esp_store *store, int trial, const char *split,
+                          esp_plot_take_leaf *take, void *context)
+{
+    esp_rows *rows = NULL;
+    int status = ESP_OK;
+    ESP_TRY_OUT(esp_rows_open(
+        &rows, store,
+        "SELECT :cell, l.trial_id, l.epoch, j.key, j.value, (SELECT total(value) FROM"
+        " json_each(l.counts)) FROM leaf_counts l CROSS JOIN json_each(l.counts) j WHERE"
+        " l.trial_id = :trial AND l.split = :split AND l.counts IS NOT NULL ORDER BY l.epoch,"
+        " j.key"));
+    ESP_TRY_OUT(
+        esp_rows_bind_integer(rows, ":cell", plot->report->cells[plot->trials[trial].cell].key));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":trial", plot->trials[trial].id));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":split", split));
+    status = take_leaves(plot, rows, take, context);
 out:
     esp_rows_close(rows);
     return status;

@@ -69,6 +69,7 @@ typedef struct esp_plot {
     esp_plot_series *series;
     esp_plot_trial *trials;
     esp_plot_row *rows; /* by panel, series, seeds before means, trial, x */
+    int left_out;       /* trials that a heat map has no panel for */
     bool means_stop;    /* some epochs were not reached by all seeds: no mean there */
 } esp_plot;
 
@@ -97,6 +98,9 @@ typedef struct esp_plot_value {
 } esp_plot_value;
 typedef int esp_plot_take(esp_plot *plot, const esp_plot_value *value, void *context);
 
+/* Sets `thinned`: of very many epochs only every so many are read. */
+int esp_plot_thin(esp_plot *plot, esp_store *store);
+
 /* Hands over a metric of every epoch of the figure's trials, by trial and epoch. */
 int esp_plot_each_epoch(esp_plot *plot, esp_store *store, const char *split, const char *metric,
                         esp_plot_take *take, void *context);
@@ -115,12 +119,16 @@ int esp_plot_describe_at(esp_plot *plot, esp_store *store);
  * context is double[2]. */
 int esp_plot_each_balance(esp_plot *plot, esp_store *store, const char *split, esp_plot_take *take);
 
-/* Hands over each leaf's share of the examples: at the epoch called `at` of done trials, leaves by
- * falling share; or with `at` NULL at every epoch. value.phase is the leaf. */
+/* Hands over each leaf's share of the examples at the epoch called `at` of done trials, leaves by
+ * falling share. value.phase is the leaf. */
 typedef int esp_plot_take_leaf(esp_plot *plot, const esp_plot_value *value, double share,
                                void *context);
 int esp_plot_each_leaf(esp_plot *plot, esp_store *store, const char *at, const char *split,
                        esp_plot_take_leaf *take, void *context);
+
+/* The same at every epoch of one trial, leaves in their order. */
+int esp_plot_each_leaf_of(esp_plot *plot, esp_store *store, int trial, const char *split,
+                          esp_plot_take_leaf *take, void *context);
 
 /* Makes the epochs of a heat map's panels evenly spaced, at most some 150. */
 int esp_plot_make_regular(esp_plot *plot);

@@ -159,6 +159,9 @@ bool esp_plot_find_trial(esp_plot_cursor *cursor, const esp_plot *plot, esp_rows
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
+/* Epochs of all trials together that a figure holds; of more, every so many. */
+enum { MOST_EPOCHS = 400000 };
+
 /* Phases by name, in the order in which they are met. */
 enum { MAX_PHASES = 256 };
 typedef struct phase_list {
@@ -196,6 +199,17 @@ static void mark_phase(esp_plot *plot, int panel, const char *name, int epoch)
     }
 }
 
+int esp_plot_thin(esp_plot *plot, esp_store *store)
+{
+    int n = 0;
+    ESP_TRY(esp_report_count(&n, store, plot->report,
+                             "SELECT count(*) FROM study_trial t CROSS JOIN epoch e ON e.trial ="
+                             " t.trial_key WHERE t.study = :study AND t.revision = :revision"));
+    plot->thinned = (n + MOST_EPOCHS - 1) / MOST_EPOCHS;
+    plot->thinned = plot->thinned > 1 ? plot->thinned : 1;
+    return ESP_OK;
+}
+
 int esp_plot_each_epoch(esp_plot *plot, esp_store *store, const char *split, const char *metric,
                         esp_plot_take *take, void *context)
 {
@@ -204,14 +218,17 @@ int esp_plot_each_epoch(esp_plot *plot, esp_store *store, const char *split, con
     int status = esp_pool_status(plot->pool);
     esp_plot_cursor cursor = {.passed_cell = -1};
     ESP_TRY_OUT(status);
+    ESP_TRY_OUT(esp_plot_thin(plot, store));
     ESP_TRY_OUT(esp_report_ask(
         &rows, store, plot->report,
         "SELECT l.cell_key, l.trial_id, l.epoch, l.phase, l.phase_epoch, l.value"
         " FROM learning_curve_all l JOIN cell c ON c.id = l.cell_key WHERE l.study = :study AND"
-        " l.revision = :revision AND l.split = :split AND l.metric = :metric ORDER BY c.ordinal,"
+        " l.revision = :revision AND l.split = :split AND l.metric = :metric AND (l.phase_epoch %"
+        " :stride = 0 OR l.phase_epoch = 1) ORDER BY c.ordinal,"
         " l.seed_init, l.seed_order, l.seed_noise, l.trial_id, l.epoch"));
     ESP_TRY_OUT(esp_rows_bind_text(rows, ":split", split));
     ESP_TRY_OUT(esp_rows_bind_text(rows, ":metric", metric));
+    ESP_TRY_OUT(esp_rows_bind_integer(rows, ":stride", plot->thinned));
     while (status == ESP_OK && esp_report_next(rows, &status)) {
         if (!esp_plot_find_trial(&cursor, plot, rows)) {
             continue;
