@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "core/status.h"
+#include "report/stats.h"
 #include "statistics/differences.h"
 #include "statistics/power.h"
 #include "statistics/ranks.h"
 #include "statistics/sample.h"
+#include "study/schema.h"
 
 const double esp_power_wanted = 0.8;
 
@@ -102,6 +104,40 @@ static const char value_of_trial[] =
     " AND v.epoch = s.epoch WHERE s.trial = :trial AND s.at = :at AND v.split = :split"
     " AND v.metric = :metric";
 
+/* The first epoch as good as a value, as the report's epochs_to_<metric> has it. */
+static const char first_epoch_of_trial[] =
+    "SELECT min(epoch) FROM (SELECT epoch, value FROM wide_value WHERE trial = :trial"
+    " AND split = :split AND metric = :metric UNION ALL SELECT epoch, value FROM tall_value"
+    " WHERE trial = :trial AND split = :split AND metric = :metric)"
+    " WHERE CASE WHEN :lower THEN value <= :value ELSE value >= :value END";
+
+/* What a query gives for a trial; NaN where it gives nothing. value NaN: not asked for. */
+static int ask_trial(double *out, esp_store *store, const esp_power *power, int64_t trial,
+                     double value)
+{
+    const char *dot = strchr(power->metric, '.'), *name = esp_metric_epochs_to(dot + 1);
+    name = name != NULL ? name : dot + 1;
+    const bool first_epoch = !isnan(value);
+    esp_rows *rows = NULL;
+    bool has_row = false;
+    int status = ESP_OK;
+    ESP_TRY_OUT(esp_rows_open(&rows, store, first_epoch ? first_epoch_of_trial : value_of_trial));
+    ESP_TRY_OUT(esp_rows_bind_integer(rows, ":trial", trial));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":split", power->split));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":metric", name));
+    if (first_epoch) {
+        ESP_TRY_OUT(esp_rows_bind_real(rows, ":value", value));
+        ESP_TRY_OUT(esp_rows_bind_integer(rows, ":lower", esp_better_of(name) == ESP_BETTER_LOWER));
+    } else {
+        ESP_TRY_OUT(esp_rows_bind_text(rows, ":at", power->at));
+    }
+    ESP_TRY_OUT(esp_rows_step(rows, &has_row));
+    *out = has_row ? esp_rows_real(rows, 0) : NAN;
+out:
+    esp_rows_close(rows);
+    return status;
+}
+
 /* The metric's value of a trial that is done; NaN where there is none. */
 static int read_value(double *out, esp_store *store, const esp_power *power,
                       const esp_store_trial *trial)
@@ -110,22 +146,9 @@ static int read_value(double *out, esp_store *store, const esp_power *power,
     if (store == NULL || trial->status != ESP_TRIAL_DONE) {
         return ESP_OK;
     }
-    const char *dot = strchr(power->metric, '.');
-    char split[32];
-    snprintf(split, sizeof split, "%.*s", (int)(dot - power->metric), power->metric);
-    esp_rows *rows = NULL;
-    bool has_row = false;
-    int status = ESP_OK;
-    ESP_TRY_OUT(esp_rows_open(&rows, store, value_of_trial));
-    ESP_TRY_OUT(esp_rows_bind_integer(rows, ":trial", trial->key));
-    ESP_TRY_OUT(esp_rows_bind_text(rows, ":at", power->at));
-    ESP_TRY_OUT(esp_rows_bind_text(rows, ":split", split));
-    ESP_TRY_OUT(esp_rows_bind_text(rows, ":metric", dot + 1));
-    ESP_TRY_OUT(esp_rows_step(rows, &has_row));
-    *out = has_row ? esp_rows_real(rows, 0) : NAN;
-out:
-    esp_rows_close(rows);
-    return status;
+    ESP_TRY(ask_trial(out, store, power, trial->key, NAN));
+    const bool epochs = esp_metric_epochs_to(strchr(power->metric, '.') + 1) != NULL;
+    return epochs && !isnan(*out) ? ask_trial(out, store, power, trial->key, *out) : ESP_OK;
 }
 
 /* The first trial of a cell, and how many follow it; a study has them cell by cell. */
@@ -326,8 +349,10 @@ int esp_power_make(esp_power *out, const esp_study *study, const esp_store_trial
     out->metric = section->primary != NULL ? section->primary
                   : section->metrics.n > 0 ? section->metrics.at[0]
                                            : "test.hard_accuracy";
+    out->split = esp_pool_format(&out->pool, "%.*s", (int)strcspn(out->metric, "."), out->metric);
     out->at = section->ats.n > 0 ? section->ats.at[0] : "selected";
-    out->is_accuracy = ends_with(out->metric, "accuracy");
+    out->is_accuracy = ends_with(out->metric, "accuracy") &&
+                       esp_metric_epochs_to(strchr(out->metric, '.') + 1) == NULL;
     out->by_test = is_by_test(study, out->at);
     ESP_TRY(find_contrasts(out));
     ESP_TRY(measure_all(out, trials, store));

@@ -48,9 +48,9 @@ typedef struct esp_power {
     const esp_study *study;
     const char *database; /* NULL: there is none yet */
     esp_report_section section;
-    const char *metric, *at;
-    bool is_accuracy; /* printed in percent */
-    bool by_test;     /* a metric of the test split chooses the epoch */
+    const char *metric, *split, *at; /* split: the metric's */
+    bool is_accuracy;                /* printed in percent */
+    bool by_test;                    /* a metric of the test split chooses the epoch */
     esp_power_wish wish;
     int wish_paired, wish_welch; /* seeds, for a wish in sds */
     int n_contrasts, n_rows;

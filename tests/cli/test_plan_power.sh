@@ -60,6 +60,12 @@ assert power["seeds"][1]["alpha"] == 0.025, power
 PY
 fi
 
+# Epochs to the reported score are no fractions.
+sed 's/metrics: .*/metrics: [test.epochs_to_hard_accuracy]}/' study.yaml >epochs.yaml
+expect 0 "$ESPALIER" plan epochs.yaml --power --db r.db
+says "by test.epochs_to_hard_accuracy" " (5) "
+grep -qE '^ +10 +[0-9.]+ \(5\) ' stdout || fail "an sd of epochs"
+
 # Contrasts that are listed stand in place of those with the reference.
 sed 's/^grid: .*/contrasts: [[baseline, balanced]]/' study.yaml >listed.yaml
 expect 0 "$ESPALIER" plan listed.yaml --power --db r.db
