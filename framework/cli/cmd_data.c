@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "cli/command.h"
+#include "cli/options.h"
 #include "core/log.h"
 #include "core/status.h"
 #include "core/text.h"
@@ -414,7 +415,7 @@ static int run(int argc, char **argv)
             "  ESPALIER_DATA_PATH=~/data espalier data info mine"};
     argp_err_exit_status = esp_exit_code(ESP_USAGE);
     arguments given = {.action = NULL};
-    if (argp_parse(&parser, argc, argv, 0, NULL, &given) != 0) {
+    if (esp_argp_parse(&parser, argc, argv, 0, NULL, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier data --help` shows how it is used");
     }
     const char *names[N_ACTIONS];

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/options.h"
 #include "core/status.h"
 #include "core/text.h"
 #include "nn/blas.h"
@@ -294,7 +295,7 @@ static int run(int argc, char **argv)
     const struct argp parser = {
         argument_options, parse, "MODEL.safetensors", documentation, 0, 0, 0};
     argp_err_exit_status = esp_exit_code(ESP_USAGE);
-    argp_parse(&parser, argc, argv, 0, NULL, &a);
+    esp_argp_parse(&parser, argc, argv, 0, NULL, &a);
 
     esp_registry *registry = NULL;
     esp_model *model = NULL;

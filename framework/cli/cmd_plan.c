@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/options.h"
 #include "cli/plan.h"
 #include "cli/plan_power.h"
 #include "core/status.h"
@@ -235,7 +236,7 @@ static int run(int argc, char **argv)
     int status = o.sets != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "out of memory");
     const struct argp argp = {arguments_known, parse, "STUDY.yaml", doc, NULL, NULL, NULL};
     ESP_TRY_OUT(status);
-    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    esp_argp_parse(&argp, argc, argv, 0, NULL, &o);
     ESP_TRY_OUT(esp_registry_create(&registry));
     ESP_TRY_OUT(esp_study_load(&study, o.path, &o.study, registry, stderr));
     const char *database = esp_store_default_path(o.database);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "cli/command.h"
+#include "cli/options.h"
 #include "cli/study_names.h"
 #include "core/file.h"
 #include "core/log.h"
@@ -292,7 +293,7 @@ static int run(int argc, char **argv)
     arguments given = {.figure_formats = ESP_FIGURE_SVG};
     argp_err_exit_status = esp_exit_code(ESP_USAGE);
     ESP_TRY(esp_report_format_find(&given.format, "text"));
-    argp_parse(&parser, argc, argv, 0, NULL, &given);
+    esp_argp_parse(&parser, argc, argv, 0, NULL, &given);
     if (!names_a_file(given.study)) {
         return report_study(&given, NULL, NULL);
     }

@@ -1,6 +1,11 @@
 #include "cli/options.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "core/text.h"
 
 /* Keys beyond ASCII are long options only. */
 enum { KEY_SET = 2000, KEY_SEEDS, KEY_ONLY, KEY_DATABASE, KEY_FORMAT };
@@ -82,4 +87,90 @@ int esp_option_count(struct argp_state *state, const char *option, const char *t
         argp_error(state, "%s takes a number from 1 to %d, not '%s'", option, most, text);
     }
     return (int)count;
+}
+
+/* ---- options that there are not ---------------------------------------------------------------
+ */
+
+enum { MAX_OPTIONS = 128 };
+
+typedef struct known_options {
+    int n;
+    const struct argp_option *at[MAX_OPTIONS];
+} known_options;
+
+static void gather(known_options *out, const struct argp *parser)
+{
+    for (const struct argp_option *option = parser->options;
+         option != NULL && (option->name != NULL || option->key != 0 || option->doc != NULL);
+         option++) {
+        if (out->n < MAX_OPTIONS && (option->name != NULL || option->key != 0)) {
+            out->at[out->n++] = option;
+        }
+    }
+    for (const struct argp_child *child = parser->children; child != NULL && child->argp != NULL;
+         child++) {
+        gather(out, child->argp);
+    }
+}
+
+/* The option that a word names, as getopt_long takes it: the beginning of a name is enough. */
+static const struct argp_option *find(const known_options *known, const char *word)
+{
+    const bool is_long = word[1] == '-';
+    const size_t length = is_long ? strcspn(word + 2, "=") : 1;
+    for (int i = 0; i < known->n; i++) {
+        const struct argp_option *option = known->at[i];
+        if (is_long ? option->name != NULL && strncmp(option->name, word + 2, length) == 0
+                    : option->key == word[1]) {
+            return option;
+        }
+    }
+    return NULL;
+}
+
+static void refuse(const known_options *known, const char *verb, const char *word)
+{
+    const char *names[MAX_OPTIONS + 2] = {"help", "usage"};
+    size_t n = 2;
+    for (int i = 0; i < known->n; i++) {
+        if (known->at[i]->name != NULL && (known->at[i]->flags & OPTION_HIDDEN) == 0) {
+            names[n++] = known->at[i]->name;
+        }
+    }
+    const int length = (int)strcspn(word, "=");
+    char *name = esp_text_format("%.*s", length - 2, word + 2);
+    const char *meant = name != NULL ? esp_text_suggest(name, names, n) : NULL;
+    esp_log_error("unknown option '%.*s'%s%s%s; `%s --help` lists them", length, word,
+                  meant ? "; did you mean '--" : "", meant ? meant : "", meant ? "'?" : "", verb);
+    free(name);
+}
+
+error_t esp_argp_parse(const struct argp *parser, int argc, char **argv, unsigned flags,
+                       int *arg_index, void *input)
+{
+    static const char *const always[] = {"help", "usage", "version"};
+    known_options known = {0};
+    gather(&known, parser);
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        const char *word = argv[i];
+        if (word[0] != '-' || word[1] == '\0') {
+            continue;
+        }
+        const struct argp_option *option = find(&known, word);
+        bool is_known = option != NULL || word[1] != '-';
+        for (int j = 0; j < 3; j++) {
+            is_known = is_known || strncmp(always[j], word + 2, strlen(word + 2)) == 0;
+        }
+        if (!is_known) {
+            refuse(&known, argv[0], word);
+            exit(argp_err_exit_status);
+        }
+        const bool has_value = word[1] == '-' ? strchr(word, '=') != NULL : word[2] != '\0';
+        if (option != NULL && option->arg != NULL && !has_value &&
+            (option->flags & OPTION_ARG_OPTIONAL) == 0) {
+            i++;
+        }
+    }
+    return argp_parse(parser, argc, argv, flags, arg_index, input);
 }

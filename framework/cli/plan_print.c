@@ -149,7 +149,8 @@ static char *describe_phases(const esp_cell *cell)
             fprintf(out, "  %s: %lld steps (about %.3g epochs)", phase->name,
                     (long long)phase->steps, (double)phase->steps / (double)phase->epoch_steps);
         } else {
-            fprintf(out, "  %s: %d epochs", phase->name, phase->epochs);
+            fprintf(out, "  %s: %d epoch%s", phase->name, phase->epochs,
+                    phase->epochs == 1 ? "" : "s");
         }
         fprintf(out, ", batch size %d", phase->batch_size);
         if (phase->accumulate > 1) {
@@ -163,8 +164,9 @@ static char *describe_phases(const esp_cell *cell)
             describe_weight(out, &phase->terms[k]);
         }
         if (phase->early_stopping.enabled) {
-            fprintf(out, "; may stop after %d epochs without a better %s",
-                    phase->early_stopping.patience, phase->early_stopping.monitor.name);
+            const int patience = phase->early_stopping.patience;
+            fprintf(out, "; may stop after %d epoch%s without a better %s", patience,
+                    patience == 1 ? "" : "s", phase->early_stopping.monitor.name);
         }
         fputs("\n", out);
     }

@@ -8,27 +8,34 @@
 
 enum { MAX_WORD = 64 };
 
-/* Levenshtein distance, one row at a time. */
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Optimal string alignment: Levenshtein's distance with neighbors exchanged as one edit, row by row
+ * (G. Navarro, A guided tour to approximate string matching, 2001). */
 static size_t edit_distance(const char *a, const char *b)
 {
     size_t n = strlen(a), m = strlen(b);
     if (n > MAX_WORD || m > MAX_WORD) {
         return (size_t)-1;
     }
-    size_t row[MAX_WORD + 1];
+    size_t rows[3][MAX_WORD + 1], *before = rows[0], *above = rows[1], *row = rows[2];
     for (size_t j = 0; j <= m; j++) {
         row[j] = j;
     }
     for (size_t i = 1; i <= n; i++) {
-        size_t diagonal = row[0];
+        size_t *oldest = before;
+        before = above;
+        above = row;
+        row = oldest;
         row[0] = i;
         for (size_t j = 1; j <= m; j++) {
-            size_t above = row[j];
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-            best = above + 1 < best ? above + 1 : best;
-            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            diagonal = above;
-            row[j] = best;
+            row[j] = least(above[j - 1] + (a[i - 1] != b[j - 1]), least(above[j], row[j - 1]) + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+                row[j] = least(row[j], before[j - 2] + 1);
+            }
         }
     }
     return row[m];
@@ -37,7 +44,8 @@ static size_t edit_distance(const char *a, const char *b)
 const char *esp_text_suggest(const char *word, const char *const *candidates, size_t count)
 {
     const char *best = NULL;
-    size_t allowed = strlen(word) / 3 > 2 ? strlen(word) / 3 : 2;
+    const size_t length = strlen(word), floor = length < 5 ? 1 : 2;
+    size_t allowed = length / 3 > floor ? length / 3 : floor;
     for (size_t i = 0; i < count; i++) {
         size_t distance = edit_distance(word, candidates[i]);
         if (distance <= allowed && distance < strlen(candidates[i])) {

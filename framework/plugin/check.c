@@ -35,9 +35,9 @@ static void describe(esp_check_verdict *verdict, FILE *out, const esp_plugin *pl
     verdict->real_size = (int)real_size;
     snprintf(verdict->name, sizeof verdict->name, "%s", plugin->name);
     snprintf(verdict->version, sizeof verdict->version, "%s", plugin->version);
-    fprintf(out, "ok descriptor: %s %s, version %s, %u parameters, %zu-byte elements\n",
+    fprintf(out, "ok descriptor: %s %s, version %s, %u parameter%s, %zu-byte elements\n",
             plugin->kind == ESP_LOSS ? "loss" : "head", plugin->name, plugin->version,
-            (unsigned)plugin->n_params, real_size);
+            (unsigned)plugin->n_params, plugin->n_params == 1 ? "" : "s", real_size);
     fflush(out);
 }
 

@@ -356,7 +356,7 @@ static bool run_check(esp_check_progress *progress, FILE *out, const esp_plugin 
             progress->verdict.worst = worst;
             progress->verdict.tolerance = TOLERANCE;
         }
-        fprintf(out, ", %d cases", tried);
+        fprintf(out, ", %d case%s", tried, tried == 1 ? "" : "s");
         if (declined > 0) {
             fprintf(out, ", %d declined by create", declined);
         }

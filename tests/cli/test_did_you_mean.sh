@@ -37,7 +37,7 @@ means() {
     local code=$1 meant=$2
     shift 2
     expect "$code" "$ESPALIER" "$@"
-    grep -qE "did you mean '?$meant'?\?|did you mean '?$meant'?[:;)]" stderr || fail "$*: not '$meant'"
+    grep -qE "did you mean '?$meant'?(\?|[:;)])" stderr || fail "$*: not '$meant'"
 }
 study=experiments/mine.yaml
 trial=$(value mine.db "SELECT trial_id FROM trial LIMIT 1")
@@ -59,6 +59,21 @@ for verb in run plan check; do
     means 2 mnist $verb $study --set data.name=mnits
     means 2 hard_accuracy $verb $study --set selection.monitor=test.hard_acuracy
 done
+means 2 --seeds run $study --sedes 1
+means 2 --only plan $study --set batch_size=8 --onyl=baseline
+means 2 --format export mine -o x --fromat csv
+means 2 --output report mine --outptu x
+means 2 --help query --hepl
+expect 2 "$ESPALIER" ls --nothing-like-it
+says "unknown option '--nothing-like-it'; \`espalier ls --help\` lists them"
+expect 0 "$ESPALIER" run $study --see 0..0 # the beginning of an option is enough
+expect 0 "$ESPALIER" query "SELECT '--x', :a" --set a=--nonsense
+expect 0 "$ESPALIER" query --set --nonsense --help
+expect 2 "$ESPALIER" check $study --only nope
+! grep -q "did you mean" stderr || fail "nothing is like nope"
+says "no cell matches 'nope'"
+expect 0 "$ESPALIER" plan $study
+says "only: 1 epoch,"
 expect 2 "$ESPALIER" check $study --set data.name=mnits
 says "Looked for in:" "$ESPALIER_DATA_PATH/mnits" "$XDG_CACHE_HOME/espalier/data/mnits" "/usr/share/datasets/mnits"
 expect 4 "$ESPALIER" run nothing-like-it

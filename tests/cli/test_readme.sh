@@ -40,7 +40,7 @@ logit_norm
 2 of 2 trials done
 this is revision 2 of balance_strength
 wrote mine.c, which says what to change
-ok descriptor: loss mine, version 1, 1 parameters
+ok descriptor: loss mine, version 1, 1 parameter,
 overrides in force: --set losses.mine.weight=0.01
 revision 1, 9 of 9 trials done
 WORDS

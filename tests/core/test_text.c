@@ -40,6 +40,17 @@ static void test_text__suggest_nothing_far_away(void **state)
     assert_null(esp_text_suggest("xy", short_names, 1));
 }
 
+static void test_text__suggest_little_for_short_words(void **state)
+{
+    (void)state;
+    /* Two edits are half of a word of four letters; two neighbors exchanged are one slip. */
+    const char *const names[] = {"none", "run", "adam"};
+    assert_null(esp_text_suggest("tune", names, 3));
+    assert_string_equal(esp_text_suggest("rnu", names, 3), "run");
+    assert_string_equal(esp_text_suggest("adma", names, 3), "adam");
+    assert_string_equal(esp_text_suggest("nonee", names, 3), "none");
+}
+
 static void test_text__suggest_the_nearest(void **state)
 {
     (void)state;
@@ -82,6 +93,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text__suggest_what_was_meant),
         cmocka_unit_test(test_text__suggest_nothing_far_away),
+        cmocka_unit_test(test_text__suggest_little_for_short_words),
         cmocka_unit_test(test_text__suggest_the_nearest),
         cmocka_unit_test(test_text__format),
         cmocka_unit_test(test_text__duration),
