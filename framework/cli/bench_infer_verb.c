@@ -303,7 +303,7 @@ static const struct argp parser = {
            "examples:\n"
            "  espalier bench infer\n"
            "  espalier bench infer --model fff_nodes --batch 1 --threads 1\n"
-           "  espalier bench infer --grid --features 784 --batch 256 --format json >grid.json\n"
+           "  espalier bench infer --grid --features 784 --format json >grid.json\n"
            "  espalier bench infer --against analysis/bench/infer.json"};
 
 static int run_infer(int argc, char **argv)

@@ -21,8 +21,8 @@ static const char doc[] =
     "  espalier plan experiments/quickstart.yaml\n"
     "  espalier plan table1.yaml --set phases.harden.epochs=30 --seeds 0..1\n"
     "  espalier plan table1.yaml --only 'balanced data.name=mnist' --format json\n"
-    "  espalier plan table1.yaml --power             # the smallest differences its seeds find\n"
-    "  espalier plan table1.yaml --power=0.2%        # and how many seeds this one needs\n";
+    "  espalier plan table1.yaml --power        # differences that its seeds find\n"
+    "  espalier plan table1.yaml --power=0.2%   # how many seeds this one needs\n";
 
 enum { OPTION_POWER = 256 };
 
