@@ -64,7 +64,7 @@ int esp_serve_index_page(FILE *out, esp_store *store, const esp_request *request
     ESP_TRY(esp_serve_page_begin(out, request, "Studies", NULL));
     esp_html_print(out, "<p class=\"quiet\">in %s</p>\n", request->database);
     fputs("<p id=\"clock\" class=\"quiet\"></p>\n"
-          "<div class=\"scroll\" role=\"region\" aria-label=\"Studies\" tabindex=\"0\">\n"
+          "<section class=\"scroll\" aria-label=\"Studies\" tabindex=\"0\">\n"
           "<table class=\"sortable\" id=\"studies\"><thead><tr>"
           "<th scope=\"col\" class=\"label\">study</th><th scope=\"col\">trials</th>"
           "<th scope=\"col\">done</th><th scope=\"col\">failed</th><th scope=\"col\">running</th>"
@@ -80,11 +80,11 @@ int esp_serve_index_page(FILE *out, esp_store *store, const esp_request *request
         }
         put_study_row(out, rows);
     }
-    fputs("</tbody></table>\n</div>\n<section>\n"
-          "<h2 id=\"running-title\">Running now</h2>\n<div class=\"scroll\" role=\"region\""
-          " aria-labelledby=\"running-title\" tabindex=\"0\" id=\"running-table\"></div>\n"
+    fputs("</tbody></table>\n</section>\n"
+          "<h2 id=\"running-title\">Running now</h2>\n<section class=\"scroll\""
+          " aria-labelledby=\"running-title\" tabindex=\"0\" id=\"running-table\"></section>\n"
           "<noscript><p>This part needs JavaScript; <code>espalier status</code> tells the same."
-          "</p></noscript>\n</section>\n",
+          "</p></noscript>\n",
           out);
     esp_html_end(out);
 out:

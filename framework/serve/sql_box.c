@@ -129,8 +129,8 @@ static int put_result(FILE *out, esp_rows *rows)
     const long start = ftell(out);
     bool has_row = false, truncated = false;
     int n = 0;
-    fputs("<section>\n<h2 id=\"result\">Result</h2>\n"
-          "<div class=\"scroll\" role=\"region\" aria-labelledby=\"result\" tabindex=\"0\">\n"
+    fputs("<h2 id=\"result\">Result</h2>\n"
+          "<section class=\"scroll\" aria-labelledby=\"result\" tabindex=\"0\">\n"
           "<table class=\"sortable\" id=\"answer\"><thead><tr>",
           out);
     for (int i = 0; i < esp_rows_columns(rows); i++) {
@@ -149,8 +149,7 @@ static int put_result(FILE *out, esp_rows *rows)
         }
         fputs("</tr>\n", out);
     }
-    fprintf(out,
-            "</tbody></table>\n</div>\n<p class=\"quiet\">%d %s in %.0f ms%s</p>\n</section>\n", n,
+    fprintf(out, "</tbody></table>\n</section>\n<p class=\"quiet\">%d %s in %.0f ms%s</p>\n", n,
             n == 1 ? "row" : "rows", 1000 * (esp_clock_seconds() - started),
             truncated ? "; there are more: <code>espalier query</code> prints them all" : "");
     return ESP_OK;
@@ -165,11 +164,11 @@ static void put_field(FILE *out, const question *q, const esp_query_parameter *p
             value = q->sets[i] + length + 1;
         }
     }
-    esp_html_print(out,
-                   "<p><label for=\"set-%s\">%s</label> <input id=\"set-%s\" name=\"set.%s\""
-                   " value=\"%s\"> <span class=\"quiet\">%s</span></p>\n",
-                   parameter->name, parameter->name, parameter->name, parameter->name, value,
-                   parameter->help);
+    esp_html_print(
+        out,
+        "<p><label for=\"set-%s\">%s</label> <input type=\"text\" id=\"set-%s\" name=\"set.%s\""
+        " value=\"%s\"> <span class=\"quiet\">%s</span></p>\n",
+        parameter->name, parameter->name, parameter->name, parameter->name, value, parameter->help);
 }
 
 static void put_named(FILE *out, const question *q)
