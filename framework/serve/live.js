@@ -351,12 +351,16 @@ function dots(values, low, high, style) {
 }
 
 function showCells() {
-  const trials = shown(), rows = [];
+  const trials = shown(), rows = [], byCell = new Map();
+  for (const trial of trials) {
+    if (!byCell.has(trial.cell)) byCell.set(trial.cell, []);
+    byCell.get(trial.cell).push(trial);
+  }
   const all = trials.filter((trial) => trial.status === "done" && trial.value !== null).map((trial) => trial.value);
   const low = Math.min(...all), high = Math.max(...all);
   for (const cell of study.cells) {
-    const own = trials.filter((trial) => trial.cell === cell);
-    if (own.length === 0) continue;
+    const own = byCell.get(cell);
+    if (!own) continue;
     const values = own.filter((trial) => trial.status === "done" && trial.value !== null).map((trial) => trial.value);
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
     const text = (value) => number(state.metric, value);
@@ -433,7 +437,7 @@ function showCurves() {
   const list = drawn().map((trial) => ({ trial, curve: curves.get(trial.trial_id) }))
     .filter(({ curve }) => curve && curve.metric === state.metric && curve.points.length > 0);
   const place = find("curves");
-  const available = shown().filter((trial) => lastEpoch(trial) >= 0).length;
+  const visible = new Set(shown().filter((trial) => lastEpoch(trial) >= 0));
   if (list.length === 0) {
     if (drawn().some((trial) => curves.get(trial.trial_id)?.metric !== state.metric)) return; // they come
     place.replaceChildren(make("p", {}, "No epochs of this metric yet."));
@@ -490,7 +494,7 @@ function showCurves() {
   place.replaceChildren(svg);
   chart = { list, x, y, svg };
   const every = Math.max(...list.map(({ curve }) => curve.every));
-  const left = available - list.filter(({ trial }) => shown().includes(trial)).length;
+  const left = visible.size - list.filter(({ trial }) => visible.has(trial)).length;
   find("curves-note").textContent = `One line a trial, ${list.length} of them; color and dash by variant, as above; chosen trials thick.` +
     (left > 0 ? ` ${left} more are not drawn: filter, or choose them.` : "") +
     (every > 1 ? ` Every ${every}th epoch of the longest and its last.` : "");

@@ -44,6 +44,7 @@ typedef int (*esp_handler)(FILE *out, esp_store *store, const esp_request *reque
 int esp_serve_studies(FILE *out, esp_store *store, const esp_request *request);
 int esp_serve_study(FILE *out, esp_store *store, const esp_request *request);
 int esp_serve_live(FILE *out, esp_store *store, const esp_request *request);
+/* The same of trials (trial_data.c). */
 int esp_serve_curves(FILE *out, esp_store *store, const esp_request *request);
 int esp_serve_leaves(FILE *out, esp_store *store, const esp_request *request);
 int esp_serve_trial(FILE *out, esp_store *store, const esp_request *request);
