@@ -21,6 +21,7 @@ enum {
     OPTION_AT,
     OPTION_REVISION,
     OPTION_STATISTICS,
+    OPTION_VARIANCE,
     OPTION_QUERIES,
     OPTION_FIGURES,
     OPTION_FIGURE_FORMAT
@@ -29,7 +30,7 @@ enum {
 typedef struct arguments {
     const char *study, *database, *output;
     const esp_report_format *format;
-    bool statistics, queries;
+    bool statistics, queries, variance;
     const char *figures; /* the folder they are written to; NULL: none */
     unsigned figure_formats;
     int revision, n_metrics, n_ats;
@@ -45,6 +46,8 @@ static const struct argp_option options[] = {
     {"format", 'f', "FORMAT", 0, "text (default), md, csv, json, latex or html", 0},
     {"statistics", OPTION_STATISTICS, NULL, 0,
      "every interval and test of every metric, not only of the primary one", 0},
+    {"variance", OPTION_VARIANCE, NULL, 0,
+     "where the variance over seeds comes from, of the primary metric", 0},
     {"queries", OPTION_QUERIES, NULL, 0, "the SQL behind each table", 0},
     {"output", 'o', "FILE", 0, "a file in place of standard output, written whole or not at all",
      0},
@@ -79,6 +82,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_STATISTICS:
         given->statistics = true;
+        return 0;
+    case OPTION_VARIANCE:
+        given->variance = true;
         return 0;
     case OPTION_QUERIES:
         given->queries = true;
@@ -262,6 +268,7 @@ static int report_study(const arguments *given, const esp_study *study, const ch
         .revision = given->revision,
         .statistics = given->statistics,
         .queries = given->queries,
+        .variance = given->variance,
         .n_metrics = given->n_metrics,
         .metrics = given->metrics,
         .n_ats = given->n_ats,

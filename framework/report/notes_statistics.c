@@ -35,6 +35,38 @@ static void note_seeds(esp_page *page, esp_report *report)
     }
 }
 
+/* Whether trials of a cell share one stream's seed and differ in another's. */
+static bool shares_streams(const esp_sample *sample)
+{
+    for (int s = 0; s < 3; s++) {
+        bool varies = false, repeats = false;
+        for (int i = 1; i < sample->n; i++) {
+            varies = varies || sample->seeds[i][s] != sample->seeds[0][s];
+            for (int j = 0; j < i; j++) {
+                repeats = repeats || sample->seeds[i][s] == sample->seeds[j][s];
+            }
+        }
+        if (varies && repeats) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void note_crossed(esp_page *page, esp_report *report)
+{
+    const int m = esp_report_primary(report);
+    for (int i = 0; i < report->n_cells; i++) {
+        if (shares_streams(&esp_report_series_of(report, &report->cells[i], 0, m)->sample)) {
+            NOTE(page, report,
+                 "seeds are crossed here: trials that share an init or an order are not"
+                 " independent, so intervals and p values, which take every trial for a seed of its"
+                 " own, are too narrow; `--variance` tells the sources apart.");
+            return;
+        }
+    }
+}
+
 /* How much better the best of more seeds looks for no reason, where cells differ in n. */
 static void note_luck(esp_page *page, esp_report *report)
 {
@@ -154,6 +186,7 @@ int esp_page_add_statistics_notes(esp_page *page, esp_report *report)
              report->metrics[primary].name);
     }
     note_seeds(page, report);
+    note_crossed(page, report);
     note_luck(page, report);
     for (int at = 0; at < report->n_ats; at++) {
         ESP_TRY(esp_report_infer(&all, report, at, primary));

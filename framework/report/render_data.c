@@ -7,6 +7,7 @@
 #include "report/compatible.h"
 #include "report/render.h"
 #include "report/render_statistics.h"
+#include "report/variance.h"
 
 /* ---- CSV ------------------------------------------------------------------------------------- */
 
@@ -171,6 +172,9 @@ static void put_contrasts(csv *line, const esp_report *report)
 
 int esp_render_csv(FILE *out, esp_report *report)
 {
+    if (report->variances != NULL) {
+        return esp_render_page_csv(out, report);
+    }
     static const char *const before[] = {"study", "revision", "variant", "cell"};
     static const char *const after[] = {"at",
                                         "selected_by",
@@ -239,7 +243,7 @@ int esp_render_csv(FILE *out, esp_report *report)
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
 /* Text that is not UTF-8 (a message of a plugin, say) keeps its ASCII. */
-static json_t *word(esp_report *report, const char *text)
+json_t *esp_json_word(esp_report *report, const char *text)
 {
     json_t *value = text != NULL ? json_string(text) : json_null();
     if (value == NULL) {
@@ -256,7 +260,7 @@ static json_t *words(esp_report *report, const esp_words *list)
 {
     json_t *out = json_array();
     for (int i = 0; i < list->n; i++) {
-        json_array_append_new(out, word(report, list->at[i]));
+        json_array_append_new(out, esp_json_word(report, list->at[i]));
     }
     return out;
 }
@@ -285,12 +289,12 @@ static json_t *published_of(esp_report *report, const esp_report_metric *metric,
         json_t *one = json_object();
         json_object_set_new(one, "best", esp_json_number(value->best));
         json_object_set_new(one, "spread", esp_json_number(value->spread));
-        json_object_set_new(one, "spread_is", word(report, value->spread_is));
-        json_object_set_new(one, "routing", word(report, value->routing));
+        json_object_set_new(one, "spread_is", esp_json_word(report, value->spread_is));
+        json_object_set_new(one, "routing", esp_json_word(report, value->routing));
         json_object_set_new(one, "runs", json_integer(value->runs));
-        json_object_set_new(one, "source", word(report, value->source));
+        json_object_set_new(one, "source", esp_json_word(report, value->source));
         const esp_compatible could = esp_report_compatible(report, metric, series, value);
-        json_object_set_new(one, "not_compared_for", word(report, could.why_not));
+        json_object_set_new(one, "not_compared_for", esp_json_word(report, could.why_not));
         json_object_set_new(one, "our_best_would_be", esp_json_interval(could.best));
         json_object_set_new(one, "their_best_is", json_string(could.best_is));
         json_object_set_new(one, "our_spread_would_be", esp_json_interval(could.spread));
@@ -305,9 +309,9 @@ static json_t *series_of(esp_report *report, const esp_report_cell *cell, int at
     const esp_report_series *series = esp_report_series_of(report, cell, at, m);
     const esp_stats *stats = &series->stats;
     json_t *out = json_object();
-    json_object_set_new(out, "at", word(report, report->ats[at].name));
-    json_object_set_new(out, "split", word(report, report->metrics[m].split));
-    json_object_set_new(out, "metric", word(report, report->metrics[m].key));
+    json_object_set_new(out, "at", esp_json_word(report, report->ats[at].name));
+    json_object_set_new(out, "split", esp_json_word(report, report->metrics[m].split));
+    json_object_set_new(out, "metric", esp_json_word(report, report->metrics[m].key));
     json_object_set_new(out, "n", json_integer(stats->n));
     json_object_set_new(out, "mean", esp_json_number(stats->mean));
     json_object_set_new(out, "sd", esp_json_number(stats->sd));
@@ -333,17 +337,17 @@ static json_t *series_of(esp_report *report, const esp_report_cell *cell, int at
 static json_t *cell_json(esp_report *report, const esp_report_cell *cell)
 {
     json_t *out = json_object(), *config = json_object(), *metrics = json_array();
-    json_object_set_new(out, "variant", word(report, cell->variant));
-    json_object_set_new(out, "cell", word(report, cell->label));
+    json_object_set_new(out, "variant", esp_json_word(report, cell->variant));
+    json_object_set_new(out, "cell", esp_json_word(report, cell->label));
     json_object_set_new(
         out, "reference",
-        word(report, cell->reference >= 0 ? report->cells[cell->reference].label : NULL));
+        esp_json_word(report, cell->reference >= 0 ? report->cells[cell->reference].label : NULL));
     json_object_set_new(out, "planned", json_integer(cell->planned));
     json_object_set_new(out, "done", json_integer(cell->done));
     json_object_set_new(out, "failed", json_integer(cell->failed));
-    json_object_set_new(out, "first_failure", word(report, cell->first_failure));
+    json_object_set_new(out, "first_failure", esp_json_word(report, cell->first_failure));
     for (int i = 0; i < cell->keys.n; i++) {
-        json_object_set_new(config, cell->keys.at[i], word(report, cell->values.at[i]));
+        json_object_set_new(config, cell->keys.at[i], esp_json_word(report, cell->values.at[i]));
     }
     json_object_set_new(out, "config", config);
     if (cell->n_routed > 0) {
@@ -367,7 +371,7 @@ static json_t *side_json(esp_report *report, const esp_contrast_side *side)
 {
     json_t *out = json_object();
     for (int i = 0; i < side->n; i++) {
-        json_object_set_new(out, side->at[i].key, word(report, side->at[i].value));
+        json_object_set_new(out, side->at[i].key, esp_json_word(report, side->at[i].value));
     }
     return out;
 }
@@ -377,9 +381,11 @@ static json_t *difference_json(esp_report *report, const esp_report_pair *pair, 
     const esp_report_difference *difference = &pair->differences[k];
     const esp_stats *a = &pair->a->series[k].stats, *b = &pair->b->series[k].stats;
     json_t *out = json_object();
-    json_object_set_new(out, "at", word(report, report->ats[k / report->n_metrics].name));
-    json_object_set_new(out, "split", word(report, report->metrics[k % report->n_metrics].split));
-    json_object_set_new(out, "metric", word(report, report->metrics[k % report->n_metrics].key));
+    json_object_set_new(out, "at", esp_json_word(report, report->ats[k / report->n_metrics].name));
+    json_object_set_new(out, "split",
+                        esp_json_word(report, report->metrics[k % report->n_metrics].split));
+    json_object_set_new(out, "metric",
+                        esp_json_word(report, report->metrics[k % report->n_metrics].key));
     json_object_set_new(out, "n_a", json_integer(a->n));
     json_object_set_new(out, "mean_a", esp_json_number(a->mean));
     json_object_set_new(out, "n_b", json_integer(b->n));
@@ -405,8 +411,8 @@ static json_t *contrasts_json(esp_report *report)
                 continue;
             }
             json_t *cells = json_object(), *metrics = json_array();
-            json_object_set_new(cells, "cell_a", word(report, pair->a->label));
-            json_object_set_new(cells, "cell_b", word(report, pair->b->label));
+            json_object_set_new(cells, "cell_a", esp_json_word(report, pair->a->label));
+            json_object_set_new(cells, "cell_b", esp_json_word(report, pair->b->label));
             for (int k = 0; k < report->n_ats * report->n_metrics; k++) {
                 json_array_append_new(metrics, difference_json(report, pair, k));
             }
@@ -421,15 +427,18 @@ static json_t *contrasts_json(esp_report *report)
 
 int esp_render_json(FILE *out, esp_report *report)
 {
+    if (report->variances != NULL) {
+        return esp_render_page_json(out, report);
+    }
     esp_page *page = NULL;
     ESP_TRY(esp_page_make(&page, report));
     json_t *comparisons = NULL;
-    ESP_TRY(esp_json_comparisons(&comparisons, report, word));
+    ESP_TRY(esp_json_comparisons(&comparisons, report));
     json_t *root = json_object(), *ats = json_array(), *cells = json_array();
-    json_object_set_new(root, "study", word(report, report->study));
-    json_object_set_new(root, "title", word(report, report->title));
-    json_object_set_new(root, "source", word(report, report->source));
-    json_object_set_new(root, "question", word(report, report->question));
+    json_object_set_new(root, "study", esp_json_word(report, report->study));
+    json_object_set_new(root, "title", esp_json_word(report, report->title));
+    json_object_set_new(root, "source", esp_json_word(report, report->source));
+    json_object_set_new(root, "question", esp_json_word(report, report->question));
     json_object_set_new(root, "revision", json_integer(report->revision));
     json_object_set_new(root, "overrides", words(report, &report->overrides));
     json_object_set_new(root, "planned", json_integer(report->planned));
@@ -437,8 +446,8 @@ int esp_render_json(FILE *out, esp_report *report)
     json_object_set_new(root, "failed", json_integer(report->failed));
     for (int i = 0; i < report->n_ats; i++) {
         json_t *at = json_object();
-        json_object_set_new(at, "at", word(report, report->ats[i].name));
-        json_object_set_new(at, "selected_by", word(report, report->ats[i].monitors));
+        json_object_set_new(at, "at", esp_json_word(report, report->ats[i].name));
+        json_object_set_new(at, "selected_by", esp_json_word(report, report->ats[i].monitors));
         json_object_set_new(at, "chosen_by_test", json_boolean(report->ats[i].by_test));
         json_array_append_new(ats, at);
     }
@@ -450,7 +459,7 @@ int esp_render_json(FILE *out, esp_report *report)
     json_object_set_new(root, "contrasts", contrasts_json(report));
     json_object_set_new(root, "comparisons", comparisons);
     json_object_set_new(root, "notes", words(report, &page->notes));
-    json_object_set_new(root, "query", word(report, page->query));
+    json_object_set_new(root, "query", esp_json_word(report, page->query));
     int written = json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
     json_decref(root);
     fputc('\n', out);

@@ -95,7 +95,8 @@ static void put_latex(FILE *out, const char *text, bool break_anywhere)
 {
     while (*text) {
         const char *start = text;
-        put_point(out, next_point(&text), start, (int)(text - start));
+        const long point = next_point(&text);
+        put_point(out, point, start, (int)(text - start));
         fputs(break_anywhere ? "\\allowbreak{}" : "", out);
     }
 }

@@ -139,12 +139,11 @@ static json_t *rank_json(const esp_rank_test *test, double holm_least)
     return out;
 }
 
-static json_t *comparison_json(const esp_comparison *one, esp_report *report,
-                               json_t *(*word)(esp_report *, const char *))
+static json_t *comparison_json(const esp_comparison *one, esp_report *report)
 {
     json_t *out = json_object(), *spread = json_object(), *better = json_object();
-    json_object_set_new(out, "a", word(report, one->a->label));
-    json_object_set_new(out, "b", word(report, one->b->label));
+    json_object_set_new(out, "a", esp_json_word(report, one->a->label));
+    json_object_set_new(out, "b", esp_json_word(report, one->b->label));
     json_object_set_new(out, "family", json_integer(one->family));
     json_object_set_new(out, "n_a", json_integer(one->a_n));
     json_object_set_new(out, "n_b", json_integer(one->b_n));
@@ -173,13 +172,12 @@ static json_t *comparison_json(const esp_comparison *one, esp_report *report,
     return out;
 }
 
-static json_t *family_json(const esp_comparison_family *family, esp_report *report,
-                           json_t *(*word)(esp_report *, const char *))
+static json_t *family_json(const esp_comparison_family *family, esp_report *report)
 {
     json_t *out = json_object(), *spread = json_object();
     const esp_pooled_difference *mean = &family->difference;
-    json_object_set_new(out, "a", word(report, family->a));
-    json_object_set_new(out, "b", word(report, family->b));
+    json_object_set_new(out, "a", esp_json_word(report, family->a));
+    json_object_set_new(out, "b", esp_json_word(report, family->b));
     json_object_set_new(out, "comparisons", json_integer(family->n));
     json_object_set_new(out, "cells", json_integer(mean->cells));
     json_object_set_new(out, "seeds", json_integer(mean->seeds));
@@ -202,8 +200,7 @@ static json_t *family_json(const esp_comparison_family *family, esp_report *repo
     return out;
 }
 
-int esp_json_comparisons(json_t **out, esp_report *report,
-                         json_t *(*word)(esp_report *, const char *))
+int esp_json_comparisons(json_t **out, esp_report *report)
 {
     json_t *list = json_array();
     for (int k = 0; k < report->n_ats * report->n_metrics; k++) {
@@ -215,19 +212,20 @@ int esp_json_comparisons(json_t **out, esp_report *report,
             return status;
         }
         json_t *one = json_object(), *comparisons = json_array(), *families = json_array();
-        json_object_set_new(one, "at", word(report, report->ats[at].name));
-        json_object_set_new(one, "split", word(report, report->metrics[m].split));
-        json_object_set_new(one, "metric", word(report, report->metrics[m].key));
+        json_object_set_new(one, "at", esp_json_word(report, report->ats[at].name));
+        json_object_set_new(one, "split", esp_json_word(report, report->metrics[m].split));
+        json_object_set_new(one, "metric", esp_json_word(report, report->metrics[m].key));
         json_object_set_new(one, "primary", json_boolean(m == esp_report_primary(report)));
         for (int i = 0; i < all->n; i++) {
-            json_array_append_new(comparisons, comparison_json(&all->comparisons[i], report, word));
+            json_array_append_new(comparisons, comparison_json(&all->comparisons[i], report));
         }
         for (int i = 0; i < all->n_families; i++) {
-            json_array_append_new(families, family_json(&all->families[i], report, word));
+            json_array_append_new(families, family_json(&all->families[i], report));
         }
         json_object_set_new(one, "comparisons", comparisons);
         json_object_set_new(one, "pooled", families);
-        json_object_set_new(one, "query", word(report, esp_report_values_query(report, at, m)));
+        json_object_set_new(one, "query",
+                            esp_json_word(report, esp_report_values_query(report, at, m)));
         json_array_append_new(list, one);
     }
     *out = list;

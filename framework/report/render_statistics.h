@@ -9,6 +9,9 @@
 /* A number; null where it is not finite. New. */
 json_t *esp_json_number(double value);
 
+/* Text; what is not UTF-8 keeps its ASCII; null for NULL. New. */
+json_t *esp_json_word(esp_report *report, const char *text);
+
 /* [low, high]. New. */
 json_t *esp_json_interval(esp_interval interval);
 
@@ -17,8 +20,7 @@ void esp_json_add_seeds(json_t *out, const esp_report *report, const esp_seed_in
 
 /* All comparisons of all metrics at all epochs, with what they pool to. *out new. Errors:
  * ESP_MEMORY. */
-int esp_json_comparisons(json_t **out, esp_report *report,
-                         json_t *(*word)(esp_report *, const char *));
+int esp_json_comparisons(json_t **out, esp_report *report);
 
 /* The same for a line of CSV: names of columns, and their numbers. one and compared may be NULL. */
 enum { ESP_N_STATISTICS = 29 };

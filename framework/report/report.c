@@ -7,6 +7,7 @@
 #include "core/status.h"
 #include "core/text.h"
 #include "report/report_query.h"
+#include "report/variance.h"
 
 /* ---- the study and its revision -------------------------------------------------------------- */
 
@@ -299,6 +300,9 @@ static int load(esp_report *report, esp_store *store, const esp_report_request *
     find_training_by_test(report);
     ESP_TRY(esp_report_load_values(report, store));
     ESP_TRY(esp_report_compare(report));
+    if (request->variance) {
+        ESP_TRY(esp_report_load_variance(report, store));
+    }
     ESP_TRY(esp_report_count(&report->stale, store, report,
                              "SELECT count(*) FROM stale_trials_all WHERE study = :study AND"
                              " revision = :revision"));

@@ -77,7 +77,8 @@ typedef struct esp_report {
     int n_pairs; /* 0: the study lists no contrasts */
     esp_report_pair *pairs;
     struct esp_inference **inferences; /* [n_ats x n_metrics], inference.h; NULL: none asked for */
-    struct esp_predicted *predicted;   /* of published values, compatible.h */
+    struct esp_cell_variance *variances; /* [n_cells], variance.h; NULL: not asked for */
+    struct esp_predicted *predicted;     /* of published values, compatible.h */
     bool statistics; /* print every statistic of every metric, not only the primary one's */
     bool queries;    /* print the SQL behind each table */
     int planned, done, failed;
@@ -97,7 +98,7 @@ typedef struct esp_report_request {
     const char *study_folder;  /* where a published file is looked for first; NULL: nowhere */
     const char *source_folder; /* of analysis/published; NULL: none */
     int revision;              /* 0: the one run last */
-    bool statistics, queries;
+    bool statistics, queries, variance;
     int n_metrics, n_ats; /* 0: the section's */
     const char *const *metrics;
     const char *const *ats;

@@ -184,27 +184,19 @@ static const char epochs_to_sql[] =
     " AND f.at = :at AND f.split = :split AND f.metric = :metric"
     " ORDER BY f.seed_init, f.seed_order, f.seed_noise";
 
-static int load_series(esp_report *report, esp_store *store, int at, int metric)
+int esp_report_fill(esp_sample *samples, esp_report *report, esp_rows *rows)
 {
-    esp_rows *rows = NULL;
-    int status = ESP_OK, index = at * report->n_metrics + metric;
+    int status = ESP_OK;
     for (int i = 0; i < report->n_cells; i++) {
-        esp_sample *sample = &report->cells[i].series[index].sample;
         size_t planned = (size_t)report->cells[i].planned;
-        sample->values = esp_pool_take(&report->pool, planned * sizeof *sample->values);
-        sample->seeds = esp_pool_take(&report->pool, planned * sizeof *sample->seeds);
+        samples[i] = (esp_sample){
+            .values = esp_pool_take(&report->pool, planned * sizeof *samples[i].values),
+            .seeds = esp_pool_take(&report->pool, planned * sizeof *samples[i].seeds)};
     }
-    ESP_TRY_OUT(esp_pool_status(&report->pool));
-    const char *reached = esp_metric_epochs_to(report->metrics[metric].key);
-    const char *key = reached != NULL ? reached : report->metrics[metric].key;
-    ESP_TRY_OUT(esp_report_ask(&rows, store, report, reached != NULL ? epochs_to_sql : values_sql));
-    ESP_TRY_OUT(esp_rows_bind_text(rows, ":at", report->ats[at].name));
-    ESP_TRY_OUT(esp_rows_bind_text(rows, ":split", report->metrics[metric].split));
-    ESP_TRY_OUT(esp_rows_bind_text(rows, ":metric", key));
-    ESP_TRY_OUT(esp_rows_bind_integer(rows, ":lower", esp_better_of(key) == ESP_BETTER_LOWER));
+    ESP_TRY(esp_pool_status(&report->pool));
     while (esp_report_next(rows, &status)) {
-        esp_report_cell *cell = esp_report_cell_of(report, esp_rows_integer(rows, 0));
-        esp_sample *sample = &cell->series[index].sample;
+        const esp_report_cell *cell = esp_report_cell_of(report, esp_rows_integer(rows, 0));
+        esp_sample *sample = &samples[cell - report->cells];
         if (sample->n == cell->planned) {
             continue; /* trials of a run that joined since the cells were counted */
         }
@@ -214,9 +206,39 @@ static int load_series(esp_report *report, esp_store *store, int at, int metric)
         }
         sample->n++;
     }
+    return status;
+}
+
+int esp_report_load_sample(esp_sample *samples, esp_report *report, esp_store *store,
+                           const char *at, const char *split, const char *metric)
+{
+    const char *reached = esp_metric_epochs_to(metric);
+    const char *key = reached != NULL ? reached : metric;
+    esp_rows *rows = NULL;
+    int status = ESP_OK;
+    ESP_TRY_OUT(esp_report_ask(&rows, store, report, reached != NULL ? epochs_to_sql : values_sql));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":at", at));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":split", split));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":metric", key));
+    ESP_TRY_OUT(esp_rows_bind_integer(rows, ":lower", esp_better_of(key) == ESP_BETTER_LOWER));
+    ESP_TRY_OUT(esp_report_fill(samples, report, rows));
 out:
     esp_rows_close(rows);
     return status;
+}
+
+static int load_series(esp_report *report, esp_store *store, int at, int metric)
+{
+    const esp_report_metric *of = &report->metrics[metric];
+    esp_sample *samples =
+        esp_pool_take(&report->pool, ((size_t)report->n_cells + 1) * sizeof *samples);
+    ESP_TRY(esp_pool_status(&report->pool));
+    ESP_TRY(
+        esp_report_load_sample(samples, report, store, report->ats[at].name, of->split, of->key));
+    for (int i = 0; i < report->n_cells; i++) {
+        report->cells[i].series[at * report->n_metrics + metric].sample = samples[i];
+    }
+    return ESP_OK;
 }
 
 static void compute_series(esp_report *report, int at, int metric)

@@ -28,6 +28,14 @@ esp_report_cell *esp_report_cell_of(const esp_report *report, int64_t key);
 /* Counts trials beyond the failure limit, and the test set's examples (report_measures.c). */
 int esp_report_load_measures(esp_report *report, esp_store *store);
 
+/* Steps through rows of cell_key, value, seed_init, seed_order, seed_noise into a sample for each
+ * cell, samples [n_cells]. */
+int esp_report_fill(esp_sample *samples, esp_report *report, esp_rows *rows);
+
+/* Done trials' values of a metric at an epoch, by cell and seed; samples [n_cells]. */
+int esp_report_load_sample(esp_sample *samples, esp_report *report, esp_store *store,
+                           const char *at, const char *split, const char *metric);
+
 /* Fills every cell's series for the report's metrics and epochs, and its leaves' use. */
 int esp_report_load_values(esp_report *report, esp_store *store);
 

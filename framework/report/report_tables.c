@@ -1,4 +1,5 @@
 #include "report/table_build.h"
+#include "report/variance.h"
 
 #include <string.h>
 
@@ -112,6 +113,9 @@ static int add_metric(esp_page *page, esp_report *report, const esp_layout *plan
 
 int esp_page_make(esp_page **out, esp_report *report)
 {
+    if (report->variances != NULL) {
+        return esp_variance_page_make(out, report);
+    }
     esp_layout plan;
     ESP_TRY(esp_layout_make(&plan, report));
     const int n_metrics = report->n_metrics, n_ats = report->n_ats;

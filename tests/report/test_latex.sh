@@ -38,6 +38,8 @@ sqlite3 some.db "UPDATE cell SET variant = '$hostile', label = '$hostile' WHERE 
     UPDATE revision SET title = '$hostile', source = '$hostile', variants = json_array('$hostile')"
 expect 0 "$ESPALIER" report small --db some.db --format latex -o small.tex
 grep -qF '\toprule' small.tex || fail "no booktabs"
+grep -qF 'Test accuracy, hard routing, percent' small.tex || fail "words are lost"
+grep -qF '\espchar{6F22}{漢}' small.tex || fail "letters that pdflatex has not"
 grep -qF '\input{' small.tex && fail "a command of a name"
 grep -q $'\033' small.tex && fail "a control character"
 grep -qF '\%\$\#\&\_\{\}\textasciitilde{}\textasciicircum{}\textbackslash{}' small.tex ||
