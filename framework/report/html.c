@@ -187,8 +187,9 @@ static void put_headings(FILE *out, const esp_table *table)
     fputs("<tr>", out);
     for (int i = 0; i < table->n_columns; i++) {
         esp_html_print(out,
-                       i < table->n_labels ? "<th scope=\"col\" class=\"label\">%s</th>"
-                                           : "<th scope=\"col\">%s</th>",
+                       *table->headings[i] == '\0' ? "<td>%s</td>"
+                       : i < table->n_labels       ? "<th scope=\"col\" class=\"label\">%s</th>"
+                                                   : "<th scope=\"col\">%s</th>",
                        table->headings[i]);
     }
     fputs("</tr>\n</thead>\n", out);
@@ -202,8 +203,9 @@ static void put_row(FILE *out, const esp_table *table, int row)
                                  : "<tr>",
           out);
     for (int i = 0; i < table->n_columns; i++) {
-        esp_html_print(out, i < table->n_labels ? "<th scope=\"row\">%s</th>" : "<td>%s</td>",
-                       cells[i]);
+        esp_html_print(
+            out, i < table->n_labels && *cells[i] ? "<th scope=\"row\">%s</th>" : "<td>%s</td>",
+            cells[i]);
     }
     fputs("</tr>\n", out);
 }

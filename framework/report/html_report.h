@@ -14,7 +14,7 @@ int esp_render_html(FILE *out, esp_report *report);
 /* What follows are <section> elements with a heading each; each writes nothing where it has nothing
  * to say. Errors: ESP_MEMORY; ESP_STORE. Thread: the report's. */
 
-/* What was asked, how far it is, what came out, in words. */
+/* What was asked, how far it is, what came out, in words (html_summary.c). */
 int esp_html_summary(FILE *out, esp_report *report, const esp_page *page);
 void esp_html_tables(FILE *out, const esp_page *page);
 

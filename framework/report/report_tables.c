@@ -65,11 +65,12 @@ static esp_table *next(esp_page *page)
     return &page->tables[page->n_tables];
 }
 
-static void keep(esp_page *page, const char *query)
+static void keep(esp_page *page, const char *query, bool detail)
 {
     esp_table *table = next(page);
     if (table->n_rows > 0) {
         table->query = query;
+        table->detail = table->detail || detail;
         page->n_tables++;
     }
 }
@@ -77,36 +78,37 @@ static void keep(esp_page *page, const char *query)
 /* What is said of one metric at one epoch: all of it for the primary one, or where asked. */
 static int add_metric(esp_page *page, esp_report *report, const esp_layout *plan, int at, int m)
 {
-    const bool all = report->statistics, primary = m == esp_report_primary(report) || all;
+    const bool all = report->statistics, aside = m != esp_report_primary(report),
+               primary = !aside || all;
     const char *stats = stats_query(report, at, m),
                *values = esp_report_values_query(report, at, m);
     if (plan->columns.n > 0 && plan->rows.n > 0 && plan->n_columns > 1) {
         ESP_TRY(esp_table_overview(next(page), report, plan, at, m));
-        keep(page, stats);
+        keep(page, stats, false);
     }
     ESP_TRY(esp_table_cells(next(page), report, plan, at, m));
-    keep(page, stats);
+    keep(page, stats, false);
     if (primary) {
         ESP_TRY(esp_table_seeds(next(page), report, plan, at, m));
-        keep(page, values);
+        keep(page, values, aside);
     }
     if (primary || report->n_pairs > 0) {
         ESP_TRY(esp_table_contrasts(next(page), report, at, m));
-        keep(page, values);
+        keep(page, values, aside);
     }
     if (primary) {
         ESP_TRY(esp_table_pooled(next(page), report, at, m));
-        keep(page, values);
+        keep(page, values, aside);
     }
     if (all) {
         ESP_TRY(esp_table_tests(next(page), report, at, m));
-        keep(page, values);
+        keep(page, values, aside);
         ESP_TRY(esp_table_spreads(next(page), report, at, m));
-        keep(page, values);
+        keep(page, values, aside);
     }
     if (has_published(report, m)) {
         ESP_TRY(esp_table_published(next(page), report, plan, at, m));
-        keep(page, stats);
+        keep(page, stats, false);
     }
     return ESP_OK;
 }
@@ -130,11 +132,11 @@ int esp_page_make(esp_page **out, esp_report *report)
                       : report->study;
     for (int at = 0; report->section.as_paper && at < n_ats; at++) {
         ESP_TRY(esp_table_paper(next(page), report, &plan, at));
-        keep(page, stats_query(report, at, esp_report_primary(report)));
+        keep(page, stats_query(report, at, esp_report_primary(report)), false);
     }
     for (int m = 0; n_ats > 1 && m < n_metrics; m++) {
         ESP_TRY(esp_table_ats(next(page), report, &plan, m));
-        keep(page, esp_report_values_query(report, 0, m));
+        keep(page, esp_report_values_query(report, 0, m), false);
     }
     for (int at = 0; at < n_ats; at++) {
         for (int m = 0; m < n_metrics; m++) {
@@ -142,7 +144,7 @@ int esp_page_make(esp_page **out, esp_report *report)
         }
     }
     ESP_TRY(esp_table_leaves(next(page), report, &plan));
-    keep(page, "");
+    keep(page, "", false);
     for (int i = 0; i < page->n_tables; i++) {
         esp_table_close(&page->tables[i]);
     }

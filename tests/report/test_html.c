@@ -113,11 +113,14 @@ static void test_html__report(void **state)
     ASSERT_CONTAINS(text, "<p>Does balance help?\nIt might.</p>");
     ASSERT_CONTAINS(text, "5 cells of 3 variants, <a class=\"failed\" href=\"#failures\">1 failed"
                           "</a>, <span class=\"waiting\">4 not done</span>");
-    /* One cell of the variant can be compared: its means, and the difference over its pairs. */
+    /* One cell of the variant can be compared. Differences .10 .02 .03, sd sqrt(.0019), t 1.98680;
+     * with 2 degrees of freedom p = 1 - t / sqrt(2 + t^2) = .18531, and t(.975) = 4.30265; r = .5,
+     * so the pairs count. Oracle: these closed forms. */
     ASSERT_CONTAINS(text,
-                    "bal|anced, &quot;x&quot;\uFFFD[31m*</strong> has a mean of 90.00 % (sd 2.00"
-                    " points, n 3), its reference baseline one of 85.00 % (sd 5.00 points, n"
-                    " 3); over the 3 pairs that share a seed it differs by +5.00 points");
+                    "bal|anced, &quot;x&quot;\uFFFD[31m*</strong> against baseline: a mean of"
+                    " 90.00\u00a0% (sd 2.00 points, n 3) against 85.00\u00a0% (sd 5.00 points,"
+                    " n 3); difference +5.00 points, 95 % interval [-5.83, 15.83], p 0.185 by"
+                    " the paired t test; its sd over seeds is 0.40 of the other's");
     ASSERT_CONTAINS(text, "balance: NaN in epoch 1, batch 3</th><td>1</td><td class=\"word\">"
                           "baseline model.leaf_width=1 seed 1</td>");
     ASSERT_CONTAINS(text, "<summary>baseline model.leaf_width=1: 1 of 3 done, "
