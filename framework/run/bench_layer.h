@@ -4,7 +4,7 @@
 #ifndef ESP_RUN_BENCH_LAYER_H
 #define ESP_RUN_BENCH_LAYER_H
 
-#include "nn/inference.h"
+#include "nn/infer.h"
 
 typedef struct esp_bench_layer {
     char name[64]; /* "fff_nodes 1x11" */

@@ -17,7 +17,7 @@
 #include "core/rng.h"
 #include "core/status.h"
 #include "fixtures/count_allocations.h"
-#include "nn/inference.h"
+#include "nn/infer.h"
 
 /* More than one tile of examples, and than one to a node of the level that tiles end at. */
 enum { MOST_EXAMPLES = 1100, FEATURES = 37, OUTPUTS = 35 };

@@ -3,8 +3,8 @@
  * one expert, of ff all. The values are those of esp_network_forward_hard up to rounding, and an
  * example's do not depend on the batch it comes in. B examples, F features, O outputs, N nodes, L
  * leaves, H hidden units, K choices. */
-#ifndef ESP_NN_INFERENCE_H
-#define ESP_NN_INFERENCE_H
+#ifndef ESP_NN_INFER_H
+#define ESP_NN_INFER_H
 
 #include "core/arena.h"
 #include "nn/network.h"

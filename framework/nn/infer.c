@@ -1,4 +1,4 @@
-#include "nn/inference.h"
+#include "nn/infer.h"
 
 #include <math.h>
 #include <stdlib.h>
