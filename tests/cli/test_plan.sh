@@ -187,7 +187,7 @@ equals "$(grep -cE '^ +(last|balanced) +(balanced|baseline) +3 .*\(3\) ' out)" 2
 equals "$(grep -cE '^ +last +balanced +3 .* 0/3 ' out)" 1
 contains out "figures, drawn by --figures DIR: seed_dots."
 expect "report, csv" 0 "$ESPALIER" report small --db s.db --format csv
-equals "$(grep -cE ',balanced,baseline,(true|false)$' out)" 2
+equals "$(grep -cE ',balanced,baseline,(true|false),' out)" 2
 
 # A plugin file that was refused is not just an unknown key.
 mkdir refused && echo "not a plugin" >refused/logit_norm.so
