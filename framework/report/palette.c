@@ -9,7 +9,7 @@ esp_style esp_palette_style(int index)
     enum { N_COLORS = sizeof colors / sizeof *colors };
     const int round = index / N_COLORS;
     return (esp_style){.color = colors[index % N_COLORS],
-                       .dash = (index + round * 3) % ESP_N_DASHES,
+                       .dash = index % ESP_N_DASHES,
                        .marker = (index + round) % ESP_N_MARKERS};
 }
 

@@ -7,8 +7,8 @@
 enum { ESP_N_DASHES = 5, ESP_N_MARKERS = 7 };
 
 /* A style by its index: colors of Okabe and Ito 2008 without their yellow, which white paper
- * swallows; neighbors differ in lightness too, and dash and marker differ where color is lost.
- * Colors return after seven, then with another dash and marker. */
+ * swallows; neighbors differ in lightness too, and any five in a row in dash and marker.
+ * Colors return after seven, with another dash and marker. */
 typedef struct esp_style {
     const char *color; /* "#0072B2" */
     int dash;          /* 0: solid; else which pattern, below ESP_N_DASHES */
