@@ -18,6 +18,7 @@ esac
 
 # shellcheck disable=SC2086  # a list of words
 install_missing $ESPALIER_BUILD_NEEDS
+(install_missing gnuplot) || say "going on without gnuplot: the report comes without pictures"
 
 build=build/release
 tests=(-DESPALIER_TESTS=OFF)
@@ -34,6 +35,12 @@ status=0
 [ "$status" -le 1 ] || exit "$status" # 1: some trials failed; the report says which
 printf '\n'
 "$espalier" report quickstart
+figures=results/figures/quickstart
+if have gnuplot; then
+    "$espalier" report quickstart --figures "$figures" >/dev/null 2>&1
+else
+    figures="none: they need gnuplot"
+fi
 
 database=${ESPALIER_DB:-results/espalier.db}
 page=$(dirname "$database")/quickstart.html
@@ -44,6 +51,7 @@ Where everything lies
   program      $espalier (--help lists its verbs)
   study        experiments/quickstart.yaml
   database     $database (SQLite; its views are the public interface)
+  figures      $figures
   checkpoints  $database.checkpoints/ (safetensors)
   build logs   build/quickstart-configure.log, build/quickstart-build.log
   page         $page (the report with figures and every trial, for a browser)

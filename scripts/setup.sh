@@ -19,6 +19,7 @@ microhttpd|libmicrohttpd-dev|GNU libmicrohttpd
 random123|librandom123-dev|Random123
 fashion-mnist|dataset-fashion-mnist|the FashionMNIST data set
 cmocka|libcmocka-dev|cmocka
+gnuplot|gnuplot-nox|gnuplot, which draws figures
 sqlite-shell|sqlite3|the sqlite3 command line program
 jq|jq|jq
 npm|npm ca-certificates|npm
@@ -29,7 +30,7 @@ fuzzer|clang libclang-rt-dev|clang with libFuzzer and its sanitizers"
 readonly ESPALIER_BUILD_NEEDS="compiler cmake ninja pkg-config openblas sqlite yaml crypto zlib \
 jansson microhttpd random123 fashion-mnist"
 # shellcheck disable=SC2034
-readonly ESPALIER_TEST_NEEDS="cmocka sqlite-shell jq"
+readonly ESPALIER_TEST_NEEDS="cmocka sqlite-shell jq gnuplot"
 
 say() { printf '%s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }

@@ -110,7 +110,7 @@ const char *esp_plot_subtitle(const esp_plot *plot)
     static const char *const words[] = {
         [ESP_DRAW_CURVES] = "thin: seeds; thick, band: mean, one sample sd",
         [ESP_DRAW_DOTS] = "rings: seeds; marker, bar: mean, one sample sd",
-        [ESP_DRAW_HEATMAP] = "one seed of each cell",
+        [ESP_DRAW_HEATMAP] = "color: share of examples; white: none",
     };
     return *plot->at_words
                ? esp_pool_format(plot->pool, "%s; %s", plot->at_words, words[plot->draw])

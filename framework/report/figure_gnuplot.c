@@ -15,14 +15,26 @@ enum { MOST_POINTS = 300, MOST_POINTS_OF_MANY = 120 };
 /* Above the panels: title and subtitle. */
 enum { TOP = 46 };
 
+/* Characters of a word on the x axis. */
+enum { MOST_TICK = 24 };
+
 esp_plot_layout esp_plot_layout_of(const esp_plot *plot)
 {
     const int n = plot->n_panels < ESP_MAX_PANELS ? plot->n_panels : ESP_MAX_PANELS;
-    const int columns = plot->pairs ? (n <= 8 ? 2 : 4) : n <= 1 ? 1 : n <= 4 ? 2 : n <= 9 ? 3 : 4;
+    const int side = n <= 1 ? 1 : n <= 4 && n != 3 ? 2 : n <= 9 ? 3 : 4;
+    const int columns = !plot->pairs ? side : n <= 8 ? 2 : 4;
     esp_plot_layout layout = {
         .columns = columns, .rows = n > 0 ? (n + columns - 1) / columns : 1, .n_drawn = n};
     layout.width = columns == 1 ? 640 : 60 + 300 * columns;
-    layout.height = TOP + 66 + (columns == 1 ? 320 : 230) * layout.rows;
+    int longest = 0;
+    for (int i = 0; i < plot->n_ticks; i++) {
+        const int length = (int)strlen(plot->ticks[i]);
+        longest = length > longest ? length : longest;
+    }
+    longest = longest < MOST_TICK ? longest : MOST_TICK;
+    const bool fits = (longest + 1) * plot->n_ticks * 6 < layout.width / columns - 80;
+    layout.slanted = fits ? 0 : 3 * longest;
+    layout.height = TOP + 66 + ((columns == 1 ? 320 : 230) + layout.slanted) * layout.rows;
     return layout;
 }
 
@@ -294,7 +306,7 @@ static void put_step(FILE *out, const esp_plot *plot)
     fprintf(out, "%.6g\n", power * (times > 5 ? 10 : times > 2 ? 5 : times > 1 ? 2 : 1));
 }
 
-static void put_ticks(FILE *out, const esp_plot *plot)
+static void put_ticks(FILE *out, const esp_plot *plot, const esp_plot_layout *layout)
 {
     if (plot->n_ticks == 0) {
         fputs(plot->log_x ? "set xtics autofreq\n" : "set xtics ", out);
@@ -308,16 +320,11 @@ static void put_ticks(FILE *out, const esp_plot *plot)
         }
         return;
     }
-    int longest = 0;
-    for (int i = 0; i < plot->n_ticks; i++) {
-        const int length = (int)strlen(plot->ticks[i]);
-        longest = length > longest ? length : longest;
-    }
     fprintf(out, "set xrange [-0.6:%.6g]\nset xtics %s (", plot->n_ticks - 0.4,
-            longest * plot->n_ticks > 40 ? "rotate by -25" : "norotate");
+            layout->slanted > 0 ? "rotate by -25" : "norotate");
     for (int i = 0; i < plot->n_ticks; i++) {
         fputs(i > 0 ? ", " : "", out);
-        put_quoted(out, esp_plot_short(plot->pool, plot->ticks[i], 24), true);
+        put_quoted(out, esp_plot_short(plot->pool, plot->ticks[i], MOST_TICK), true);
         fprintf(out, " %d", i);
     }
     fputs(")\n", out);
@@ -332,7 +339,7 @@ static void put_panel(FILE *out, const esp_plot *plot, const esp_plot_layout *la
     const double cell_height = (height - TOP - legend) / layout->rows;
     const double left = 10 + column * cell_width + 62, right = 10 + (column + 1) * cell_width - 14;
     const double top = height - TOP - row * cell_height - 22;
-    const double bottom = height - TOP - (row + 1) * cell_height + 46;
+    const double bottom = height - TOP - (row + 1) * cell_height + 46 + layout->slanted;
     const esp_plot_panel *at = &plot->panels[panel];
     fprintf(out, "\n# panel %d\n", panel);
     fprintf(out, "set lmargin at screen %.5f\nset rmargin at screen %.5f\n", left / width,
@@ -359,7 +366,7 @@ static void put_panel(FILE *out, const esp_plot *plot, const esp_plot_layout *la
     const double fit = (cell_height - 10) / (0.55 * (double)(strlen(at->y_label) + 1));
     const double most = layout->columns > 1 ? 9 : 11;
     fprintf(out, " font ',%.3g'\n", fit < 6 ? 6 : fit > most ? most : fit);
-    put_ticks(out, plot);
+    put_ticks(out, plot, layout);
     if (plot->draw == ESP_DRAW_HEATMAP) {
         put_heatmap(out, plot, panel);
         return;
