@@ -491,11 +491,13 @@ function showCurves() {
       "data-trial": trial.trial_id,
     }));
   }
-  place.replaceChildren(svg);
+  const variants = [...new Set(list.map(({ trial }) => trial.cell.variant))];
+  place.replaceChildren(svg, make("p", { class: "legends" }, ...variants.map((name) =>
+    make("span", { class: "legend" }, lineSample(study.styles.get(name)), name))));
   chart = { list, x, y, svg };
   const every = Math.max(...list.map(({ curve }) => curve.every));
   const left = visible.size - list.filter(({ trial }) => visible.has(trial)).length;
-  find("curves-note").textContent = `One line a trial, ${list.length} of them; color and dash by variant, as above; chosen trials thick.` +
+  find("curves-note").textContent = `One line a trial, ${list.length} of them; color and dash by variant; chosen trials thick.` +
     (left > 0 ? ` ${left} more are not drawn: filter, or choose them.` : "") +
     (every > 1 ? ` Every ${every}th epoch of the longest and its last.` : "");
 }
