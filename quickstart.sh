@@ -59,6 +59,7 @@ Where everything lies
 
 Next
   $espalier query spread                          best, worst and spread of every cell
+  $espalier serve                                 everything in the browser, live while studies run
   $espalier report quickstart --format md         the same report as Markdown, csv, json, latex
   $espalier plan experiments/table1.yaml          a table of the paper, before running it
 END
