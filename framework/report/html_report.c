@@ -5,8 +5,20 @@
 #include "core/status.h"
 #include "report/html.h"
 #include "report/render.h"
+#include "report/variance.h"
 
 /* ---- tables and notes ------------------------------------------------------------------------ */
+
+static void put_table(FILE *out, const esp_table *table, const char *prefix, int number, bool fold)
+{
+    char id[32];
+    snprintf(id, sizeof id, "%s-%d", prefix, number);
+    if (fold) {
+        esp_html_print(out, "<details><summary>%s (%s)</summary>\n", table->title, table->subtitle);
+    }
+    esp_html_table(out, table, id);
+    fputs(fold ? "</details>\n" : "", out);
+}
 
 void esp_html_tables(FILE *out, const esp_page *page)
 {
@@ -14,17 +26,63 @@ void esp_html_tables(FILE *out, const esp_page *page)
           "<h2 id=\"tables-heading\">Tables</h2>\n",
           out);
     for (int i = 0; i < page->n_tables; i++) {
-        const esp_table *table = &page->tables[i];
-        char id[32];
-        snprintf(id, sizeof id, "table-%d", i + 1);
-        if (table->detail) {
-            esp_html_print(out, "<details><summary>%s (%s)</summary>\n", table->title,
-                           table->subtitle);
-        }
-        esp_html_table(out, table, id);
-        fputs(table->detail ? "</details>\n" : "", out);
+        put_table(out, &page->tables[i], "table", i + 1, page->tables[i].detail);
     }
     fputs("</section>\n", out);
+}
+
+static bool has_table(const esp_page *page, const esp_table *table)
+{
+    for (int i = 0; i < page->n_tables; i++) {
+        if (strcmp(page->tables[i].title, table->title) == 0 &&
+            strcmp(page->tables[i].subtitle, table->subtitle) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_note(const esp_page *page, const char *note)
+{
+    for (int i = 0; i < page->notes.n; i++) {
+        if (strcmp(page->notes.at[i], note) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int esp_html_variance(FILE *out, esp_report *report, const esp_page *page)
+{
+    enum { MANY_CELLS = 100 };
+    esp_page *variance = NULL;
+    if (report->variances != NULL || report->done == 0) {
+        return ESP_OK; /* the page is about it, or there is nothing to say */
+    }
+    fputs("<section id=\"variance\" aria-labelledby=\"variance-heading\">\n"
+          "<h2 id=\"variance-heading\">Where the variance over seeds comes from</h2>\n",
+          out);
+    if (report->n_cells > MANY_CELLS) {
+        fputs("<p>Left out, to keep this page small: <code>espalier report STUDY --variance</code>"
+              " tells.</p>\n</section>\n",
+              out);
+        return ESP_OK;
+    }
+    ESP_TRY(esp_report_load_variance(report, report->store));
+    ESP_TRY(esp_variance_page_make(&variance, report));
+    for (int i = 0; i < variance->n_tables; i++) {
+        if (!has_table(page, &variance->tables[i])) {
+            put_table(out, &variance->tables[i], "variance", i + 1, true);
+        }
+    }
+    fputs("<ul>\n", out);
+    for (int i = 0; i < variance->notes.n; i++) {
+        if (!has_note(page, variance->notes.at[i])) {
+            esp_html_print(out, "<li>%s</li>\n", variance->notes.at[i]);
+        }
+    }
+    fputs("</ul>\n</section>\n", out);
+    return ESP_OK;
 }
 
 void esp_html_notes(FILE *out, const esp_page *page)
@@ -47,13 +105,15 @@ static void put_contents(FILE *out, const esp_report *report)
 {
     static const struct {
         const char *id, *words;
-    } sections[] = {{"summary", "Summary"},       {"figures", "Figures"},
-                    {"tables", "Tables"},         {"notes", "Notes"},
-                    {"failures", "Failures"},     {"trials", "Trials"},
-                    {"provenance", "Provenance"}, {"reproduce", "Reproduce it"}};
+    } sections[] = {
+        {"summary", "Summary"},   {"figures", "Figures"},       {"tables", "Tables"},
+        {"variance", "Variance"}, {"notes", "Notes"},           {"failures", "Failures"},
+        {"trials", "Trials"},     {"provenance", "Provenance"}, {"reproduce", "Reproduce it"}};
     fputs("<nav aria-label=\"Sections\"><ul>\n", out);
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
-        if (strcmp(sections[i].id, "failures") != 0 || report->failed > 0) {
+        if ((strcmp(sections[i].id, "failures") != 0 || report->failed > 0) &&
+            (strcmp(sections[i].id, "variance") != 0 ||
+             (report->variances == NULL && report->done > 0))) {
             esp_html_print(out, "<li><a href=\"#%s\">%s</a></li>\n", sections[i].id,
                            sections[i].words);
         }
@@ -75,6 +135,7 @@ int esp_render_html(FILE *out, esp_report *report)
     ESP_TRY(esp_html_summary(out, report, page));
     ESP_TRY(esp_html_figures(out, report));
     esp_html_tables(out, page);
+    ESP_TRY(esp_html_variance(out, report, page));
     esp_html_notes(out, page);
     ESP_TRY(esp_html_failures(out, report, &trials));
     ESP_TRY(esp_html_trials(out, report, &trials));

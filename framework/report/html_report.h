@@ -18,6 +18,10 @@ int esp_render_html(FILE *out, esp_report *report);
 int esp_html_summary(FILE *out, esp_report *report, const esp_page *page);
 void esp_html_tables(FILE *out, const esp_page *page);
 
+/* What `report --variance` shows and the page does not yet; of small studies. Fills
+ * report->variances: to be asked for once, after the page was made. */
+int esp_html_variance(FILE *out, esp_report *report, const esp_page *page);
+
 /* The figures that the section asks for, else the usual ones, drawn now (html_figures.c). One that
  * cannot be drawn is said to be so. */
 int esp_html_figures(FILE *out, esp_report *report);
