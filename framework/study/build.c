@@ -159,7 +159,7 @@ static json_t *complete_stage(builder *b, const esp_node *tree)
 
 /* ---- phases --------------------------------------------------------------------------------- */
 
-static const esp_assignment *assigned_at(const esp_draft *draft, const char *path)
+const esp_assignment *esp_build_assigned_at(const esp_draft *draft, const char *path)
 {
     for (int i = draft->n_assigned - 1; i >= 0; i--) {
         if (esp_path_covers(draft->assigned[i].path, path)) {
@@ -186,11 +186,12 @@ static void check_overridden(builder *b, const char *phase, const char *path, co
         }
         return;
     }
-    const esp_assignment *asked = assigned_at(b->draft, path);
+    const esp_assignment *asked = esp_build_assigned_at(b->draft, path);
     const char *own = esp_tree_pool_format(b->r->pool, "phases.%s.set.%s", phase, path);
     size_t length = strlen(path);
     bool weight = length > 7 && strcmp(path + length - 7, ".weight") == 0;
-    if (asked == NULL || (weight && is_zero(value)) || assigned_at(b->draft, own) != NULL) {
+    if (asked == NULL || (weight && is_zero(value)) ||
+        esp_build_assigned_at(b->draft, own) != NULL) {
         return;
     }
     char place[512];

@@ -46,6 +46,20 @@ json_t *esp_build_schedule(builder *b, const esp_node *tree);
 /* That a phase has epochs or steps. path: "phases.train". */
 void esp_build_budget(builder *b, const char *path);
 
+/* What was assigned last at this path, after the defaults; NULL: nothing was. */
+const esp_assignment *esp_build_assigned_at(const esp_draft *draft, const char *path);
+
+/* Views that the cell's model lacks of those needed; none where the model is not known. */
+uint32_t esp_fill_missing_views(const builder *b, uint32_t needs);
+
+/* That a term which is called has what it looks at, and does something. */
+void esp_fill_check_term(builder *b, const esp_phase_config *phase, const esp_term_config *term);
+
+/* Adds a problem with a term: at losses.<term><key>, or, where that holds for all variants and only
+ * this one has a model of this kind, at the model. */
+void esp_fill_complain_of_term(builder *b, const esp_phase_config *phase,
+                               const esp_term_config *term, const char *key, const char *text);
+
 /* Adds a problem where a value is written. */
 void esp_fill_complain(builder *b, const char *path, const char *text);
 

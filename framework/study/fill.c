@@ -84,6 +84,15 @@ static void fill_terms(builder *b, esp_phase_config *out, const json_t *losses,
                         it->plugin != NULL && it->plugin->role == ESP_ROUTING ? routing_scale : 1);
         it->monitor = json_is_true(json_object_get(term, "monitor"));
         fill_params(&it->params, it->plugin, term);
+        if (routing_scale == 0 && it->plugin != NULL && it->plugin->role == ESP_ROUTING &&
+            json_is_object(json_object_get(term, "weight"))) {
+            const char *scale =
+                esp_tree_pool_format(b->r->pool, "phases.%s.routing_scale", out->name);
+            esp_problem(b->r->problems, ESP_NOTE, esp_node_mark(b->draft->tree, scale),
+                        "routing_scale 0 turns off %s in phase '%s', though its weight has a "
+                        "schedule",
+                        names[i], out->name);
+        }
     }
 }
 
@@ -220,28 +229,26 @@ static bool selects_in(const esp_cell *cell, int first, int last)
     return cell->n_selection_phases == 0;
 }
 
-/* Views that the cell's model lacks of those needed; none where the model is not known. */
-static uint32_t missing_views(const builder *b, uint32_t needs)
-{
-    return json_object_get(b->config, "model") == NULL
-               ? 0
-               : needs & ~esp_model_views(b->cell->model.kind);
-}
-
 /* Why a term's plugin will not be made for this model with these parameters; NULL: it will. */
-static const char *refusal(const builder *b, const esp_phase_config *phase,
-                           const esp_term_config *term)
+static const char *refusal_with(const builder *b, const esp_phase_config *phase,
+                                const esp_term_config *term, const esp_params *params)
 {
     esp_dims dims;
     esp_instance instance;
     esp_rng noise = esp_rng_make(0, "noise", 0);
     esp_cell_dims(&dims, b->cell, (int)(phase - b->cell->phases), b->data.n_features,
                   b->data.n_classes);
-    if (esp_instance_create(&instance, term->plugin, &term->params, &dims, &noise) != ESP_OK) {
+    if (esp_instance_create(&instance, term->plugin, params, &dims, &noise) != ESP_OK) {
         return esp_message();
     }
     esp_instance_destroy(&instance);
     return NULL;
+}
+
+static const char *refusal(const builder *b, const esp_phase_config *phase,
+                           const esp_term_config *term)
+{
+    return refusal_with(b, phase, term, &term->params);
 }
 
 /* What a phase watches but never measures would be watched in vain. */
@@ -250,12 +257,12 @@ static void check_measured(builder *b, const esp_phase_config *phase, const esp_
 {
     const char *why = NULL;
     const char *name = strncmp(monitor->metric, "loss.", 5) == 0 ? monitor->metric + 5 : "";
-    uint32_t missing = missing_views(b, esp_metric_views(monitor->metric));
+    uint32_t missing = esp_fill_missing_views(b, esp_metric_views(monitor->metric));
     bool silent = false;
     for (int i = 0; i < phase->n_terms; i++) {
         const esp_term_config *term = &phase->terms[i];
         if (term->plugin != NULL && strcmp(term->plugin->name, name) == 0) {
-            missing = missing_views(b, term->plugin->loss->needs);
+            missing = esp_fill_missing_views(b, term->plugin->loss->needs);
             silent = term->weight == 0 && !term->monitor;
             why = missing == 0 && b->sound ? refusal(b, phase, term) : NULL;
         }
@@ -277,37 +284,6 @@ static void check_measured(builder *b, const esp_phase_config *phase, const esp_
     b->sound = b->sound && why == NULL && missing == 0 && !silent;
 }
 
-/* A term that is called must find what it looks at. */
-static void check_views(builder *b, const esp_phase_config *phase, const esp_term_config *term)
-{
-    const esp_loss_ops *ops = term->plugin->loss;
-    const esp_model_config *model = &b->cell->model;
-    const char *kind = esp_model_kind_name(model->kind), *name = term->plugin->name;
-    const uint32_t missing = missing_views(b, ops->needs);
-    const char *text = NULL;
-    if (missing != 0) {
-        text = esp_tree_pool_format(b->r->pool,
-                                    "%s needs %s, and model kind '%s' has none; give it weight 0 "
-                                    "or leave it out",
-                                    name, esp_view_names(b->r->pool, missing), kind);
-    } else if (ops->after_step != NULL && model->kind != ESP_MODEL_MOE) {
-        text = esp_tree_pool_format(b->r->pool,
-                                    "%s moves a routing bias, and model kind '%s' has none (moe "
-                                    "has one); give it weight 0 or leave it out",
-                                    name, kind);
-    }
-    const char *path = esp_fill_written_at(
-        b, phase->name, esp_tree_pool_format(b->r->pool, "losses.%s.weight", name));
-    if (text != NULL) {
-        esp_fill_complain(b, path, text);
-    } else if (ops->needs & ESP_LOAD && !model->noise && json_object_get(b->config, "model")) {
-        esp_problem(b->r->problems, ESP_WARNING, esp_node_mark(b->draft->tree, path),
-                    "%s looks at the gate's load, which without noise is a count that no gradient "
-                    "passes; see model.noise",
-                    name);
-    }
-}
-
 static void check_phase(builder *b, const esp_phase_config *phase, int index)
 {
     bool task = false;
@@ -315,7 +291,7 @@ static void check_phase(builder *b, const esp_phase_config *phase, int index)
         const esp_term_config *term = &phase->terms[i];
         task = task || (term->plugin->role == ESP_TASK && term->weight > 0);
         if (term->weight != 0) {
-            check_views(b, phase, term);
+            esp_fill_check_term(b, phase, term);
         }
     }
     if (!task && b->plugins_known) {
@@ -400,7 +376,15 @@ static void check_creation(builder *b)
             esp_term_config *term = &phase->terms[i];
             term->called = is_called(b->cell, i);
             const char *why = term->called ? refusal(b, phase, term) : NULL;
-            if (why != NULL) {
+            if (why == NULL) {
+                continue;
+            }
+            why = esp_tree_pool_format(b->r->pool, "%s", why);
+            esp_params usual;
+            esp_params_default(&usual, term->plugin);
+            if (refusal_with(b, phase, term, &usual) != NULL) {
+                esp_fill_complain_of_term(b, phase, term, "", why); /* whatever its parameters */
+            } else {
                 const char *path =
                     esp_tree_pool_format(b->r->pool, "losses.%s", term->plugin->name);
                 esp_fill_complain(b, esp_fill_written_at(b, phase->name, path), why);

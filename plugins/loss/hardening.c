@@ -41,6 +41,8 @@ typedef struct hardening {
     double log_h; /* 0 until it adapts */
 } hardening;
 
+#define USUAL_RATE 0.01
+
 static const double largest_log_h = 6.9; /* h stays within 0.001 and 1000 */
 
 /* log(1 + e) for e >= 0, with what rounding 1 + e lost put back; no branch, so that loops over it
@@ -213,10 +215,15 @@ static int evaluate(void *state, const esp_host *host, const esp_batch *batch,
 
 static int create(void *state, const esp_host *host, const esp_dims *dims)
 {
-    (void)state;
+    const hardening *self = (const hardening *)state;
     if (dims->routing != ESP_ROUTING_TREE) {
         return host->fail(host, "needs a model whose nodes decide softly (kind: fff); give it "
                                 "weight 0 or leave it out for others");
+    }
+    if (self->target_entropy == 0 && self->adaptation_rate != USUAL_RATE) {
+        return host->fail(host,
+                          "adaptation_rate does nothing without target_entropy; set that too, "
+                          "or leave both out");
     }
     return 0;
 }
@@ -265,7 +272,7 @@ static const esp_param params[] = {
      .help = "each batch multiplies h by (entropy / target) to this power",
      .type = ESP_PARAM_REAL,
      .offset = offsetof(hardening, adaptation_rate),
-     .default_value = 0.01,
+     .default_value = USUAL_RATE,
      .minimum = 0,
      .maximum = 1},
 };

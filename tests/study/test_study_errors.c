@@ -253,6 +253,66 @@ static void test_losses__routing_on_ff_and_no_task(void **state)
     assert_said(f, "phase 'train' of variant 'default' learns no task");
 }
 
+/* What holds for all variants is wrong where this one's model is of another kind. */
+static void test_losses__a_variant_without_what_they_need(void **state)
+{
+    const char *tree[] = {"losses.hardening.weight=1"};
+    static const char text[] = SOUND "variants:\n"
+                                     "  tree: {}\n"
+                                     "  ff: {set: {model: {kind: ff, width: 4}}}\n";
+    static const char all[] =
+        "study: s\n"
+        "seeds: 0\n"
+        "defaults:\n"
+        "  data: {name: mnist}\n"
+        "  model: {kind: fff, training_width: 16, leaf_width: 8}\n"
+        "  losses: {cross_entropy: {}, hardening: {weight: 2}}\n"
+        "  optimizer: {learning_rate: 0.001}\n"
+        "  phases: {train: {epochs: 2}}\n"
+        "  selection: {monitor: []}\n"
+        "variants:\n"
+        "  tree: {}\n"
+        "  ff: {set: {model: {kind: ff, width: 4}}}\n"
+        "  moe: {set: {model: {kind: moe, experts: 4, expert_width: 2, top_k: 1}}}\n";
+    fixture *f = *state;
+    assert_refused(f, text, &(esp_study_options){.sets = tree, .n_sets = 1},
+                   "--set:1: error: hardening needs scores, and model kind 'ff' has none; give it "
+                   "weight 0 or leave it out\n");
+    load(f, all, NULL);
+    assert_int_equal(f->status, ESP_STUDY);
+    assert_said(f, ":12:22: error: hardening needs scores, and model kind 'ff' has none");
+    assert_said(f, ":6:51; losses.hardening.weight: 0 here turns it off)");
+    assert_said(f, ":13:23: error: plugin 'hardening': needs a model whose nodes decide softly");
+}
+
+static void test_losses__settings_that_do_nothing(void **state)
+{
+    const char *rate[] = {"losses.hardening={weight: 1, adaptation_rate: 0.1}"};
+    const char *heads[] = {"losses.l1={weight: 0.1, groups: heads}"};
+    const char *nodes[] = {"losses.l2={weight: 0.1, groups: nodes}", "model={kind: ff, width: 4}"};
+    const char *bias[] = {"losses.load_bias.weight=-1",
+                          "model={kind: moe, experts: 4, expert_width: 2, top_k: 1}"};
+    const char *scale[] = {"losses.balance.weight={schedule: linear, from: 0, to: 1, over: 2}",
+                           "phases.train.routing_scale=0"};
+    fixture *f = *state;
+    load(f, SOUND, &(esp_study_options){.sets = rate, .n_sets = 1});
+    assert_int_equal(f->status, ESP_STUDY);
+    assert_said(f, "--set:1: error: plugin 'hardening': adaptation_rate does nothing without "
+                   "target_entropy");
+    assert_refused(f, SOUND, &(esp_study_options){.sets = heads, .n_sets = 1},
+                   "--set:1: error: l1 looks at the parameters of heads alone, and there are none; "
+                   "give it weight 0 or leave it out\n");
+    load(f, SOUND, &(esp_study_options){.sets = nodes, .n_sets = 2});
+    assert_int_equal(f->status, ESP_STUDY);
+    assert_said(f, "--set:1: error: l2 looks at the parameters of nodes alone, and there are none");
+    load(f, SOUND, &(esp_study_options){.sets = bias, .n_sets = 2});
+    assert_int_equal(f->status, ESP_STUDY);
+    assert_said(f, "--set:1: error: load_bias moves a routing bias while its weight is above 0");
+    load_sound(f, SOUND, &(esp_study_options){.sets = scale, .n_sets = 2});
+    assert_said(f, "note: routing_scale 0 turns off balance in phase 'train', though its weight has "
+                   "a schedule");
+}
+
 static void test_data__unknown_set(void **state)
 {
     const char *sets[] = {"data.name=fashion-mnst"};
@@ -545,6 +605,8 @@ int main(void)
         TEST(test_monitor__listed_twice),
         TEST(test_phases__best_without_an_earlier_selection),
         TEST(test_losses__routing_on_ff_and_no_task),
+        TEST(test_losses__a_variant_without_what_they_need),
+        TEST(test_losses__settings_that_do_nothing),
         TEST(test_data__unknown_set),
         TEST(test_sweeps__malformed),
         TEST(test_hostile__sizes),
