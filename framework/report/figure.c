@@ -95,13 +95,22 @@ static const char *seeds_of(const esp_plot *plot, const char *variant)
                                       : esp_pool_format(plot->pool, "%d to %d", least, most);
 }
 
+/* Short names of a legend; where two long ones begin alike, with the variant's place. */
 static void label_series(esp_plot *plot)
 {
+    enum { MOST = 28 };
     for (int i = 0; i < plot->n_series; i++) {
         esp_plot_series *series = &plot->series[i];
-        series->label = esp_pool_format(plot->pool, "%s, n = %s",
-                                        esp_plot_short(plot->pool, series->variant, 28),
-                                        seeds_of(plot, series->variant));
+        const char *name = esp_plot_short(plot->pool, series->variant, MOST);
+        for (int k = 0; k < plot->n_series; k++) {
+            if (k != i &&
+                strcmp(esp_plot_short(plot->pool, plot->series[k].variant, MOST), name) == 0) {
+                name = esp_pool_format(plot->pool, "%s (%d)", name, i + 1);
+                break;
+            }
+        }
+        series->label =
+            esp_pool_format(plot->pool, "%s, n = %s", name, seeds_of(plot, series->variant));
     }
 }
 

@@ -23,15 +23,15 @@ int esp_figure_make(esp_figure **out, esp_store *store, const esp_report *report
                     const esp_figure_wish *wish);
 void esp_figure_free(esp_figure *figure);
 
-/* The tidy CSV: a line a point; role `seed` (one trial's value) or `mean` (over the n done trials
- * of a cell, low and high one sample standard deviation below and above). Errors: ESP_IO. */
+/* The tidy CSV (README): a line a point; role `seed` (one trial's value) or `mean` (over the n done
+ * trials of a cell, low and high one sample standard deviation below and above). Errors: ESP_IO. */
 int esp_figure_csv(FILE *out, const esp_figure *figure);
 
 /* The picture as one <svg> element to stand inside a page: no XML declaration, no DOCTYPE; title
  * and desc are its name for readers of screens; every id in it begins with `id`, which must be a
  * name of letters, digits, - and _. *svg owned by the caller (free). Errors: ESP_NOT_FOUND where
  * gnuplot is not installed, naming the package; ESP_USAGE for a figure that is empty; ESP_IO with
- * gnuplot's words. Thread: any. */
+ * gnuplot's words. Thread: any, one at a time for a figure, as all here. */
 int esp_figure_svg(char **svg, const esp_figure *figure, const char *id);
 
 enum { ESP_FIGURE_SVG = 1, ESP_FIGURE_PDF = 2, ESP_FIGURE_PNG = 4 };

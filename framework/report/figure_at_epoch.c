@@ -152,7 +152,8 @@ int esp_figure_spread(esp_figure *figure, esp_store *store, const esp_figure_wis
 {
     ESP_TRY(build_dots(figure, store, wish, false));
     esp_plot *plot = figure->plot;
-    const char *label = esp_pool_format(plot->pool, "%s, less its cell's mean", plot->value_name);
+    const char *label =
+        esp_pool_format(plot->pool, "%s.%s less its cell's mean", plot->split, plot->metric);
     for (int c = 0; c < plot->report->n_cells; c++) {
         double sum = 0;
         int n = 0;

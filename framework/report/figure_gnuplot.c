@@ -18,6 +18,17 @@ enum { TOP = 46 };
 /* Characters of a word on the x axis. */
 enum { MOST_TICK = 24 };
 
+static int legend_columns(const esp_plot *plot, int width)
+{
+    int longest = 1;
+    for (int i = 0; i < plot->n_series; i++) {
+        const int length = (int)strlen(plot->series[i].label);
+        longest = length > longest ? length : longest;
+    }
+    const int fit = (width - 40) / (longest * 7 + 50);
+    return fit < 1 ? 1 : fit > plot->n_series ? plot->n_series : fit;
+}
+
 esp_plot_layout esp_plot_layout_of(const esp_plot *plot)
 {
     const int n = plot->n_panels < ESP_MAX_PANELS ? plot->n_panels : ESP_MAX_PANELS;
@@ -34,7 +45,11 @@ esp_plot_layout esp_plot_layout_of(const esp_plot *plot)
     longest = longest < MOST_TICK ? longest : MOST_TICK;
     const bool fits = (longest + 1) * plot->n_ticks * 6 < layout.width / columns - 80;
     layout.slanted = fits ? 0 : 3 * longest;
-    layout.height = TOP + 66 + ((columns == 1 ? 320 : 230) + layout.slanted) * layout.rows;
+    const int wide = plot->n_series > 0 ? legend_columns(plot, layout.width) : 1;
+    layout.legend =
+        plot->draw == ESP_DRAW_HEATMAP ? 10 : 12 + 20 * ((plot->n_series + wide - 1) / wide);
+    layout.height =
+        TOP + 30 + layout.legend + ((columns == 1 ? 320 : 230) + layout.slanted) * layout.rows;
     return layout;
 }
 
@@ -331,12 +346,12 @@ static void put_ticks(FILE *out, const esp_plot *plot, const esp_plot_layout *la
 }
 
 static void put_panel(FILE *out, const esp_plot *plot, const esp_plot_layout *layout, int panel,
-                      double legend, int stride)
+                      int stride)
 {
     const int column = panel % layout->columns, row = panel / layout->columns;
     const double width = layout->width, height = layout->height;
     const double cell_width = (width - 20) / layout->columns;
-    const double cell_height = (height - TOP - legend) / layout->rows;
+    const double cell_height = (height - TOP - layout->legend) / layout->rows;
     const double left = 10 + column * cell_width + 62, right = 10 + (column + 1) * cell_width - 14;
     const double top = height - TOP - row * cell_height - 22;
     const double bottom = height - TOP - (row + 1) * cell_height + 46 + layout->slanted;
@@ -382,19 +397,7 @@ static void put_panel(FILE *out, const esp_plot *plot, const esp_plot_layout *la
 /* ---- the legend, below all panels --------------------------------------------------------------
  */
 
-static int legend_columns(const esp_plot *plot, const esp_plot_layout *layout)
-{
-    int longest = 1;
-    for (int i = 0; i < plot->n_series; i++) {
-        const int length = (int)strlen(plot->series[i].label);
-        longest = length > longest ? length : longest;
-    }
-    const int fit = (layout->width - 40) / (longest * 7 + 50);
-    return fit < 1 ? 1 : fit > plot->n_series ? plot->n_series : fit;
-}
-
-static void put_legend(FILE *out, const esp_plot *plot, const esp_plot_layout *layout,
-                       double legend)
+static void put_legend(FILE *out, const esp_plot *plot, const esp_plot_layout *layout)
 {
     fprintf(out,
             "\n# the legend\nunset arrow\nunset label\nunset title\nunset xlabel\nunset ylabel\n"
@@ -403,7 +406,8 @@ static void put_legend(FILE *out, const esp_plot *plot, const esp_plot_layout *l
             "set tmargin at screen %.5f\nset key on at screen 0.5, screen %.5f center center"
             " horizontal maxcols %d samplen 3 font ',11'\nset xrange [0:1]\nset yrange [0:1]\n"
             "plot NaN notitle",
-            legend / layout->height, legend / 2 / layout->height, legend_columns(plot, layout));
+            layout->legend / (double)layout->height, layout->legend / 2.0 / layout->height,
+            legend_columns(plot, layout->width));
     for (int s = 0; s < plot->n_series; s++) {
         const esp_plot_series *series = &plot->series[s];
         const bool dots = plot->draw == ESP_DRAW_DOTS;
@@ -426,8 +430,6 @@ int esp_figure_gnuplot(FILE *out, const esp_figure *figure)
     const esp_plot *plot = figure->plot;
     const esp_plot_layout layout = esp_plot_layout_of(plot);
     const bool heatmap = plot->draw == ESP_DRAW_HEATMAP;
-    const int columns = plot->n_series > 0 ? legend_columns(plot, &layout) : 1;
-    const double legend = heatmap ? 10 : 12 + 20 * ((plot->n_series + columns - 1) / columns);
     fprintf(out,
             "# %s\n# Draws %s.svg from %s.csv: gnuplot %s.gp\n"
             "# Others: gnuplot -e \"format = 'pdf'\" %s.gp; svg, pdf, png\n",
@@ -463,10 +465,10 @@ int esp_figure_gnuplot(FILE *out, const esp_figure *figure)
     fputs(" font ',13'\n", out);
     const int stride = stride_of(plot);
     for (int i = 0; i < layout.n_drawn; i++) {
-        put_panel(out, plot, &layout, i, legend, stride);
+        put_panel(out, plot, &layout, i, stride);
     }
     if (!heatmap) {
-        put_legend(out, plot, &layout, legend);
+        put_legend(out, plot, &layout);
     }
     fputs("unset multiplot\nset output\n", out);
     return ferror(out) ? esp_fail(ESP_IO, "cannot write the script of figure %s", figure->name)

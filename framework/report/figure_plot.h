@@ -173,6 +173,7 @@ int esp_figure_r(FILE *out, const esp_figure *figure);
 /* Columns and rows of panels; how large the picture is, in points. */
 typedef struct esp_plot_layout {
     int columns, rows, n_drawn, width, height;
+    int legend;  /* its height */
     int slanted; /* room for words on the x axis that do not fit side by side; 0: they do */
 } esp_plot_layout;
 esp_plot_layout esp_plot_layout_of(const esp_plot *plot);

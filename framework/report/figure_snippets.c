@@ -53,7 +53,7 @@ typedef const char *word_at(const esp_plot *plot, int i);
 
 static const char *title_at(const esp_plot *plot, int i)
 {
-    return plot->panels[i].title;
+    return esp_plot_short(plot->pool, plot->panels[i].title, 60);
 }
 
 static const char *y_label_at(const esp_plot *plot, int i)
@@ -73,7 +73,7 @@ static const char *color_at(const esp_plot *plot, int i)
 
 static const char *tick_at(const esp_plot *plot, int i)
 {
-    return plot->ticks[i];
+    return esp_plot_short(plot->pool, plot->ticks[i], 24);
 }
 
 /* name = [..] or c(..) */

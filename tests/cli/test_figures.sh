@@ -55,6 +55,13 @@ expect 4 env PATH="$scratch/empty" "$ESPALIER" report figures --db "$db" --figur
 says "apt-get install gnuplot-nox"
 [ -s bare/sweep.csv ] && [ -s bare/sweep.gp ] && [ -s bare/early_exit.R ] || fail "no data without gnuplot"
 
+# ---- a gnuplot that fails: its words are in the message
+mkdir fake
+printf '#!/bin/sh\necho "cannot open <font>" >&2\nexit 3\n' >fake/gnuplot
+chmod +x fake/gnuplot
+expect 1 env PATH="$scratch/fake:$PATH" "$ESPALIER" report figures --db "$db" --figures failing
+says "gnuplot did not draw figure" "cannot open <font>"
+
 # ---- the data, against a query of its own
 expect 0 "$ESPALIER" query --db "$db" --format csv \
     "SELECT seed, epoch, printf('%.12f', value) FROM learning_curve WHERE variant = 'plain' AND
@@ -92,7 +99,9 @@ END
 # ---- mistakes are found before anything runs
 sed 's/    - sweep/    - {kind: sweep, xx: variant, at: slected}/' study.yaml >wrong.yaml
 expect 2 "$ESPALIER" check wrong.yaml
-says "unknown key 'xx' in a figure of kind sweep" "unknown epoch 'slected'; did you mean 'selected'?"
+line=$(grep -n 'kind: sweep, xx' wrong.yaml | cut -d: -f1)
+says "wrong.yaml:$line:22: error: unknown key 'xx' in a figure of kind sweep" \
+    "wrong.yaml:$line:39: error: unknown epoch 'slected'; did you mean 'selected'?"
 sed 's/    - sweep/    - swep/' study.yaml >wrong.yaml
 expect 2 "$ESPALIER" check wrong.yaml
 says "unknown figure 'swep'; did you mean 'sweep'?"
