@@ -2,7 +2,7 @@
 # report --figures: every kind on a small study, with a hostile name. The data of a figure is compared
 # with a query written here; pictures are parsed by Python's XML reader. Pictures need gnuplot.
 # shellcheck source=tests/fixtures/command_line.sh
-source "$ESPALIER_SOURCE/tests/fixtures/command_line.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
 cat >study.yaml <<'END'
 study: figures
 seeds: 0..2
@@ -53,7 +53,9 @@ END
 mkdir empty
 expect 4 env PATH="$scratch/empty" "$ESPALIER" report figures --db "$db" --figures bare
 says "apt-get install gnuplot-nox"
-[ -s bare/sweep.csv ] && [ -s bare/sweep.gp ] && [ -s bare/early_exit.R ] || fail "no data without gnuplot"
+for file in sweep.csv sweep.gp early_exit.R; do
+    [ -s "bare/$file" ] || fail "no $file without gnuplot"
+done
 
 # ---- a gnuplot that fails: its words are in the message
 mkdir fake
@@ -100,8 +102,8 @@ END
 sed 's/    - sweep/    - {kind: sweep, xx: variant, at: slected}/' study.yaml >wrong.yaml
 expect 2 "$ESPALIER" check wrong.yaml
 line=$(grep -n 'kind: sweep, xx' wrong.yaml | cut -d: -f1)
-says "wrong.yaml:$line:22: error: unknown key 'xx' in a figure of kind sweep" \
-    "wrong.yaml:$line:39: error: unknown epoch 'slected'; did you mean 'selected'?"
+says "wrong.yaml:$line:21: error: unknown key 'xx' in a figure of kind sweep" \
+    "wrong.yaml:$line:38: error: unknown epoch 'slected'; did you mean 'selected'?"
 sed 's/    - sweep/    - swep/' study.yaml >wrong.yaml
 expect 2 "$ESPALIER" check wrong.yaml
 says "unknown figure 'swep'; did you mean 'sweep'?"
