@@ -27,6 +27,7 @@ static int replay_epochs(int *first_different, int *epochs, esp_training *traini
         ESP_TRY(esp_training_evaluate(training, splits));
         esp_selection_update(training);
         esp_stopping_update(training);
+        esp_rate_update(training);
         ESP_TRY(esp_training_digest(digest, training));
     }
 }

@@ -66,9 +66,11 @@ expect 0 "$ESPALIER" run study.yaml --db cut.db
 everything cut.db | cmp -s - expected || fail "cut off and continued it comes out differently"
 expect 0 "$ESPALIER" query "SELECT count(*) FROM digest_mismatch" --format csv --db cut.db
 [ "$(tail -n 1 stdout)" = 0 ] || fail "an epoch trained again differs"
-trial=$(value one.db "SELECT trial_id FROM trial_final WHERE variant = 'localized' LIMIT 1")
-expect 0 "$ESPALIER" replay "${trial:0:10}" --db one.db
-says "are the same, bit for bit"
+for variant in localized plateau cosine drawn; do
+    trial=$(value one.db "SELECT trial_id FROM trial_final WHERE variant = '$variant' LIMIT 1")
+    expect 0 "$ESPALIER" replay "${trial:0:10}" --db one.db
+    says "are the same, bit for bit"
+done
 
 # ---- budgets: 160 examples are 10 batches of 16 an epoch, 4 steps of three ------------------------
 epochs() {
