@@ -36,12 +36,17 @@ int esp_bench_ask(char **out, const char *database, const char *sql);
 
 /* --against: the entries of result[list], known by their keys [NULL-terminated], must not be more
  * than 15 % worse by their figure than in the earlier result of path. Says each that is. Errors:
- * ESP_FAILED where one is; ESP_DATA: not such a file, or it has no entry of these. Thread: one. */
+ * ESP_FAILED where one is; ESP_DATA: not such a file, of other data, or it has no entry of these.
+ * Thread: one. */
 typedef struct esp_bench_comparison {
     const char *list, *const *keys, *figure;
     bool more_is_better;
 } esp_bench_comparison;
 int esp_bench_compare(const json_t *result, const char *path, const esp_bench_comparison *what);
+
+/* Whether path (or NULL) can be compared with, asked before minutes are spent on measuring. Errors:
+ * ESP_DATA. */
+int esp_bench_check_against(const char *path);
 
 /* What a subject measures and how it shows it, for esp_bench_report. */
 typedef struct esp_bench_frame {

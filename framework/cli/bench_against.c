@@ -50,33 +50,68 @@ static bool is_slower(const json_t *now, const json_t *before, const esp_bench_c
     return !holds;
 }
 
-int esp_bench_compare(const json_t *result, const char *path, const esp_bench_comparison *what)
+static int read_earlier(json_t **out, const char *path)
 {
     json_error_t error;
-    json_t *file = json_load_file(path, 0, &error);
+    *out = json_load_file(path, 0, &error);
+    if (json_is_object(*out)) {
+        return ESP_OK;
+    }
+    const bool is_json = *out != NULL;
+    json_decref(*out);
+    *out = NULL;
+    return is_json || error.line > 0
+               ? esp_fail(ESP_DATA, "%s:%d: %s; it must be what `bench --format json` wrote", path,
+                          is_json ? 1 : error.line, is_json ? "no object" : error.text)
+               : esp_fail(ESP_DATA, "%s", error.text); /* names the file */
+}
+
+int esp_bench_check_against(const char *path)
+{
+    json_t *file = NULL;
+    const int status = path != NULL ? read_earlier(&file, path) : ESP_OK;
+    json_decref(file);
+    return status;
+}
+
+/* Ratios on other data tell nothing. */
+static int check_data(const json_t *result, const json_t *file, const char *path)
+{
+    const char *data = json_string_value(json_object_get(result, "data"));
+    const char *earlier = json_string_value(json_object_get(file, "data"));
+    return data == NULL || earlier == NULL || strcmp(data, earlier) == 0
+               ? ESP_OK
+               : esp_fail(ESP_DATA, "%s: measured on %s, not on %s", path, earlier, data);
+}
+
+int esp_bench_compare(const json_t *result, const char *path, const esp_bench_comparison *what)
+{
+    json_t *file = NULL;
     const json_t *list = json_object_get(result, what->list), *now, *before;
     size_t i, k;
-    int n_compared = 0, n_slower = 0;
-    if (file == NULL) {
-        return esp_fail(ESP_DATA, "%s:%d: %s; it must be what `bench --format json` wrote", path,
-                        error.line, error.text);
-    }
+    int n_compared = 0, n_slower = 0, status = ESP_OK;
+    ESP_TRY_OUT(read_earlier(&file, path));
+    ESP_TRY_OUT(check_data(result, file, path));
     json_array_foreach(list, i, now)
     {
         json_array_foreach(json_object_get(file, what->list), k, before)
         {
-            if (is_same(now, before, what)) {
+            if (is_same(now, before, what) &&
+                json_is_number(json_object_get(before, what->figure))) {
                 n_compared++;
                 n_slower += is_slower(now, before, what);
             }
         }
     }
-    json_decref(file);
     if (n_compared == 0) {
-        return esp_fail(ESP_DATA, "%s: holds none of these %s", path, what->list);
+        status = esp_fail(ESP_DATA, "%s: holds none of these %s with their %s", path, what->list,
+                          what->figure);
+    } else if (n_slower > 0) {
+        status =
+            esp_fail(ESP_FAILED, "%d of %d %s are more than 15 %% worse by their %s than in %s",
+                     n_slower, n_compared, what->list, what->figure, path);
     }
-    return n_slower == 0 ? ESP_OK
-                         : esp_fail(ESP_FAILED,
-                                    "%d of %d %s are more than 15 %% worse by their %s than in %s",
-                                    n_slower, n_compared, what->list, what->figure, path);
+out:
+    json_decref(file);
+    return status;
 }

@@ -42,6 +42,7 @@ int esp_bench_report(const esp_bench_frame *frame)
     if (format != ESP_ROWS_TEXT && format != ESP_ROWS_JSON) {
         return esp_fail(ESP_USAGE, "bench has no format '%s': text or json", frame->format_name);
     }
+    ESP_TRY(esp_bench_check_against(frame->against));
     ESP_TRY_OUT(esp_blas_prepare());
     ESP_TRY_OUT(esp_registry_create(&registry));
     ESP_TRY_OUT(esp_bench_make_folder(folder));

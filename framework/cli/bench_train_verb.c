@@ -117,6 +117,7 @@ static int bench_train(const arguments *given)
     if (format != ESP_ROWS_TEXT && format != ESP_ROWS_JSON) {
         return esp_fail(ESP_USAGE, "bench has no format '%s': text or json", given->format_name);
     }
+    ESP_TRY(esp_bench_check_against(given->against));
     ESP_TRY(choose_shapes(shapes, &n, given));
     ESP_TRY_OUT(esp_blas_prepare());
     ESP_TRY_OUT(esp_registry_create(&registry));

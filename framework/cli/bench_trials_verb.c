@@ -188,6 +188,7 @@ static int bench_trials(const arguments *given)
         return esp_fail(ESP_USAGE,
                         "--jobs: one trial is what several are compared with; 2 or more");
     }
+    ESP_TRY(esp_bench_check_against(given->against));
     ESP_TRY(choose_shapes(shapes, &n, given));
     ESP_TRY_OUT(esp_blas_prepare());
     ESP_TRY_OUT(esp_registry_create(&registry));

@@ -38,6 +38,9 @@ expect 1 "$ESPALIER" bench infer "${narrow[@]}" --against fast.json
 says '1 of 1 layers are more than 15 % worse by their speed_up'
 expect 2 "$ESPALIER" bench infer --features 784 --depth 1 --batch 3 --repetitions 1 --threads 1 --against now.json
 says 'none of these layers'
+jq 'del(.layers[].speed_up)' slow.json >bare.json
+expect 2 "$ESPALIER" bench infer "${narrow[@]}" --against bare.json
+says 'none of these layers with their speed_up'
 
 # Every kind, sizes that do not divide: threads with their own streams and shares.
 expect 0 "$ESPALIER" bench infer --model fff_nodes --depth 5 --batch 1 --threads 2 --repetitions 1

@@ -31,6 +31,13 @@ echo '{"shapes": []}' >none.json
 expect 2 "$ESPALIER" bench train --width 16 --repetitions 1 --data toy --against none.json
 says "none of these shapes"
 expect 2 "$ESPALIER" bench train --width 16 --repetitions 1 --data toy --against study.yaml
+[ ! -s stdout ] || fail "measured, and then found nothing to compare with"
+jq 'del(.shapes[].ratio)' slow.json >bare.json
+expect 2 "$ESPALIER" bench train --width 16 --repetitions 1 --data toy --against bare.json
+says "none of these shapes with their ratio"
+jq '.data = "mnist"' slow.json >other.json
+expect 2 "$ESPALIER" bench train --width 16 --repetitions 1 --data toy --against other.json
+says "measured on mnist, not on toy"
 expect 0 "$ESPALIER" bench train --leaf-width 8 --repetitions 1 --data toy --format json
 [ "$(jq -c '[.shapes[] | [.training_width, .leaf_width, .master_leaf]]' stdout)" = \
     '[[16,8,0],[16,8,8],[128,8,0],[128,8,8]]' ] || fail "shapes of leaf width 8"
