@@ -195,14 +195,14 @@ static json_t *describe_result(const esp_bench_inference *r)
     const esp_model_config *model = &layer->model;
     return json_pack(
         "{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, "
-        "s:f, s:f}",
+        "s:f, s:f, s:i}",
         "layer", layer->name, "model", esp_model_kind_name(model->kind), "depth", model->depth,
         "leaf_width", model->leaf_width, "leaves", model->n_leaves, "trees", model->n_trees,
         "features", layer->n_features, "outputs", layer->n_outputs, "dense_width",
         layer->dense_width, "batch", r->batch, "threads", r->n_threads, "ns_an_example",
         1e9 * r->seconds, "examples_a_second", 1 / r->seconds, "dense_ns_an_example",
         1e9 * r->dense_seconds, "speed_up", r->speed_up, "by_count", r->by_count, "peak_share",
-        r->peak_share, "memory_share", r->bytes_share, "error", r->error);
+        r->peak_share, "memory_share", r->bytes_share, "error", r->error, "checked", r->checked);
 }
 
 static json_t *describe(const void *context)

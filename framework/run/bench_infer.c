@@ -14,7 +14,8 @@ enum {
     SIDE = 1536,       /* of the matrices whose product is the peak */
     SWEPT = 256 << 20, /* bytes read for the bandwidth */
     N_SWEEPS = 5,
-    FEWER_ROUNDS = 3
+    FEWER_ROUNDS = 3,
+    LEAST_CHECKED = 64 /* examples of a thread */
 };
 static const double shortest_turn = 2e-3, long_turn = 0.25; /* seconds */
 
@@ -212,15 +213,22 @@ static void add_shares(esp_bench_inference *result, const esp_bench_machine *mac
                           (machine->bytes * result->n_threads);
 }
 
-/* Checks the first batch of every thread. */
-static int check(double *error, runner *runners, int n)
+/* Checks the first batches of every thread: of small ones several, as each is of few paths. */
+static int check(esp_bench_inference *result, runner *runners)
 {
-    *error = 0;
-    for (int t = 0; t < n; t++) {
-        double found = 0;
-        esp_bench_layer_infer(&runners[t].worker, 0);
-        ESP_TRY(esp_bench_layer_check(&found, &runners[t].worker));
-        *error = fmax(*error, found);
+    for (int t = 0; t < result->n_threads; t++) {
+        esp_bench_worker *worker = &runners[t].worker;
+        const int most = worker->block->n_examples - worker->batch;
+        int checked = 0;
+        for (int first = runners[t].first; first <= most && checked < LEAST_CHECKED;
+             first += worker->batch) {
+            double found = 0;
+            esp_bench_layer_infer(worker, first);
+            ESP_TRY(esp_bench_layer_check(&found, worker, first));
+            result->error = fmax(result->error, found);
+            checked += worker->batch;
+        }
+        result->checked += checked < ESP_BENCH_CHECKED ? checked : ESP_BENCH_CHECKED;
     }
     return ESP_OK;
 }
@@ -250,7 +258,7 @@ static int measure(esp_bench_inference *result, const esp_bench_block *block,
         runners[t].first = block->n_examples / n * t / share * share;
         runners[t].first = runners[t].first + share <= block->n_examples ? runners[t].first : 0;
     }
-    ESP_TRY_OUT(check(&result->error, runners, n));
+    ESP_TRY_OUT(check(result, runners));
     ESP_TRY_OUT(time_turns(result, runners, n_rounds));
     add_shares(result, machine);
 out:

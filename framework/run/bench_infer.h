@@ -21,7 +21,8 @@ typedef struct esp_bench_inference {
     double by_count;      /* dense multiply-adds over the layer's */
     double peak_share;    /* of n_threads x flops, by multiply-adds on the path alone */
     double bytes_share;   /* of n_threads x bytes: features, outputs, and weights counted once */
-    double error;         /* relative to the masked dense evaluation */
+    double error;         /* relative to the masked dense evaluation, the greatest of its batches */
+    int checked;          /* examples of them */
 } esp_bench_inference;
 
 enum { ESP_BENCH_MOST_THREADS = 64, ESP_BENCH_MOST_TURNS = 101 };

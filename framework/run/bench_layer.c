@@ -9,8 +9,6 @@
 #include "nn/activation.h"
 #include "nn/blas.h"
 
-enum { CHECKED = 128 }; /* examples of a batch */
-
 /* ---- memory ------------------------------------------------------------------------------------
  */
 
@@ -166,8 +164,8 @@ void esp_bench_layer_multiply(esp_bench_worker *w, int first)
     } else if (w->by_column) {
         esp_matmul(w->hidden, w->batch, false, in, features, true, x, features, 0, width, w->batch,
                    features);
-        esp_matmul(w->dense_outputs, outputs, true, w->hidden, w->batch, false, out, outputs, 0,
-                   w->batch, outputs, width);
+        esp_matmul(w->dense_outputs, w->batch, true, out, outputs, false, w->hidden, w->batch, 0,
+                   outputs, w->batch, width);
     } else {
         esp_matmul(w->hidden, width, false, x, features, true, in, features, 0, w->batch, width,
                    features);
@@ -184,14 +182,14 @@ typedef struct masked {
     int n, step;                             /* examples 0, step, 2 step, ... */
     int n_scores, n_hidden, n_choices;       /* columns below */
     esp_real *x, *scores, *hidden, *outputs; /* [n x F], [n x N], [n x H], [n x O] */
-    bool differs[CHECKED];                   /* went another way, within rounding */
+    bool differs[ESP_BENCH_CHECKED];         /* went another way, within rounding */
 } masked;
 
-static int open_masked(masked *m, const esp_bench_worker *worker)
+static int open_masked(masked *m, const esp_bench_worker *worker, int first)
 {
     const esp_bench_layer *layer = worker->block->layer;
     *m = (masked){.worker = worker,
-                  .n = worker->batch < CHECKED ? worker->batch : CHECKED,
+                  .n = worker->batch < ESP_BENCH_CHECKED ? worker->batch : ESP_BENCH_CHECKED,
                   .n_scores = esp_model_scores(&layer->model),
                   .n_hidden = esp_model_hidden(&layer->model),
                   .n_choices = esp_model_choices(&layer->model)};
@@ -205,7 +203,8 @@ static int open_masked(masked *m, const esp_bench_worker *worker)
         return esp_fail(ESP_MEMORY, "no memory to check outputs");
     }
     for (size_t i = 0; i < n; i++) {
-        memcpy(m->x + i * features, examples(worker, (int)i * m->step), sizeof *m->x * features);
+        memcpy(m->x + i * features, examples(worker, first + (int)i * m->step),
+               sizeof *m->x * features);
     }
     return ESP_OK;
 }
@@ -327,13 +326,13 @@ static int route(masked *m, int i, int k)
     return ESP_OK;
 }
 
-int esp_bench_layer_check(double *error, const esp_bench_worker *worker)
+int esp_bench_layer_check(double *error, const esp_bench_worker *worker, int first)
 {
     const int n_outputs = worker->block->layer->n_outputs;
     double difference = 0, norm = 0;
     masked m;
     int status = ESP_OK;
-    ESP_TRY_OUT(open_masked(&m, worker));
+    ESP_TRY_OUT(open_masked(&m, worker, first));
     project_all(&m);
     for (int i = 0; i < m.n; i++) {
         for (int k = 0; k < m.n_choices; k++) {

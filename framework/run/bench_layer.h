@@ -31,7 +31,7 @@ typedef struct esp_bench_worker {
     esp_inference *inference;
     esp_real *outputs, *hidden, *dense_outputs; /* [B x O], [B x dense_width], [B x O] */
     int32_t *choices;
-    bool by_column; /* dense: hidden units as (H, B), else [B x H] */
+    bool by_column; /* dense: hidden units (H, B), outputs (O, B), else [B x H], [B x O] */
 } esp_bench_worker;
 
 /* Bytes that a block and its workers hold together. */
@@ -50,10 +50,12 @@ void esp_bench_layer_infer(esp_bench_worker *worker, int first);
 /* The two matrix products of the dense layer, by BLAS, and nothing else of it. */
 void esp_bench_layer_multiply(esp_bench_worker *worker, int first);
 
-/* After infer of the batch at 0: all nodes, gates and hidden units of some of its examples by BLAS,
- * the path picked by a mask, then the second product. *error is ||y - masked|| / ||masked||.
+enum { ESP_BENCH_CHECKED = 128 }; /* most examples of a batch that are checked */
+
+/* After infer of the batch at `first`: all nodes, gates and hidden units of some of its examples by
+ * BLAS, the path picked by a mask, then the second product. *error is ||y - masked|| / ||masked||.
  * Errors: ESP_FAILED where it is above 1e-5, or an example went another way at a node that is not
  * within rounding of 0; ESP_MEMORY. Thread: the worker's. */
-int esp_bench_layer_check(double *error, const esp_bench_worker *worker);
+int esp_bench_layer_check(double *error, const esp_bench_worker *worker, int first);
 
 #endif

@@ -42,6 +42,10 @@ jq 'del(.layers[].speed_up)' slow.json >bare.json
 expect 2 "$ESPALIER" bench infer "${narrow[@]}" --against bare.json
 says 'none of these layers with their speed_up'
 
+# Outputs of small batches are checked at more than one of them.
+expect 0 "$ESPALIER" bench infer --features 784 --batch 1 --repetitions 1 --threads 1 --format json
+[ "$(jq -c '[.layers[].checked] | unique' stdout)" = '[64]' ] || fail "not 64 paths are checked"
+
 # Every kind, sizes that do not divide: threads with their own streams and shares.
 expect 0 "$ESPALIER" bench infer --model fff_nodes --depth 5 --batch 1 --threads 2 --repetitions 1
 says 'fff_nodes 64x5'
