@@ -11,8 +11,9 @@ WITH done AS MATERIALIZED (
                               ORDER BY CASE better WHEN 'min' THEN value ELSE -value END,
                                        seed_init, seed_order, seed_noise) AS place
     FROM trial_final_all
-    WHERE latest = 1 AND status = 'done' AND better IS NOT NULL AND study LIKE :study
+    WHERE latest = 1 AND status = 'done' AND study LIKE :study
       AND split = :split AND metric = :metric AND at = :at
+      AND (better IS NOT NULL OR metric LIKE '%.accuracy%')
     WINDOW cells AS (PARTITION BY cell_key))
 SELECT d.study, d.cell, d.n, d.seed, d.trial_id, d.epoch, d.value,
        (SELECT s.monitor FROM selection s JOIN trial t ON t.id = s.trial

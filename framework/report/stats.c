@@ -17,7 +17,8 @@ esp_better esp_better_of(const char *metric)
     if (strncmp(metric, "epochs_to_", 10) == 0) {
         return ESP_BETTER_LOWER;
     }
-    if (ends_with(metric, "accuracy")) {
+    const char *last = strrchr(metric, '.'); /* early_exit.accuracy_at_90 */
+    if (strstr(last != NULL ? last : metric, "accuracy") != NULL) {
         return ESP_BETTER_HIGHER;
     }
     if (ends_with(metric, "loss") || strncmp(metric, "loss.", 5) == 0) {

@@ -71,6 +71,9 @@ static void test_stats__direction_of_metrics(void **state)
     (void)state;
     assert_int_equal(esp_better_of("hard_accuracy"), ESP_BETTER_HIGHER);
     assert_int_equal(esp_better_of("running_soft_accuracy"), ESP_BETTER_HIGHER);
+    assert_int_equal(esp_better_of("early_exit.accuracy_at_90"), ESP_BETTER_HIGHER);
+    assert_int_equal(esp_better_of("early_exit.cost_at_90"), ESP_BETTER_NEITHER);
+    assert_int_equal(esp_better_of("accuracy.k"), ESP_BETTER_NEITHER);
     assert_int_equal(esp_better_of("soft_loss"), ESP_BETTER_LOWER);
     assert_int_equal(esp_better_of("loss.balance"), ESP_BETTER_LOWER);
     assert_int_equal(esp_better_of("master_leaf.k"), ESP_BETTER_NEITHER);
