@@ -140,10 +140,14 @@ function startIndex() {
   poll(async () => {
     const answer = await ask("/api/studies");
     showRunning(find("running-table"), objects(answer.running), true);
-    const lines = new Map(Array.from(find("studies").tBodies[0].rows, (row) => [row.cells[0].textContent, row]));
-    for (const study of objects(answer.studies)) {
+    // Names as they stand in addresses: what is shown leaves out what HTML may not hold.
+    const rows = Array.from(find("studies").tBodies[0].rows);
+    const lines = new Map(rows.map((row) => [decodeURIComponent(row.querySelector("a").pathname.slice("/study/".length)), row]));
+    const studies = objects(answer.studies);
+    if (studies.length > rows.length) { location.reload(); return; } // a new one
+    for (const study of studies) {
       const row = lines.get(study.study);
-      if (!row) { location.reload(); return; } // a new one
+      if (!row) continue;
       ["trials", "done", "failed", "running", "interrupted", "planned", "last_run"].forEach((name, i) => {
         row.cells[i + 1].textContent = study[name];
       });
@@ -584,13 +588,13 @@ function showProgress() {
 let seen = ""; // what of the live data asks for the whole again
 
 async function lookAtStudy() {
-  const name = find("study").dataset.study;
-  const answer = await ask("/api/live/" + encodeURIComponent(name));
+  const name = location.pathname.slice("/study/".length); // encoded
+  const answer = await ask("/api/live/" + name);
   live = { ...answer, running: objects(answer.running) };
   showProgress();
   const stamp = JSON.stringify([answer.states, objects(answer.epochs)[0].attempt, objects(answer.epochs)[0].trained, state.metric, state.at]);
   if (stamp !== seen) {
-    study = takeStudy(await ask("/api/study/" + encodeURIComponent(name), { metric: state.metric, at: state.at }));
+    study = takeStudy(await ask("/api/study/" + name, { metric: state.metric, at: state.at }));
     if (study.metrics.length > 0 && !study.metrics.includes(state.metric)) state.metric = study.metrics[0];
     seen = stamp;
     showAll();

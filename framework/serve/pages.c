@@ -112,7 +112,7 @@ int esp_serve_study_page(FILE *out, esp_store *store, const esp_request *request
     ESP_TRY_OUT(esp_serve_page_begin(out, request, request->study, NULL));
     esp_html_print(out, "<p>%s</p>\n<p class=\"quiet\">revision %d of %s</p>\n",
                    esp_rows_text(rows, 0), (int)esp_rows_integer(rows, 2), request->database);
-    esp_html_print(out, "<div id=\"study\" data-study=\"%s\">\n", request->study);
+    fputs("<div id=\"study\">\n", out);
     fputs(study_html, out);
     fputs("</div>\n", out);
     esp_html_end(out);

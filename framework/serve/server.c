@@ -105,7 +105,7 @@ static int turn_away(const char **message, const server *s, struct MHD_Connectio
         return 405;
     }
     if (!esp_host_is_ours(header_of(connection, "Host"), s->loopback, s->machine)) {
-        *message = "the Host of this request is none of this server's names";
+        *message = "the Host of this request is no name of this server: open it by its number";
         return 403;
     }
     /* Another site's page could not read the answer, but it could keep the machine busy. */

@@ -56,4 +56,23 @@ cat drive.out
 kill -TERM $server
 wait $server
 [ $? = 130 ] || fail "SIGTERM ends it with another code than 130"
+
+# ---- hostile names -----------------------------------------------------------------------------
+"$ESPALIER_BUILD/tests/test_views" --make hostile.db || exit 1
+sqlite3 hostile.db "UPDATE study SET name = char(7) || '\"><script>alert(1)</script>é/..?#&%41' WHERE name = 's';
+    UPDATE study SET name = '$(head -c 10000 /dev/zero | tr '\0' x)' WHERE name = 'table1';
+    UPDATE revision SET title = '<img src=x onerror=alert(1)>',
+        variants = replace(variants, 'balanced', '</script><script>alert(2)</script>');
+    UPDATE cell SET label = '<svg onload=alert(3)>' || label, variant =
+        replace(variant, 'balanced', '</script><script>alert(2)</script>');
+    UPDATE attempt SET message = '<b onmouseover=alert(4)>' || message" || fail "no hostile database"
+: >url
+"$ESPALIER" serve --db hostile.db --port 0 >url 2>serve.err &
+server=$!
+for _ in $(seq 50); do [ -s url ] && break; sleep 0.1; done
+node "$ESPALIER_SOURCE/tests/fixtures/drive_serve.cjs" "$(cat url)" "" "$browser" >drive.out 2>&1 ||
+    fail "hostile names: $(cat drive.out)"
+cat drive.out
+kill -TERM $server
+wait $server
 [ "$failures" = 0 ] || exit 1
