@@ -114,10 +114,11 @@ static void note_tests(esp_page *page, esp_report *report, const esp_inference *
         }
     }
     NOTE(page, report,
-         "A - B: mean difference over the pairs of trials that share a seed. Interval and p: paired"
-         " t test where values of the same seed go together (r > 0)%s; p Holm: corrected for the %d"
+         "A - B: mean difference, over the (pairs) of trials that share a seed. Interval and p:"
+         " paired t test where values of the same seed go together (r > 0)%s; p Holm: corrected "
+         "for the %d"
          " comparisons of the table.",
-         welch ? ", else Welch's (W)" : "", all->n);
+         welch ? ", else Welch's (W) of all seeds of both" : "", all->n);
     NOTE(page, report,
          "A better: the probability that a run of A is better than one of B, ties counted half; sd"
          " A/B: ratio of the sds over seeds, its interval for normal values.");

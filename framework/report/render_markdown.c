@@ -104,6 +104,11 @@ int esp_render_markdown(FILE *out, esp_report *report)
     fputs(".\n\n", out);
     for (int i = 0; i < page->n_tables; i++) {
         put_markdown_table(out, &page->tables[i]);
+        if (report->queries && *page->tables[i].query) {
+            fputs("    ", out);
+            esp_put_plain(out, page->tables[i].query, false);
+            fputs("\n\n", out);
+        }
     }
     fputs("## Notes\n\n", out);
     for (int i = 0; i < page->notes.n; i++) {

@@ -13,8 +13,10 @@ static const char *values_of(esp_report *report, const esp_report_metric *metric
 {
     const char *text = "";
     for (int i = 0; i < sample->n && sample->n <= MOST_DOTS; i++) {
-        text = esp_pool_format(&report->pool, "%s%s%s", text, i ? " " : "",
-                               esp_words_number(report, metric, sample->values[i]));
+        const char *value = esp_in_percent(metric)
+                                ? esp_pool_format(&report->pool, "%.1f", 100 * sample->values[i])
+                                : esp_words_number(report, metric, sample->values[i]);
+        text = esp_pool_format(&report->pool, "%s%s%s", text, i ? " " : "", value);
     }
     return sample->n > MOST_DOTS ? "more than 10" : *text ? text : "-";
 }
