@@ -19,7 +19,8 @@ static void note_seeds(esp_page *page, esp_report *report)
                               (unsigned long long)section->bootstrap_seed)
             : "Student's";
     NOTE(page, report,
-         "seeds: the interval is %s, of the mean over seeds; test set: the standard error of one"
+         "seeds: the interval is %s, of the mean over seeds; test sampling: the standard error of "
+         "one"
          " trial's accuracy for being measured on so many examples, which more seeds do not"
          " lessen.",
          kind);

@@ -6,14 +6,15 @@
 
 #include "core/status.h"
 
-/* "last", "selected by validation.hard_accuracy (the test set!)". */
+/* "last", "selected by test.hard_accuracy (the test set!)". */
 static const char *heading_of(esp_report *report, const esp_report_at *at)
 {
-    const char *by = *at->monitors ? at->monitors : NULL;
-    return strcmp(at->name, "last") == 0 || by == NULL
-               ? esp_pool_format(&report->pool, "%s%s", at->name, at->by_test ? " (test!)" : "")
-               : esp_pool_format(&report->pool, "selected by %s%s", by,
-                                 at->by_test ? " (test!)" : "");
+    const char *by = strcmp(at->name, "last") != 0 ? at->monitors : "";
+    return esp_pool_format(&report->pool, "%s%s%s%s", *by ? "selected by " : at->name, by,
+                           strstr(by, "test.") != NULL ? " (the test set!)" : "",
+                           report->training_saw_test != NULL && strstr(by, "test.") == NULL
+                               ? " (training looked at the test set!)"
+                               : "");
 }
 
 /* The epoch that others are told from: the last one, else the first that is printed. */

@@ -23,8 +23,9 @@ static const char *values_of(esp_report *report, const esp_report_metric *metric
 
 int esp_table_seeds(esp_table *out, esp_report *report, const esp_layout *plan, int at, int m)
 {
-    const char *headings[] = {"n",        "median", "min",   "max", esp_words_confidence(report),
-                              "test set", "failed", "values"};
+    const char *headings[] = {
+        "n",      "median", "min", "max", esp_words_confidence(report), "test sampling",
+        "failed", "values"};
     enum { N = sizeof headings / sizeof *headings };
     const esp_report_metric *metric = &report->metrics[m];
     const esp_inference *all = NULL;

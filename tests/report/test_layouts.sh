@@ -59,7 +59,7 @@ grep -qE '^  ff .* 80\.0 ± 30\.0 +- ' third.txt || fail "the dense layer in the
 
 # ---- one trajectory scored three ways ----------------------------------------------------------
 # Test accuracy: 60 at the last epoch, 50 where validation chose, 80 70 60 50 where test did.
-says "the same trials scored at several epochs" "selected by test.hard_accuracy (test!)"
+says "the same trials scored at several epochs" "selected by test.hard_accuracy (the test set!)"
 grep -E '60\.00 ± 0\.00 +60\.00 ± 0\.00 +50\.00 ± 0\.00 +50\.00 ± 0\.00 +-10\.00 \(4\) +65\.00 ± 12\.91 +80\.00 ± 30\.00 +\+5\.00 \(4\)' \
     stdout >/dev/null || fail "last, selected, selected by test side by side"
 
