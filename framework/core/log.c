@@ -18,6 +18,10 @@ static void say(const char *color, const char *label, const char *format, va_lis
 {
     char text[4096];
     vsnprintf(text, sizeof text, format, args);
+    for (char *at = text; *at; at++) { /* names may be in it: nothing of them steers the terminal */
+        const unsigned char c = (unsigned char)*at;
+        *at = (char)((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f ? '?' : c);
+    }
     if (esp_log_colored(stderr)) {
         fprintf(stderr, "%s%s\033[0m%s\n", color, label, text);
     } else {

@@ -76,6 +76,10 @@ name=$(python3 -c 'import json; print(json.load(open("names.json"))["study"])')
 expect 0 "$ESPALIER" report "$name" --db hostile.db --format html -o page.html
 check page.html names.json
 has 'id="failures"' '1 of 6 trials failed'
+# Nor do they steer the terminal where a message names them.
+expect 4 "$ESPALIER" report other --db hostile.db
+says 'no study' 'touch pwned'
+grep -q $'\x1b' stderr && fail "a name steers the terminal"
 
 # ---- large studies -----------------------------------------------------------------------------
 # 10,000 trials as copies of one, in cells of 10.
