@@ -202,7 +202,7 @@ int esp_figure_svg(char **svg, const esp_figure *figure, const char *id)
         return status;
     }
     int status = ESP_OK;
-    ESP_TRY_OUT(write_file(figure, folder, "csv", esp_figure_csv));
+    ESP_TRY_OUT(write_file(figure, folder, "csv", esp_figure_numbers));
     ESP_TRY_OUT(write_file(figure, folder, "gp", esp_figure_gnuplot));
     ESP_TRY_OUT(esp_gnuplot_run(folder, figure->name, "svg"));
     ESP_TRY_OUT(finish_svg(figure, folder, id, false, svg));

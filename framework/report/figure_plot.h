@@ -166,6 +166,7 @@ esp_figure_build *esp_figure_kind(const char *kind);
 const char *esp_plot_short(esp_text_pool *pool, const char *text, int limit);
 
 /* Each writes one file of a figure; data and picture are named by the figure's name. */
+int esp_figure_numbers(FILE *out, const esp_figure *figure); /* the CSV as far as gnuplot reads */
 int esp_figure_gnuplot(FILE *out, const esp_figure *figure);
 int esp_figure_python(FILE *out, const esp_figure *figure);
 int esp_figure_r(FILE *out, const esp_figure *figure);

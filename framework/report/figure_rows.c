@@ -160,7 +160,7 @@ bool esp_plot_find_trial(esp_plot_cursor *cursor, const esp_plot *plot, esp_rows
 /* ---- values ---------------------------------------------------------------------------------- */
 
 /* Epochs of all trials together that a figure holds; of more, every so many. */
-enum { MOST_EPOCHS = 400000 };
+enum { MOST_EPOCHS = 200000 };
 
 /* Phases by name, in the order in which they are met. */
 enum { MAX_PHASES = 256 };
@@ -205,7 +205,8 @@ int esp_plot_thin(esp_plot *plot, esp_store *store)
     ESP_TRY(esp_report_count(&n, store, plot->report,
                              "SELECT count(*) FROM study_trial t CROSS JOIN epoch e ON e.trial ="
                              " t.trial_key WHERE t.study = :study AND t.revision = :revision"));
-    plot->thinned = (n + MOST_EPOCHS - 1) / MOST_EPOCHS;
+    const int most = plot->pairs ? MOST_EPOCHS / 2 : MOST_EPOCHS;
+    plot->thinned = (n + most - 1) / most;
     plot->thinned = plot->thinned > 1 ? plot->thinned : 1;
     return ESP_OK;
 }
