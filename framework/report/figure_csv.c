@@ -19,12 +19,17 @@ static void put_number(FILE *out, double value)
 static void put_text(FILE *out, const char *text)
 {
     fputs(",\"", out);
-    for (; *text; text++) {
-        const unsigned char c = (unsigned char)*text;
-        if (c == '"') {
-            putc('"', out);
+    while (*text) {
+        size_t n = 0; /* as they stand */
+        while ((unsigned char)text[n] >= 0x20 && text[n] != 0x7f && text[n] != '"') {
+            n++;
         }
-        putc(c < 0x20 || c == 0x7f ? '?' : c, out);
+        fwrite(text, 1, n, out);
+        text += n;
+        if (*text) {
+            fputs(*text == '"' ? "\"\"" : "?", out);
+            text++;
+        }
     }
     putc('"', out);
 }

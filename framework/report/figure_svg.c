@@ -67,7 +67,9 @@ static const char *put_tag(FILE *out, const char *tag, const char *id)
             }
         }
         if (!found) {
-            putc(*tag++, out);
+            const size_t n = 1 + (tag[1] ? strcspn(tag + 1, " xu>") : 0);
+            fwrite(tag, 1, n, out);
+            tag += n;
         }
     }
     if (*tag == '>') {
@@ -106,7 +108,9 @@ int esp_svg_finish(char **out, const char *svg, const esp_figure *figure, const 
         } else if (*at == '<') {
             at = put_tag(to, at, id);
         } else {
-            putc(*at++, to);
+            const size_t n = strcspn(at, "<");
+            fwrite(at, 1, n, to);
+            at += n;
         }
     }
     if (fclose(to) != 0) {
