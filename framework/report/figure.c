@@ -150,10 +150,13 @@ static const char *missing_words(const esp_plot *plot)
     if (n.failed == 0 && missing == 0) {
         return "";
     }
+    const char *failed = n.failed == 0 ? "" : esp_pool_format(plot->pool, " %d failed", n.failed);
     const char *rest =
-        missing == 0 ? "" : esp_pool_format(plot->pool, " and %d are not done", missing);
-    return esp_pool_format(plot->pool, " Of %d trials %d failed%s; no mean counts them.", n.planned,
-                           n.failed, rest);
+        missing == 0 ? ""
+                     : esp_pool_format(plot->pool, "%s %d %s not done", n.failed > 0 ? " and" : "",
+                                       missing, missing == 1 ? "is" : "are");
+    return esp_pool_format(plot->pool, " Of %d trials%s%s; no mean counts them.", n.planned, failed,
+                           rest);
 }
 
 static void write_caption(esp_figure *figure, const char *own)
@@ -172,7 +175,7 @@ static void write_caption(esp_figure *figure, const char *own)
     }
     if (plot->thinned > 1) {
         caption =
-            esp_pool_format(&figure->pool, "%s Every %dth epoch is shown.", caption, plot->thinned);
+            esp_pool_format(&figure->pool, "%s One epoch in %d is shown.", caption, plot->thinned);
     }
     if (plot->means_stop) {
         caption = esp_pool_format(&figure->pool,
