@@ -3,7 +3,9 @@
  * Tiles lie in the order in which they are read. */
 #include "nn/byte_tiles.h"
 
-#if defined(__AMX_BF16__) && defined(__AVX512F__) && defined(__AVX512BW__) && defined(__linux__)
+/* clang 14 spells it __AMXBF16__ */
+#if (defined(__AMX_BF16__) || defined(__AMXBF16__)) && defined(__AVX512F__) &&                     \
+    defined(__AVX512BW__) && defined(__linux__)
 #define ESP_HAS_BYTE_TILES 1
 #include <immintrin.h>
 #include <string.h>

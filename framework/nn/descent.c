@@ -57,7 +57,8 @@ static void descend_run(const esp_descent *d, int32_t *order, int count, int lef
 {
     const int node = d->node[order[0]];
     const esp_real *first = d->rows + (ptrdiff_t)((1 << level) - 1 + node) * d->n_features;
-    const esp_real *child = d->rows + (ptrdiff_t)((2 << level) - 1 + 2 * node) * d->n_features;
+    const ptrdiff_t left_child = (2 << level) - 1 + 2 * node; /* where there is another level */
+    const esp_real *child = n_levels == 2 ? d->rows + left_child * d->n_features : first;
     const esp_real *rows[] = {first, child, child + d->n_features};
     for (int b = 0; b < count; b += BLOCK) {
         const int n = count - b < BLOCK ? count - b : BLOCK;

@@ -1,8 +1,9 @@
 /* Hard inference as a model would be served: each example costs its one path. Of fff the nodes and
  * the leaf that an example descends to, of fff_nodes the neurons on its paths, of moe the gate and
- * one expert, of ff all. The values are those of esp_network_forward_hard up to rounding, and an
- * example's do not depend on the batch it comes in. B examples, F features, O outputs, N nodes, L
- * leaves, H hidden units, K choices. */
+ * one expert, of ff all. The values are those of esp_network_forward_hard up to rounding. Of trees
+ * an example's do not depend on the batch it comes in; BLAS multiplies for a gate and for ff, and
+ * rounds as the batch's size makes it. B examples, F features, O outputs, N nodes, L leaves, H
+ * hidden units, K choices. */
 #ifndef ESP_NN_INFER_H
 #define ESP_NN_INFER_H
 
