@@ -26,9 +26,10 @@ defaults:
 variants:
   baseline: {reference: true, set: {losses.balance.weight: 0}}
   balanced: {}
-grid: {model.leaf_width: [4, 2, 1]}
+grid: {data.validation: [0.1, 0.2], model.leaf_width: [4, 2]}
 report:
-  rows: [model.leaf_width]
+  layout: paper
+  rows: [data.validation, model.leaf_width]
   columns: [variant]
   figures: [learning_curve, leaf_heatmap, seed_dots]
   at: [selected, last]
