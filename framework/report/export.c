@@ -109,15 +109,17 @@ out:
 
 /* Epoch by epoch: what the view learning_curve unites comes table by table. */
 static const char metrics_sql[] =
-    "SELECT study, revision, variant, cell, seed, seed_init, seed_order, seed_noise, trial_id,"
+    "WITH m AS MATERIALIZED (SELECT m.id, m.split, m.name FROM metric m WHERE " ESP_EXPORT_METRIC
+    " ORDER BY m.id) SELECT study, revision, variant, cell, seed, seed_init, seed_order, "
+    "seed_noise, trial_id,"
     " status, epoch, phase, phase_epoch, split, metric, value FROM (SELECT " IDENTITY
     ", e.epoch, e.phase, e.phase_epoch, m.split, m.name AS metric, CASE WHEN m.id <= 14 THEN"
     " (SELECT v.value FROM wide_value v WHERE v.trial = e.trial AND v.epoch = e.epoch"
     " AND v.split = m.split AND v.metric = m.name)"
     " ELSE (SELECT x.value FROM epoch_metric x WHERE x.trial = e.trial AND x.epoch = e.epoch"
     " AND x.metric = m.id) END AS value"
-    " FROM study_trial t CROSS JOIN epoch e ON e.trial = t.trial_key CROSS JOIN metric m"
-    " WHERE " ESP_EXPORT_TRIALS " AND " ESP_EXPORT_METRIC ") WHERE value IS NOT NULL";
+    " FROM study_trial t CROSS JOIN epoch e ON e.trial = t.trial_key CROSS JOIN m"
+    " WHERE " ESP_EXPORT_TRIALS ") WHERE value IS NOT NULL";
 
 static const char leaf_load_sql[] =
     "SELECT " IDENTITY ", e.epoch, e.phase, e.phase_epoch, s.column2 AS split, j.key AS leaf,"

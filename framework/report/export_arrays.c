@@ -226,7 +226,7 @@ static int write_leaf_loads(folder *to, int number, int64_t cell, int64_t epochs
                                      splits[i], splits[i]);
         char *values = esp_text_format(
             "SELECT e.epoch, j.key, j.value FROM epoch e CROSS JOIN json_each(e.%s_leaf_counts) j"
-            " WHERE e.trial = :trial ORDER BY e.epoch, j.key",
+            " WHERE e.trial = :trial ORDER BY e.epoch", /* the array's order within */
             splits[i]);
         snprintf(name, sizeof name, "cell-%04d-%s.npy", number, splits[i]);
         status = size == NULL || values == NULL ? esp_fail(ESP_MEMORY, "no memory for a query")
