@@ -582,6 +582,7 @@ function showProgress() {
   if (rate > 0 && epochs.planned > 0) words.push(`at most ${duration((epochs.planned - epochs.spent) / rate)} left at this rate`);
   find("progress").textContent = words.join(", ");
   find("bar").value = share;
+  document.title = `${states.done}/${states.trials} ${find("main").querySelector("h1").textContent.slice(0, 60)}`;
   showRunning(find("running-table"), live.running, false);
 }
 
