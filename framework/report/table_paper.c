@@ -115,6 +115,23 @@ static const char *value_of(esp_report *report, const esp_report_cell *cell, int
                                      : esp_pool_format(&report->pool, "%s (n %d)", text, stats->n);
 }
 
+/* A baseline's row is its variant's name where it has one row in its group, as in the papers; else
+ * the name and what tells its rows apart. */
+static const char *baseline_label(esp_report *report, const esp_layout *plan,
+                                  const esp_place *place)
+{
+    const esp_words *rows = &report->section.rows;
+    for (int i = 0; i < plan->n && rows->n > 0; i++) {
+        const esp_place *other = &plan->places[i];
+        if (other->group == place->group && other->row != place->row &&
+            strcmp(other->cell->variant, place->cell->variant) == 0) {
+            return esp_pool_format(&report->pool, "%s, %s", place->cell->variant,
+                                   values_of(report, place->cell, rows, rows->n - 1, 1, true));
+        }
+    }
+    return place->cell->variant;
+}
+
 int esp_table_paper(esp_table *out, esp_report *report, const esp_layout *plan, int at)
 {
     const esp_words *rows = &report->section.rows;
@@ -139,7 +156,7 @@ int esp_table_paper(esp_table *out, esp_report *report, const esp_layout *plan, 
         if (before == NULL || before->row != place->row || before->group != place->group ||
             before->not_baseline != place->not_baseline) {
             row = &out->cells[out->n_rows * out->n_columns];
-            row[0] = baseline      ? place->cell->variant
+            row[0] = baseline      ? baseline_label(report, plan, place)
                      : rows->n > 0 ? values_of(report, place->cell, rows, rows->n - 1, 1, false)
                                    : place->cell->label;
             const char *own = values_of(report, place->cell, rows, 0, n_outer, true);

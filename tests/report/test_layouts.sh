@@ -56,6 +56,11 @@ awk '/selected by test.hard_accuracy \(the test set!\)/ {found = 1} found' stdou
 grep -qE '^  toy$' third.txt || fail "a line for the data set"
 grep -qE '^  2 .* 80\.0 ± 30\.0 +80\.0 ± 30\.0 +' third.txt || fail "best ± spread"
 grep -qE '^  ff .* 80\.0 ± 30\.0 +- ' third.txt || fail "the dense layer in the first column"
+# A baseline of several rows has each of them named.
+sed 's/baseline_rows: \[ff\]/baseline_rows: [wide]/' small.yaml >wide.yaml
+expect 0 "$ESPALIER" report wide.yaml --db some.db
+says "  wide, leaf_width 2 " "  wide, leaf_width 1 "
+expect 0 "$ESPALIER" report small.yaml --db some.db
 
 # ---- one trajectory scored three ways ----------------------------------------------------------
 # Test accuracy: 60 at the last epoch, 50 where validation chose, 80 70 60 50 where test did.
