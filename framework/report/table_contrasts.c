@@ -70,8 +70,8 @@ static const char *few_pairs_or_p(esp_report *report, const esp_comparison *one,
 int esp_table_contrasts(esp_table *out, esp_report *report, int at, int m)
 {
     const char *headings[] = {
-        "A - B (pairs)", esp_words_confidence(report), "p", "p Holm", "A better",
-        "sd A/B",        esp_words_confidence(report)};
+        "n A",    "n B",      "A - B (pairs)", esp_words_confidence(report), "p",
+        "p Holm", "A better", "sd A/B",        esp_words_confidence(report)};
     enum { N = sizeof headings / sizeof *headings };
     const esp_report_metric *metric = &report->metrics[m];
     const esp_inference *all = NULL;
@@ -81,25 +81,27 @@ int esp_table_contrasts(esp_table *out, esp_report *report, int at, int m)
     for (int i = 0; i < all->n; i++) {
         const esp_comparison *one = &all->comparisons[i];
         const char **row = &out->cells[i * out->n_columns + out->n_labels];
+        row[0] = esp_words_count(report, one->a, one->a_n);
+        row[1] = esp_words_count(report, one->b, one->b_n);
         const bool few = one->by_pairs ? one->pairs < ESP_LEAST_FOR_P : too_few(one);
         const char *p = esp_words_p(report, one->counted.p, few);
         const esp_paired paired =
             esp_paired_of(&esp_report_series_of(report, one->a, at, m)->sample,
                           &esp_report_series_of(report, one->b, at, m)->sample);
-        row[0] = one->by_pairs || isnan(one->welch.estimate)
+        row[2] = one->by_pairs || isnan(one->welch.estimate)
                      ? esp_words_delta(report, metric, &paired)
                      : esp_pool_format(&report->pool, "%s (%d, %d)",
                                        esp_words_number(report, metric, one->welch.estimate),
                                        one->a_n, one->b_n);
-        row[1] = esp_words_interval(report, metric, one->counted.interval);
-        row[2] =
+        row[3] = esp_words_interval(report, metric, one->counted.interval);
+        row[4] =
             isnan(one->counted.p) || one->by_pairs ? p : esp_pool_format(&report->pool, "%s W", p);
-        row[3] = few ? "" : esp_words_p(report, one->holm, false);
-        row[4] = isnan(one->improvement.probability)
+        row[5] = few ? "" : esp_words_p(report, one->holm, false);
+        row[6] = isnan(one->improvement.probability)
                      ? "-"
                      : esp_pool_format(&report->pool, "%.2f", one->improvement.probability);
-        row[5] = few ? "-" : esp_words_ratio(report, exp(one->spread.log_ratio));
-        row[6] = few ? "-" : esp_words_ratio_interval(report, one->spread.interval);
+        row[7] = few ? "-" : esp_words_ratio(report, exp(one->spread.log_ratio));
+        row[8] = few ? "-" : esp_words_ratio_interval(report, one->spread.interval);
     }
     return esp_pool_status(&report->pool);
 }

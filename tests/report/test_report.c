@@ -318,10 +318,11 @@ static void test_report__contrasts(void **state)
     free(text);
     /* Rows of Markdown have a heading and the same cells. */
     text = render(*state, "md", (esp_report_request){.section = contrasts_section});
-    ASSERT_CONTAINS(text, "| where | A | B | A - B (pairs) |"
+    ASSERT_CONTAINS(text, "| where | A | B | n A | n B | A - B (pairs) |"
                           " 95 % interval | p | p Holm | A better | sd A/B | 95 % interval |\n");
-    ASSERT_CONTAINS(text, "|  | baseline model.leaf_width=8 | ff | -10.00 (3) | \\[-21.38, 1.38\\] "
-                          "| 0.063 | 0.127 |");
+    ASSERT_CONTAINS(
+        text, "|  | baseline model.leaf_width=8 | ff | 3 | 3 | -10.00 (3) | \\[-21.38, 1.38\\] "
+              "| 0.063 | 0.127 |");
     free(text);
     /* None listed: no table. */
     text = render(*state, "text", (esp_report_request){0});
