@@ -132,6 +132,7 @@ static const struct argp parser = {
     "  espalier report table1 --at last --metric test.hard_accuracy --format md\n"
     "  espalier report experiments/table1.yaml --format csv > table1.csv\n"
     "  espalier report table1 --format latex -o table1.tex\n"
+    "  espalier report init_or_order --variance\n"
     "  espalier report quickstart --format html -o quickstart.html\n"
     "  espalier report quickstart --figures figures --figure-format svg,pdf\n",
     NULL,
