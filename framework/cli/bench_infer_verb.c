@@ -289,7 +289,7 @@ static const struct argp_option options[] = {
     {"against", KEY_AGAINST, "FILE", 0,
      "an earlier result in JSON: a speed-up that fell by more than 15 % fails", 0},
     {0}};
-static const struct argp_child shared[] = {{&esp_format_argp, 0, NULL, 0}, {0}};
+static const struct argp_child shared[] = {{&esp_text_or_json_argp, 0, NULL, 0}, {0}};
 static const struct argp parser = {
     .options = options,
     .parser = parse_infer,

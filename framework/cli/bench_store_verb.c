@@ -400,7 +400,7 @@ static const struct argp_option options[] = {
      "fails",
      0},
     {0}};
-static const struct argp_child shared[] = {{&esp_format_argp, 0, NULL, 0}, {0}};
+static const struct argp_child shared[] = {{&esp_text_or_json_argp, 0, NULL, 0}, {0}};
 static const struct argp parser = {
     .options = options,
     .parser = parse_store,

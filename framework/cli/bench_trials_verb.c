@@ -255,16 +255,17 @@ static const struct argp_option options[] = {
     {"against", KEY_AGAINST, "FILE", 0,
      "an earlier result in JSON: a ratio or memory that grew by more than 15 % fails", 0},
     {0}};
-static const struct argp_child shared[] = {{&esp_format_argp, 0, NULL, 0}, {0}};
+static const struct argp_child shared[] = {{&esp_text_or_json_argp, 0, NULL, 0}, {0}};
 static const struct argp parser = {
     .options = options,
     .parser = parse_trials,
     .children = shared,
     .doc = "Measures trials side by side, each on a core, against one alone, and the memory of a "
            "whole run.\v"
-           "Threads train as those of a run do: an epoch of one trial alone, then of all at once, "
-           "round by round; the ratio is the median over the rounds of their mean time over that "
-           "of the one. Where cores share units or a clock, a loop in registers too is slower at "
+           "Threads train as those of a run do: a few epochs of one trial alone, then of all at "
+           "once, round by round; the ratio is the median over the rounds of the time until the "
+           "last is done over that of the one. Where cores share units or a clock, a loop in "
+           "registers too is slower at "
            "once: the machine's own ratio. Memory is that of runs of the program with --jobs 1 and "
            "--jobs N.\n\n"
            "examples:\n"

@@ -79,6 +79,11 @@ static const struct argp_option format_options[] = {
 
 const struct argp esp_format_argp = {.options = format_options, .parser = parse_format};
 
+static const struct argp_option text_or_json[] = {
+    {"format", KEY_FORMAT, "FORMAT", 0, "text (default) or json", 0}, {0}};
+
+const struct argp esp_text_or_json_argp = {.options = text_or_json, .parser = parse_format};
+
 int esp_option_count(struct argp_state *state, const char *option, const char *text, int most)
 {
     char *end = NULL;

@@ -20,7 +20,7 @@ extern const struct argp esp_study_argp;
 extern const struct argp esp_database_argp;
 
 /* --format. Input: const char *, "text" where not given; what it may be is the verb's to say. */
-extern const struct argp esp_format_argp;
+extern const struct argp esp_format_argp, esp_text_or_json_argp;
 
 /* A whole number from 1 to most, or a usage error that names the option. */
 int esp_option_count(struct argp_state *state, const char *option, const char *text, int most);

@@ -4,8 +4,8 @@
 
 #include "plugin/registry.h"
 
-/* Rounds in turn: an epoch of one trial alone, of all at once, then a loop in registers likewise.
- * Ratios are medians over the rounds of the mean of the threads over the one alone. */
+/* Rounds in turn: a few epochs of one trial alone, of all at once, then a loop in registers
+ * likewise. Ratios are medians over the rounds of the last thread's time over the one alone's. */
 typedef struct esp_bench_side_by_side {
     double alone_seconds, at_once_seconds; /* of an epoch with evaluation and record, medians */
     double ratio;

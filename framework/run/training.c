@@ -467,7 +467,6 @@ int esp_training_evaluate(esp_training *training, const bool splits[ESP_N_SPLITS
     const esp_phase_config *phase = &training->cell->phases[training->phase];
     const esp_position position = {.epoch = training->epoch, .step = training->step};
     esp_supervisor_at(training->epoch, 0);
-    esp_flush_denormals();
     if (training->epoch == 0) {
         training->n_extra = 0;
     }
