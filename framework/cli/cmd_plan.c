@@ -92,7 +92,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case ARGP_KEY_ARG:
         if (o->path != NULL) {
-            argp_error(state, "one study at a time");
+            argp_error(state, "one study at a time, found '%s' too%s", argument,
+                       o->power ? "; a difference is written --power=0.5%" : "");
         }
         o->path = argument;
         return 0;

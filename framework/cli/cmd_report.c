@@ -31,7 +31,8 @@ typedef struct arguments {
     const char *study, *database, *output;
     const esp_report_format *format;
     bool statistics, queries, variance;
-    const char *figures; /* the folder they are written to; NULL: none */
+    const char *figures;       /* the folder they are written to; NULL: none */
+    const char *figure_format; /* as it was given */
     unsigned figure_formats;
     int revision, n_metrics, n_ats;
     const char *metrics[MAX_NAMES], *ats[MAX_NAMES];
@@ -96,6 +97,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
         given->figures = value;
         return 0;
     case OPTION_FIGURE_FORMAT:
+        given->figure_format = value;
         if (esp_figure_formats(&given->figure_formats, value) != ESP_OK) {
             argp_error(state, "%s", esp_message());
         }
@@ -113,6 +115,12 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return 0;
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "which study? `espalier ls` lists them");
+        return 0;
+    case ARGP_KEY_END:
+        if (given->figure_format != NULL && given->figures == NULL) {
+            argp_error(state, "--figure-format %s is of figures: name their folder by --figures",
+                       given->figure_format);
+        }
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -353,6 +353,10 @@ int esp_power_make(esp_power *out, const esp_study *study, const esp_store_trial
     out->at = section->ats.n > 0 ? section->ats.at[0] : "selected";
     out->is_accuracy = ends_with(out->metric, "accuracy") &&
                        esp_metric_epochs_to(strchr(out->metric, '.') + 1) == NULL;
+    if (out->is_accuracy && !wish->in_sds && wish->value > 1) {
+        return esp_fail(ESP_USAGE, "--power: %s is a fraction: write 0.5%% or 0.005, not %g",
+                        out->metric, wish->value);
+    }
     out->by_test = is_by_test(study, out->at);
     ESP_TRY(find_contrasts(out));
     ESP_TRY(measure_all(out, trials, store));

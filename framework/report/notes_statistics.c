@@ -25,10 +25,11 @@ static void note_seeds(esp_page *page, esp_report *report)
          " lessen.",
          kind);
     if (rule->metric != NULL) {
-        NOTE(page, report,
-             "failed: trials that broke off, or whose %s is %s %g, as the study states; of those"
-             " that ended, with Clopper and Pearson's interval.",
-             rule->metric, rule->above ? "above" : "below", rule->limit);
+        NOTE(
+            page, report,
+            "failed: trials that broke off, or whose %s is %s %g, as the study states (these are in"
+            " n, mean and sd, too); of those that ended, with Clopper and Pearson's interval.",
+            rule->metric, rule->above ? "above" : "below", rule->limit);
     } else {
         NOTE(page, report,
              "failed: trials that broke off, of those that ended, with Clopper and Pearson's"
@@ -104,11 +105,14 @@ static void note_tests(esp_page *page, esp_report *report, const esp_inference *
 {
     const double alpha = 1 - report->section.confidence;
     bool few = false, welch = false, hopeless = false;
+    int tested = 0, ranked = 0; /* what Holm's corrections count */
     const esp_comparison *weak = NULL;
     for (int i = 0; i < all->n; i++) {
         const esp_comparison *one = &all->comparisons[i];
         few = few || one->a_n < ESP_LEAST_FOR_P || one->b_n < ESP_LEAST_FOR_P;
         welch = welch || !one->by_pairs;
+        tested += !isnan(one->holm);
+        ranked += !isnan(one->signed_rank_holm_least);
         if (one->signed_rank_holm_least > alpha) {
             hopeless = true;
             weak = weak == NULL || one->pairs < weak->pairs ? one : weak;
@@ -117,9 +121,9 @@ static void note_tests(esp_page *page, esp_report *report, const esp_inference *
     NOTE(page, report,
          "A - B: mean difference, over the (pairs) of trials that share a seed. Interval and p:"
          " paired t test where values of the same seed go together (r > 0)%s; p Holm: corrected "
-         "for the %d"
-         " comparisons of the table.",
-         welch ? ", else Welch's (W) of all seeds of both" : "", all->n);
+         "for %d comparison%s of the table%s.",
+         welch ? ", else Welch's (W) of all seeds of both, (n of A, n of B)" : "", tested,
+         tested == 1 ? "" : "s", tested < all->n ? " that have a p" : "");
     NOTE(page, report,
          "A better: the probability that a run of A is better than one of B, ties counted half; sd"
          " A/B: ratio of the sds over seeds, its interval for normal values.");
@@ -132,19 +136,18 @@ static void note_tests(esp_page *page, esp_report *report, const esp_inference *
     if (hopeless) {
         NOTE(page, report,
              "signed rank (exact Wilcoxon) with %d pairs cannot reach p below %.3g, corrected for"
-             " %d comparisons not below %.3g, whatever the data: it cannot reject here.",
-             weak->pairs, esp_signed_rank_smallest_p(weak->pairs), all->n,
+             " %d comparison%s not below %.3g, whatever the data: it cannot reject here.",
+             weak->pairs, esp_signed_rank_smallest_p(weak->pairs), ranked, ranked == 1 ? "" : "s",
              weak->signed_rank_holm_least);
     }
     for (int i = 0; i < all->n_families; i++) {
         if (all->families[i].n > 1) {
-            NOTE(
-                page, report,
-                "pooled over cells: every cell weighs the same, and a seed that all cells share"
-                " counts as one seed. sd A/B: the mean log ratio, its error by leaving out one seed"
-                " at a time in all cells at once (jackknife), which asks for no normal values; a"
-                " small `alike in all` says that the ratio is not the same in all cells, if values"
-                " are normal (Cochran's Q).");
+            NOTE(page, report,
+                 "pooled over cells: every cell weighs the same, and a seed that all cells share"
+                 " counts as one seed; these p values are not corrected. sd A/B: the mean log"
+                 " ratio, its error by leaving out one seed at a time in all cells at once"
+                 " (jackknife), which asks for no normal values; a small `alike in all` says that"
+                 " the ratio is not the same in all cells, if values are normal (Cochran's Q).");
             break;
         }
     }

@@ -22,6 +22,9 @@ const char *esp_words_plus_minus(esp_report *report, const esp_report_metric *me
                                  double width);
 const char *esp_words_ratio(esp_report *report, double value);
 
+/* "+5.00": a difference. */
+const char *esp_words_signed(esp_report *report, const esp_report_metric *metric, double value);
+
 /* "+5.00 (3)": a mean difference and its pairs. */
 const char *esp_words_delta(esp_report *report, const esp_report_metric *metric,
                             const esp_paired *paired);

@@ -91,7 +91,7 @@ int esp_table_contrasts(esp_table *out, esp_report *report, int at, int m)
         row[2] = one->by_pairs || isnan(one->welch.estimate)
                      ? esp_words_delta(report, metric, &paired)
                      : esp_pool_format(&report->pool, "%s (%d, %d)",
-                                       esp_words_number(report, metric, one->welch.estimate),
+                                       esp_words_signed(report, metric, one->welch.estimate),
                                        one->a_n, one->b_n);
         row[3] = esp_words_interval(report, metric, one->counted.interval);
         row[4] =
@@ -234,7 +234,7 @@ int esp_table_pooled(esp_table *out, esp_report *report, int at, int m)
         row[2] = esp_pool_format(&report->pool, "%d/%d", mean->cells, family->n);
         row[3] = esp_pool_format(&report->pool, "%d", mean->seeds);
         row[4] = esp_pool_format(&report->pool, "%d", mean->pairs);
-        row[5] = esp_words_number(report, metric, mean->estimate);
+        row[5] = esp_words_signed(report, metric, mean->estimate);
         row[6] = esp_words_interval(report, metric, mean->interval);
         row[7] = esp_words_p(report, mean->p, mean->seeds < ESP_LEAST_FOR_P);
         row[8] = esp_words_ratio(report, exp(family->spread.log_ratio));

@@ -118,17 +118,22 @@ const char *esp_words_ratio(esp_report *report, double value)
                         : esp_pool_format(&report->pool, value >= 0.1 ? "%.2f" : "%.2g", value);
 }
 
+/* "+5.00": a difference. */
+const char *esp_words_signed(esp_report *report, const esp_report_metric *metric, double value)
+{
+    const char *number = esp_words_number(report, metric, value);
+    return isnan(value) || *number == '-' ? number
+                                          : esp_pool_format(&report->pool, "+%s", number);
+}
+
 /* "+5.00 (3)": a mean difference and its pairs. */
 const char *esp_words_delta(esp_report *report, const esp_report_metric *metric,
                             const esp_paired *paired)
 {
-    bool percent = esp_in_percent(metric);
     return paired->n == 0 ? "-"
-                          : esp_pool_format(&report->pool,
-                                            percent                ? "%+.2f (%d)"
-                                            : is_of_epochs(metric) ? "%+.1f (%d)"
-                                                                   : "%+.4f (%d)",
-                                            paired->mean * (percent ? 100 : 1), paired->n);
+                          : esp_pool_format(&report->pool, "%s (%d)",
+                                            esp_words_signed(report, metric, paired->mean),
+                                            paired->n);
 }
 
 /* "3", or where not all are done "2/3", "2/3, 1 failed". */

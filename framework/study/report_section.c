@@ -15,15 +15,19 @@ void esp_report_word_check(esp_reading *r, const esp_node *node, const char *wor
 
 void esp_report_key_check(esp_reading *r, esp_mark mark, const char *key)
 {
+    static const char derived[] = "variant training_width leaf_width depth inference_width "
+                                  "parameters inference_macs training_macs";
     esp_key_ref ref;
-    if (strchr(key, '.') == NULL && esp_word_in("variant training_width leaf_width depth "
-                                                "inference_width parameters inference_macs "
-                                                "training_macs",
-                                                key)) {
+    if (strchr(key, '.') == NULL && esp_word_in(derived, key)) {
         return;
     }
     if (!esp_schema_find(&ref, r->registry, key)) {
-        esp_schema_unknown(r->problems, r->registry, mark, key, false);
+        const char *hint = esp_word_hint(r->pool, key, derived);
+        if (strchr(key, '.') == NULL && strstr(hint, "mean '") != NULL) {
+            esp_problem(r->problems, ESP_ERROR, mark, "unknown key '%s'%s", key, hint);
+        } else {
+            esp_schema_unknown(r->problems, r->registry, mark, key, false);
+        }
     }
 }
 

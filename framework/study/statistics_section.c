@@ -69,6 +69,18 @@ static const esp_node *map_of(esp_reading *r, const esp_node *report, const char
     return map;
 }
 
+/* Accuracies are fractions: 80 is meant to be 0.8. */
+static void fraction_check(esp_reading *r, const char *metric, const json_t *value,
+                           const esp_node *node)
+{
+    const double number = json_number_value(value);
+    if (strlen(metric) > 8 && strcmp(metric + strlen(metric) - 8, "accuracy") == 0 &&
+        (number < 0 || number > 1)) {
+        esp_problem(r->problems, ESP_ERROR, node->mark, "%s is a fraction: between 0 and 1",
+                    metric);
+    }
+}
+
 static json_t *failure_of(esp_reading *r, const esp_node *report, const esp_cell *cells,
                           int n_cells)
 {
@@ -88,12 +100,8 @@ static json_t *failure_of(esp_reading *r, const esp_node *report, const esp_cell
     const char *metric = json_string_value(json_object_get(object, "metric"));
     if (metric != NULL) {
         esp_report_metric_check(r, esp_node_get(map, "metric"), cells, n_cells);
-        bool accuracy = strlen(metric) > 8 && strcmp(metric + strlen(metric) - 8, "accuracy") == 0;
-        double limit = json_number_value(json_object_get(object, below ? "below" : "above"));
-        if (accuracy && (limit < 0 || limit > 1)) {
-            esp_problem(r->problems, ESP_ERROR, (below ? below : above)->mark,
-                        "%s is a fraction: between 0 and 1", metric);
-        }
+        fraction_check(r, metric, json_object_get(object, below ? "below" : "above"),
+                       below ? below : above);
     }
     return object;
 }
@@ -107,8 +115,10 @@ static json_t *equivalence_of(esp_reading *r, const esp_node *report, const json
     json_t *object = json_object();
     set(object, "metric", value_of(r, map, "report.equivalence.metric"));
     set(object, "margin", value_of(r, map, "report.equivalence.margin"));
-    if (json_object_get(object, "metric") != NULL) {
+    const char *metric = json_string_value(json_object_get(object, "metric"));
+    if (metric != NULL) {
         check_among(r, esp_node_get(map, "metric"), metrics);
+        fraction_check(r, metric, json_object_get(object, "margin"), esp_node_get(map, "margin"));
     }
     return object;
 }

@@ -109,6 +109,8 @@ expect 2 "$ESPALIER" check wrong.yaml
 says "unknown figure 'swep'; did you mean 'sweep'?"
 expect 2 "$ESPALIER" report figures --db "$db" --figures x --figure-format svg,gif
 says "unknown figure format 'gif'"
+expect 2 "$ESPALIER" report figures --db "$db" --figure-format png
+says "--figure-format png is of figures: name their folder by --figures"
 
 # ---- pictures
 if ! command -v gnuplot >/dev/null; then

@@ -79,5 +79,10 @@ for wrong in 0.5xd -1 0 inf nan "" %; do
     says "--power takes a difference such as 0.002, 0.2% or 0.5sd, not '$wrong'"
 done
 
+expect 2 "$ESPALIER" plan study.yaml --power=50
+says "test.hard_accuracy is a fraction: write 0.5% or 0.005, not 50"
+expect 2 "$ESPALIER" plan study.yaml --power 0.5%
+says "found '0.5%' too; a difference is written --power=0.5%"
+
 [ "$failures" -eq 0 ] && echo "passed"
 exit "$failures"

@@ -323,6 +323,8 @@ static void test_report__contrasts(void **state)
     ASSERT_CONTAINS(
         text, "|  | baseline model.leaf_width=8 | ff | 3 | 3 | -10.00 (3) | \\[-21.38, 1.38\\] "
               "| 0.063 | 0.127 |");
+    /* One of three has no p value: .063 to .127 is a correction for two. */
+    ASSERT_CONTAINS(text, "p Holm: corrected for 2 comparisons of the table that have a p.");
     free(text);
     /* None listed: no table. */
     text = render(*state, "text", (esp_report_request){0});

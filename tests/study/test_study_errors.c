@@ -309,8 +309,9 @@ static void test_losses__settings_that_do_nothing(void **state)
     assert_int_equal(f->status, ESP_STUDY);
     assert_said(f, "--set:1: error: load_bias moves a routing bias while its weight is above 0");
     load_sound(f, SOUND, &(esp_study_options){.sets = scale, .n_sets = 2});
-    assert_said(f, "note: routing_scale 0 turns off balance in phase 'train', though its weight has "
-                   "a schedule");
+    assert_said(f,
+                "note: routing_scale 0 turns off balance in phase 'train', though its weight has "
+                "a schedule");
 }
 
 static void test_data__unknown_set(void **state)
@@ -430,6 +431,16 @@ static void test_report__statistics_malformed(void **state)
         "10:19: error: report.failure takes one of below (accuracies) and above (losses)\n"
         "10:19: error: report.failure.metric is required\n"
         "10:56: error: report.equivalence must be a map, {metric margin}\n");
+    assert_refused(*state,
+                   SOUND "report: {metrics: [test.hard_accuracy], columns: [varant],\n"
+                         "  figures: [{kind: cost, x: inference_mac}, {kind: sweep, x: modle}],\n"
+                         "  equivalence: {metric: test.hard_accuracy, margin: 5}}\n",
+                   NULL,
+                   "10:51: error: unknown key 'varant'; did you mean 'variant'?\n"
+                   "11:29: error: unknown key 'inference_mac'; did you mean 'inference_macs'?\n"
+                   "11:62: error: unknown key 'modle' in the configuration; did you mean "
+                   "'model'?\n"
+                   "12:53: error: test.hard_accuracy is a fraction: between 0 and 1\n");
     const char *sets[] = {"selection.monitor=train.epochs_to_hard_accuracy"};
     assert_refused(*state, SOUND, &(esp_study_options){.sets = sets, .n_sets = 1},
                    "--set:1: error: 'train.epochs_to_hard_accuracy' is known when training has "
