@@ -74,7 +74,7 @@ static void put_family(FILE *out, esp_report *report, const esp_report_metric *m
 {
     const esp_comparison_family *of = &all->families[family];
     const double alpha = 1 - report->section.confidence;
-    int compared = 0, better = 0, sure = 0, spreads = 0, tighter = 0;
+    int compared = 0, better = 0, sure = 0, sure_worse = 0, spreads = 0, tighter = 0;
     for (int i = 0; i < all->n; i++) {
         const esp_comparison *one = &all->comparisons[i];
         const double estimate = one->counted.estimate;
@@ -84,6 +84,7 @@ static void put_family(FILE *out, esp_report *report, const esp_report_metric *m
         compared++;
         better += is_better(metric, estimate);
         sure += is_better(metric, estimate) && one->holm < alpha;
+        sure_worse += !is_better(metric, estimate) && one->holm < alpha;
         spreads += !isnan(one->spread.log_ratio);
         tighter += one->spread.log_ratio < 0;
     }
@@ -92,6 +93,10 @@ static void put_family(FILE *out, esp_report *report, const esp_report_metric *m
                    ": a %s mean in %d of %d comparisons, in %d of them with p below %s after"
                    " Holm's correction",
                    word, better, compared, sure, esp_pool_format(&report->pool, "%g", alpha));
+    if (sure_worse > 0) {
+        esp_html_print(out, "; a %s one with such a p in %d",
+                       metric->better == ESP_BETTER_LOWER ? "higher" : "lower", sure_worse);
+    }
     if (spreads > 0) {
         esp_html_print(out, "; a smaller sd over seeds in %d of %d", tighter, spreads);
     }
@@ -111,6 +116,45 @@ static void put_family(FILE *out, esp_report *report, const esp_report_metric *m
         esp_html_print(out, "; the ratio of sds is %s %s",
                        esp_words_ratio(report, exp(of->spread.log_ratio)),
                        esp_words_ratio_interval(report, of->spread.interval));
+    }
+}
+
+/* What the study states beside the metric, of the comparisons of a family: trials that count as
+ * failed, and differences that mean nothing. */
+static void put_stated(FILE *out, esp_report *report, const esp_report_metric *metric,
+                       const esp_inference *all, int family)
+{
+    const double alpha = 1 - report->section.confidence;
+    int failures[2] = {0, 0}, ended[2] = {0, 0}, alike = 0, tested = 0;
+    for (int c = 0; c < report->n_cells; c++) {
+        bool is_side[2] = {false, false};
+        for (int i = 0; i < all->n; i++) {
+            const esp_comparison *one = &all->comparisons[i];
+            is_side[0] = is_side[0] || (one->family == family && one->a == &report->cells[c]);
+            is_side[1] = is_side[1] || (one->family == family && one->b == &report->cells[c]);
+        }
+        for (int side = 0; side < 2; side++) {
+            failures[side] += is_side[side] ? all->cells[c].failures : 0;
+            ended[side] += is_side[side] ? all->cells[c].ended : 0;
+        }
+    }
+    for (int i = 0; i < all->n; i++) {
+        const esp_comparison *one = &all->comparisons[i];
+        tested += one->family == family && !isnan(one->equivalence);
+        alike += one->family == family && one->equivalence < alpha;
+    }
+    if (failures[0] + failures[1] > 0) {
+        esp_html_print(out, "; failed: %d of %d trials against %d of %d", failures[0], ended[0],
+                       failures[1], ended[1]);
+    }
+    if (tested > 0) {
+        const double margin = report->section.equivalence.margin;
+        esp_html_print(out,
+                       "; alike to within %s%s in %d of %d (two one-sided tests, p below %s, not"
+                       " corrected)",
+                       esp_words_number(report, metric, margin),
+                       esp_in_percent(metric) ? " points" : "", alike, tested,
+                       esp_pool_format(&report->pool, "%g", alpha));
     }
 }
 
@@ -148,6 +192,7 @@ static int put_comparisons(int *n_said, FILE *out, esp_report *report)
         } else {
             put_family(out, report, metric, all, f);
         }
+        put_stated(out, report, metric, all, f);
         fputs(".</li>\n", out);
         ++*n_said;
     }

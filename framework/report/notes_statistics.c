@@ -180,6 +180,32 @@ static void note_all_tests(esp_page *page, esp_report *report, const esp_inferen
     }
 }
 
+/* What a stated margin comes to, where the tests themselves are not shown. */
+static int note_equivalence(esp_page *page, esp_report *report)
+{
+    const esp_equivalence *stated = &report->section.equivalence;
+    const double alpha = 1 - report->section.confidence;
+    const esp_inference *all = NULL;
+    for (int m = 0; m < report->n_metrics && stated->metric != NULL && report->n_ats > 0; m++) {
+        if (strcmp(report->metrics[m].name, stated->metric) != 0) {
+            continue;
+        }
+        int tested = 0, alike = 0;
+        ESP_TRY(esp_report_infer(&all, report, 0, m));
+        for (int i = 0; i < all->n; i++) {
+            tested += !isnan(all->comparisons[i].equivalence);
+            alike += all->comparisons[i].equivalence < alpha;
+        }
+        if (tested > 0) {
+            NOTE(page, report,
+                 "equivalence: |A - B| of %s at %s is below %g, as the study states, in %d of %d"
+                 " (two one-sided tests, p below %g, not corrected); --statistics shows each.",
+                 stated->metric, report->ats[0].name, stated->margin, alike, tested, alpha);
+        }
+    }
+    return ESP_OK;
+}
+
 int esp_page_add_statistics_notes(esp_page *page, esp_report *report)
 {
     const int primary = esp_report_primary(report);
@@ -202,5 +228,5 @@ int esp_page_add_statistics_notes(esp_page *page, esp_report *report)
             note_all_tests(page, report, all);
         }
     }
-    return ESP_OK;
+    return report->statistics ? ESP_OK : note_equivalence(page, report);
 }

@@ -298,6 +298,11 @@ static const char contrasts_section[] =
     " [{\"model.leaf_width\": \"1\", \"variant\": \"bal|anced, \\\"x\\\"\\u001b[31m*\"}, "
     "\"baseline\"]]}";
 
+static const char equivalence_section[] =
+    "{\"metrics\": [\"test.hard_accuracy\"], \"contrasts\": [[\"baseline\", \"ff\"],"
+    " [{\"variant\": \"bal|anced, \\\"x\\\"\\u001b[31m*\"}, \"baseline\"]],"
+    " \"equivalence\": {\"metric\": \"test.hard_accuracy\", \"margin\": 0.2}}";
+
 static void test_report__contrasts(void **state)
 {
     char *text = render(*state, "text", (esp_report_request){.section = contrasts_section});
@@ -325,6 +330,11 @@ static void test_report__contrasts(void **state)
               "| 0.063 | 0.127 |");
     /* One of three has no p value: .063 to .127 is a correction for two. */
     ASSERT_CONTAINS(text, "p Holm: corrected for 2 comparisons of the table that have a p.");
+    free(text);
+    /* A margin is answered: width 8 against ff is within .2 (test_html.c), balanced against
+     * baseline too, by t = .15 / (.0435890 / sqrt 3) = 5.96, one-sided p .0135. */
+    text = render(*state, "md", (esp_report_request){.section = equivalence_section});
+    ASSERT_CONTAINS(text, "is below 0.2, as the study states, in 2 of 2 (two one-sided tests");
     free(text);
     /* None listed: no table. */
     text = render(*state, "text", (esp_report_request){0});
