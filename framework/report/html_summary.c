@@ -200,22 +200,30 @@ static int put_comparisons(int *n_said, FILE *out, esp_report *report)
 }
 
 /* Where nothing is compared: the means themselves, of a few cells. */
-static void put_means(FILE *out, esp_report *report)
+static int put_means(FILE *out, esp_report *report)
 {
     enum { MOST = 8 };
     const int m = esp_report_primary(report);
+    const esp_inference *all = NULL;
+    ESP_TRY(esp_report_infer(&all, report, 0, m));
     for (int i = 0; i < report->n_cells && i < MOST; i++) {
         const esp_report_cell *cell = &report->cells[i];
         const esp_stats *stats = &esp_report_series_of(report, cell, 0, m)->stats;
         if (stats->n > 0) {
-            esp_html_print(out, "<li><strong>%s</strong>: a mean of %s.</li>\n", cell->label,
+            esp_html_print(out, "<li><strong>%s</strong>: a mean of %s", cell->label,
                            mean_of(report, &report->metrics[m], stats));
+            if (all->cells[i].failures > 0) {
+                esp_html_print(out, "; failed: %d of %d trials", all->cells[i].failures,
+                               all->cells[i].ended);
+            }
+            fputs(".</li>\n", out);
         }
     }
     if (report->n_cells > MOST) {
         esp_html_print(out, "<li>%d cells more stand in the tables.</li>\n",
                        report->n_cells - MOST);
     }
+    return ESP_OK;
 }
 
 /* ---- the section ----------------------------------------------------------------------------- */
@@ -248,8 +256,9 @@ int esp_html_summary(FILE *out, esp_report *report, const esp_page *page)
     if (*report->source) {
         esp_html_print(out, "<p>Source: %s</p>\n", report->source);
     }
-    esp_html_print(out, "<p>%s; %d cells of %d variants", page->status, report->n_cells,
-                   report->variants.n);
+    esp_html_print(out, "<p>%s; %d cell%s of %d variant%s", page->status, report->n_cells,
+                   report->n_cells == 1 ? "" : "s", report->variants.n,
+                   report->variants.n == 1 ? "" : "s");
     if (report->failed > 0) {
         esp_html_print(out, ", <a class=\"failed\" href=\"#failures\">%d failed</a>",
                        report->failed);
@@ -265,7 +274,7 @@ int esp_html_summary(FILE *out, esp_report *report, const esp_page *page)
                        esp_report_at_phrase(report, &report->ats[0]));
         ESP_TRY(put_comparisons(&n_said, out, report));
         if (n_said == 0) {
-            put_means(out, report);
+            ESP_TRY(put_means(out, report));
         }
         fputs("</ul>\n<p class=\"quiet\">What each number rests on, and what speaks against it, the"
               " <a href=\"#tables\">tables</a> and <a href=\"#notes\">notes</a> say.</p>\n",

@@ -124,6 +124,20 @@ static void test_html__summary_of_a_family(void **state)
     free(text);
 }
 
+/* Nothing is compared: means, and what failed of each cell's trials. */
+static void test_html__summary_of_means(void **state)
+{
+    char *text = page_of(
+        *state, (esp_report_request){.section = "{\"metrics\": [\"test.hard_accuracy\"],"
+                                                " \"contrasts\": [[\"gone\", \"ff\"]], \"failure\":"
+                                                " {\"metric\": \"test.hard_accuracy\","
+                                                " \"below\": 0.9}}"});
+    ASSERT_CONTAINS(text, "<li><strong>ff</strong>: a mean of 95.00\u00a0% (sd 1.00 points, n 3)."
+                          "</li>");
+    ASSERT_CONTAINS(text, " (sd 5.00 points, n 3); failed: 2 of 3 trials.</li>");
+    free(text);
+}
+
 /* The numbers are worked out by hand in the fixture. */
 static void test_html__report(void **state)
 {
@@ -177,6 +191,8 @@ int main(void)
         cmocka_unit_test(test_html__print_escapes_its_words),
         cmocka_unit_test(test_html__table),
         cmocka_unit_test_setup_teardown(test_html__summary_of_a_family, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_html__summary_of_means, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_html__report, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_html__earlier_revision, fixture_setup,
