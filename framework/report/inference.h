@@ -27,8 +27,8 @@ typedef struct esp_comparison {
     int family;          /* which of the families it belongs to */
     int a_n, b_n, pairs; /* seeds; those that both have */
     esp_difference paired, welch;
-    double correlation;     /* over the pairs */
-    bool by_pairs;          /* it is above 0: the paired test counts, else Welch's */
+    double correlation;     /* over the pairs: above 0, pairing gained power */
+    bool by_pairs;          /* most seeds are shared: the paired test counts, else Welch's */
     esp_difference counted; /* the one that does */
     double holm;            /* its p corrected over all comparisons of the table */
     esp_rank_test signed_rank, mann_whitney;

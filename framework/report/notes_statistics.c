@@ -120,7 +120,8 @@ static void note_tests(esp_page *page, esp_report *report, const esp_inference *
     }
     NOTE(page, report,
          "A - B: mean difference, over the (pairs) of trials that share a seed. Interval and p:"
-         " paired t test where values of the same seed go together (r > 0)%s; p Holm: corrected "
+         " paired t test where most seeds are shared%s; --statistics has both and the correlation"
+         " over pairs, above 0 where pairing gains; p Holm: corrected "
          "for %d comparison%s of the table%s.",
          welch ? ", else Welch's (W) of all seeds of both, (n of A, n of B)" : "", tested,
          tested == 1 ? "" : "s", tested < all->n ? " that have a p" : "");

@@ -46,7 +46,7 @@ check 2 'expected ls, verify, fetch or info' -- "$ESPALIER" data
 check 2 "unknown action 'verfy', did you mean 'verify'" -- "$ESPALIER" data verfy
 check 2 "unknown format 'yaml'" -- "$ESPALIER" data ls --format yaml
 check 2 '--format is for' -- "$ESPALIER" data verify --format json
-check 2 'unrecognized option' -- "$ESPALIER" data ls --fromat json
+check 2 'unknown option' -- "$ESPALIER" data ls --fromat json
 check 2 'takes one name' -- "$ESPALIER" data info
 check 2 'fetch what?' -- "$ESPALIER" data fetch
 

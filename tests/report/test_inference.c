@@ -99,6 +99,38 @@ static void test_inference__of_a_cell(void **state)
     esp_pool_free(&one.report.pool);
 }
 
+/* The design chooses the test: shared seeds are paired also where their values go against each
+ * other, and seeds of which few are shared are not. */
+static void test_inference__test_by_design(void **state)
+{
+    (void)state;
+    made one;
+    const esp_inference *all = NULL;
+    make(&one);
+    double turned[6];
+    for (int i = 0; i < 6; i++) {
+        turned[i] = 1.7 - values[B][i];
+    }
+    one.series[A].sample.values = turned;
+    ASSERT_OK(esp_report_infer(&all, &one.report, 0, 0));
+    assert_true(all->comparisons[0].correlation < -0.99);
+    assert_true(all->comparisons[0].by_pairs);
+    assert_true(all->comparisons[0].counted.p == all->comparisons[0].paired.p);
+    esp_pool_free(&one.report.pool);
+
+    make(&one);
+    for (int i = 2; i < 6; i++) { /* two of six are shared */
+        for (int stream = 0; stream < 3; stream++) {
+            one.seeds[A][i][stream] = (uint64_t)(100 + i);
+        }
+    }
+    ASSERT_OK(esp_report_infer(&all, &one.report, 0, 0));
+    assert_int_equal(all->comparisons[0].pairs, 2);
+    assert_false(all->comparisons[0].by_pairs);
+    assert_true(all->comparisons[0].counted.p == all->comparisons[0].welch.p);
+    esp_pool_free(&one.report.pool);
+}
+
 static void test_inference__of_two_cells(void **state)
 {
     (void)state;
@@ -192,6 +224,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_inference__of_a_cell),
+        cmocka_unit_test(test_inference__test_by_design),
         cmocka_unit_test(test_inference__of_two_cells),
         cmocka_unit_test(test_inference__below_three_seeds_no_p),
         cmocka_unit_test(test_compatible__by_the_rule),
