@@ -211,11 +211,13 @@ int esp_page_add_statistics_notes(esp_page *page, esp_report *report)
 {
     const int primary = esp_report_primary(report);
     const esp_inference *all = NULL;
-    if (report->n_metrics > 1) {
+    if (report->n_metrics > 1 || report->n_ats > 1) {
         NOTE(page, report,
-             "claims rest on %s (report.primary); the other metrics are not corrected for being"
-             " several.",
-             report->metrics[primary].name);
+             "claims rest on %s (report.primary) %s; other metrics%s are not corrected for being"
+             " several%s.",
+             report->metrics[primary].name, esp_report_at_phrase(report, &report->ats[0]),
+             report->n_ats > 1 ? " and epochs" : "",
+             report->statistics ? "" : ", --statistics shows their tests too");
     }
     note_seeds(page, report);
     note_crossed(page, report);

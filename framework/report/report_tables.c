@@ -75,14 +75,15 @@ static void keep(esp_page *page, const char *query, bool detail)
     }
 }
 
-/* What is said of one metric at one epoch: all of it for the primary one, or where asked. */
+/* What is said of one metric at one epoch: all of it for the primary one at the first, or where
+ * asked. */
 static int add_metric(esp_page *page, esp_report *report, const esp_layout *plan, int at, int m)
 {
-    const bool all = report->statistics, aside = m != esp_report_primary(report),
+    const bool all = report->statistics, aside = m != esp_report_primary(report) || at > 0,
                primary = !aside || all;
     const char *stats = stats_query(report, at, m),
                *values = esp_report_values_query(report, at, m);
-    if (plan->columns.n > 0 && plan->rows.n > 0 && plan->n_columns > 1) {
+    if ((at == 0 || all) && plan->columns.n > 0 && plan->rows.n > 0 && plan->n_columns > 1) {
         ESP_TRY(esp_table_overview(next(page), report, plan, at, m));
         keep(page, stats, false);
     }
@@ -92,11 +93,9 @@ static int add_metric(esp_page *page, esp_report *report, const esp_layout *plan
         ESP_TRY(esp_table_seeds(next(page), report, plan, at, m));
         keep(page, values, aside);
     }
-    if (primary || report->n_pairs > 0) {
+    if (primary) {
         ESP_TRY(esp_table_contrasts(next(page), report, at, m));
         keep(page, values, aside);
-    }
-    if (primary) {
         ESP_TRY(esp_table_pooled(next(page), report, at, m));
         keep(page, values, aside);
     }
