@@ -1,17 +1,11 @@
 /* espalier bench train: an epoch of training against its floor. */
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "cli/bench.h"
 #include "cli/options.h"
-#include "cli/print_rows.h"
 #include "core/status.h"
-#include "nn/blas.h"
-#include "run/bench_store.h"
 #include "run/bench_train.h"
 
 enum { KEY_REPETITIONS = 3100, KEY_DATA, KEY_WIDTH, KEY_LEAF_WIDTH, KEY_AGAINST };
@@ -20,6 +14,12 @@ typedef struct arguments {
     const char *format_name, *data, *against;
     int n_repetitions, width, leaf_width;
 } arguments;
+
+typedef struct bench {
+    const arguments *given;
+    esp_bench_shape shapes[ESP_BENCH_SHAPES];
+    int n;
+} bench;
 
 static void show_step(int shape, int n_shapes)
 {
@@ -34,14 +34,22 @@ static double ratio_of(const esp_bench_shape *shape)
     return shape->epoch_seconds / shape->floor_seconds;
 }
 
-static void print_text(const esp_bench_shape *shapes, int n, const arguments *given)
+static int measure(void *context, const char *folder, const esp_registry *registry)
 {
-    printf("%s, batches of 256, medians of %d, seconds an epoch on one core\n\n", given->data,
-           given->n_repetitions);
+    bench *b = context;
+    return esp_bench_train(b->shapes, b->n, b->given->data, folder, registry,
+                           b->given->n_repetitions, show_step);
+}
+
+static void print_text(const void *context)
+{
+    const bench *b = context;
+    printf("%s, batches of 256, medians of %d, seconds an epoch on one core\n\n", b->given->data,
+           b->given->n_repetitions);
     printf("%14s %10s %11s %7s %9s %9s %9s %6s\n", "training width", "leaf width", "master leaf",
            "columns", "floor", "training", "epoch", "ratio");
-    for (int i = 0; i < n; i++) {
-        const esp_bench_shape *s = &shapes[i];
+    for (int i = 0; i < b->n; i++) {
+        const esp_bench_shape *s = &b->shapes[i];
         printf("%14d %10d %11d %7d %9.4f %9.4f %9.4f %6.2f\n", s->training_width, s->leaf_width,
                s->master_leaf, s->n_projections, s->floor_seconds, s->training_seconds,
                s->epoch_seconds, ratio_of(s));
@@ -50,13 +58,12 @@ static void print_text(const esp_bench_shape *shapes, int n, const arguments *gi
          "epoch: training with all losses and Adam, exact evaluation of the test set, logging.");
 }
 
-static json_t *describe(const esp_bench_shape *shapes, int n, const arguments *given,
-                        const char *environment)
+static json_t *describe(const void *context)
 {
+    const bench *b = context;
     json_t *root = json_object(), *list = json_array();
-    esp_bench_describe_program(root, environment);
-    for (int i = 0; i < n; i++) {
-        const esp_bench_shape *s = &shapes[i];
+    for (int i = 0; i < b->n; i++) {
+        const esp_bench_shape *s = &b->shapes[i];
         json_array_append_new(list, json_pack("{s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f}",
                                               "training_width", s->training_width, "leaf_width",
                                               s->leaf_width, "master_leaf", s->master_leaf,
@@ -64,19 +71,10 @@ static json_t *describe(const esp_bench_shape *shapes, int n, const arguments *g
                                               s->floor_seconds, "training_s", s->training_seconds,
                                               "epoch_s", s->epoch_seconds, "ratio", ratio_of(s)));
     }
-    json_object_set_new(root, "data", json_string(given->data));
-    json_object_set_new(root, "repetitions", json_integer(given->n_repetitions));
+    json_object_set_new(root, "data", json_string(b->given->data));
+    json_object_set_new(root, "repetitions", json_integer(b->given->n_repetitions));
     json_object_set_new(root, "shapes", list);
     return root;
-}
-
-/* Fails where a ratio has grown since the file was written. */
-static int compare(const json_t *result, const char *path)
-{
-    static const char *const keys[] = {"training_width", "leaf_width", "master_leaf", NULL};
-    const esp_bench_comparison what = {.list = "shapes", .keys = keys, .figure = "ratio"};
-    fflush(stdout);
-    return esp_bench_compare(result, path, &what);
 }
 
 static int choose_shapes(esp_bench_shape shapes[ESP_BENCH_SHAPES], int *n, const arguments *given)
@@ -102,45 +100,6 @@ static int choose_shapes(esp_bench_shape shapes[ESP_BENCH_SHAPES], int *n, const
                              "the paper's leaf widths are powers of 2 from 1 to half of the "
                              "training width, not %d",
                              given->leaf_width);
-}
-
-static int bench_train(const arguments *given)
-{
-    esp_bench_shape shapes[ESP_BENCH_SHAPES];
-    char folder[ESP_BENCH_FOLDER] = "";
-    char *environment = NULL;
-    esp_registry *registry = NULL;
-    json_t *result = NULL;
-    esp_row_format format;
-    int n = 0, status = ESP_OK;
-    ESP_TRY(esp_row_format_parse(&format, given->format_name));
-    if (format != ESP_ROWS_TEXT && format != ESP_ROWS_JSON) {
-        return esp_fail(ESP_USAGE, "bench has no format '%s': text or json", given->format_name);
-    }
-    ESP_TRY(esp_bench_check_against(given->against));
-    ESP_TRY(choose_shapes(shapes, &n, given));
-    ESP_TRY_OUT(esp_blas_prepare());
-    ESP_TRY_OUT(esp_registry_create(&registry));
-    ESP_TRY_OUT(esp_bench_make_folder(folder));
-    ESP_TRY_OUT(esp_bench_describe(&environment, folder, registry));
-    ESP_TRY_OUT(
-        esp_bench_train(shapes, n, given->data, folder, registry, given->n_repetitions, show_step));
-    result = describe(shapes, n, given, environment);
-    if (format == ESP_ROWS_JSON) {
-        json_dumpf(result, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
-        putchar('\n');
-    } else {
-        print_text(shapes, n, given);
-    }
-    if (given->against != NULL) {
-        status = compare(result, given->against);
-    }
-out:
-    json_decref(result);
-    esp_bench_remove_folder(folder);
-    esp_registry_destroy(registry);
-    free(environment);
-    return status;
 }
 
 static error_t parse_train(int key, char *value, struct argp_state *state)
@@ -203,7 +162,19 @@ static int run_train(int argc, char **argv)
     if (esp_argp_parse(&parser, argc, argv, 0, NULL, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier bench --help` shows how it is used");
     }
-    return bench_train(&given);
+    bench b = {.given = &given};
+    ESP_TRY(choose_shapes(b.shapes, &b.n, &given));
+    static const char *const keys[] = {"training_width", "leaf_width", "master_leaf", NULL};
+    static const esp_bench_comparison comparison = {
+        .list = "shapes", .keys = keys, .figure = "ratio"};
+    return esp_bench_report(&(esp_bench_frame){.format_name = given.format_name,
+                                               .against = given.against,
+                                               .bench = &b,
+                                               .measure = measure,
+                                               .print = print_text,
+                                               .describe = describe,
+                                               .comparisons = &comparison,
+                                               .n_comparisons = 1});
 }
 
 const esp_bench_subject esp_bench_training = {

@@ -5,10 +5,8 @@
 
 #include "cli/bench.h"
 #include "cli/options.h"
-#include "cli/print_rows.h"
 #include "core/file.h"
 #include "core/status.h"
-#include "nn/blas.h"
 #include "run/bench_store.h"
 #include "run/bench_trials.h"
 
@@ -25,6 +23,12 @@ typedef struct trials_shape {
     esp_bench_side_by_side times;
     double bytes[2]; /* the most that a run's process held: --jobs 1, --jobs N */
 } trials_shape;
+
+typedef struct bench {
+    const arguments *given;
+    trials_shape shapes[MOST_SHAPES];
+    int n;
+} bench;
 
 /* What a run takes beyond its trials, and for each of them. */
 static double trial_megabytes(const trials_shape *s, int n_jobs)
@@ -80,14 +84,16 @@ static int measure_shape(trials_shape *shape, const arguments *given, const char
 /* ---- results ----------------------------------------------------------------------------------
  */
 
-static void print_text(const trials_shape *shapes, int n, const arguments *given)
+static void print_text(const void *context)
 {
+    const bench *b = context;
+    const arguments *given = b->given;
     printf("%s, %d trials at once against one, medians of %d rounds, seconds an epoch\n\n",
            given->data, given->n_jobs, given->n_rounds);
     printf("%14s %10s %8s %8s %6s %8s %9s %9s\n", "training width", "leaf width", "alone",
            "at once", "ratio", "machine", "base, MB", "trial, MB");
-    for (int i = 0; i < n; i++) {
-        const trials_shape *s = &shapes[i];
+    for (int i = 0; i < b->n; i++) {
+        const trials_shape *s = &b->shapes[i];
         printf("%14d %10d %8.4f %8.4f %6.2f %8.2f %9.1f %9.1f\n", s->training_width, s->leaf_width,
                s->times.alone_seconds, s->times.at_once_seconds, s->times.ratio,
                s->times.machine_ratio, base_megabytes(s, given->n_jobs),
@@ -99,13 +105,13 @@ static void print_text(const trials_shape *shapes, int n, const arguments *given
         "share, and the rest.");
 }
 
-static json_t *describe(const trials_shape *shapes, int n, const arguments *given,
-                        const char *environment)
+static json_t *describe(const void *context)
 {
+    const bench *b = context;
+    const arguments *given = b->given;
     json_t *root = json_object(), *list = json_array();
-    esp_bench_describe_program(root, environment);
-    for (int i = 0; i < n; i++) {
-        const trials_shape *s = &shapes[i];
+    for (int i = 0; i < b->n; i++) {
+        const trials_shape *s = &b->shapes[i];
         json_array_append_new(
             list,
             json_pack("{s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f}", "training_width",
@@ -119,21 +125,6 @@ static json_t *describe(const trials_shape *shapes, int n, const arguments *give
     json_object_set_new(root, "rounds", json_integer(given->n_rounds));
     json_object_set_new(root, "shapes", list);
     return root;
-}
-
-/* Fails where a ratio or memory has grown since the file was written. */
-static int compare(const json_t *result, const char *path)
-{
-    static const char *const keys[] = {"training_width", "leaf_width", "jobs", NULL};
-    static const esp_bench_comparison whats[] = {
-        {.list = "shapes", .keys = keys, .figure = "ratio"},
-        {.list = "shapes", .keys = keys, .figure = "base_megabytes"},
-        {.list = "shapes", .keys = keys, .figure = "trial_megabytes"}};
-    fflush(stdout);
-    for (size_t i = 0; i < sizeof whats / sizeof *whats; i++) {
-        ESP_TRY(esp_bench_compare(result, path, &whats[i]));
-    }
-    return ESP_OK;
 }
 
 /* ---- the verb ---------------------------------------------------------------------------------
@@ -159,58 +150,16 @@ static int choose_shapes(trials_shape shapes[MOST_SHAPES], int *n, const argumen
                           given->width);
 }
 
-static int measure_all(trials_shape *shapes, int n, const arguments *given, const char *folder,
-                       const esp_registry *registry)
+static int measure_all(void *context, const char *folder, const esp_registry *registry)
 {
-    for (int i = 0; i < n; i++) {
+    bench *b = context;
+    for (int i = 0; i < b->n; i++) {
         if (isatty(STDERR_FILENO)) {
-            fprintf(stderr, "\rshape %d of %d%s", i + 1, n, i + 1 == n ? "\n" : "");
+            fprintf(stderr, "\rshape %d of %d%s", i + 1, b->n, i + 1 == b->n ? "\n" : "");
         }
-        ESP_TRY(measure_shape(&shapes[i], given, folder, registry));
+        ESP_TRY(measure_shape(&b->shapes[i], b->given, folder, registry));
     }
     return ESP_OK;
-}
-
-static int bench_trials(const arguments *given)
-{
-    trials_shape shapes[MOST_SHAPES];
-    char folder[ESP_BENCH_FOLDER] = "";
-    char *environment = NULL;
-    esp_registry *registry = NULL;
-    json_t *result = NULL;
-    esp_row_format format;
-    int n = 0, status = ESP_OK;
-    ESP_TRY(esp_row_format_parse(&format, given->format_name));
-    if (format != ESP_ROWS_TEXT && format != ESP_ROWS_JSON) {
-        return esp_fail(ESP_USAGE, "bench has no format '%s': text or json", given->format_name);
-    }
-    if (given->n_jobs < 2) {
-        return esp_fail(ESP_USAGE,
-                        "--jobs: one trial is what several are compared with; 2 or more");
-    }
-    ESP_TRY(esp_bench_check_against(given->against));
-    ESP_TRY(choose_shapes(shapes, &n, given));
-    ESP_TRY_OUT(esp_blas_prepare());
-    ESP_TRY_OUT(esp_registry_create(&registry));
-    ESP_TRY_OUT(esp_bench_make_folder(folder));
-    ESP_TRY_OUT(esp_bench_describe(&environment, folder, registry));
-    ESP_TRY_OUT(measure_all(shapes, n, given, folder, registry));
-    result = describe(shapes, n, given, environment);
-    if (format == ESP_ROWS_JSON) {
-        json_dumpf(result, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
-        putchar('\n');
-    } else {
-        print_text(shapes, n, given);
-    }
-    if (given->against != NULL) {
-        status = compare(result, given->against);
-    }
-out:
-    json_decref(result);
-    esp_bench_remove_folder(folder);
-    esp_registry_destroy(registry);
-    free(environment);
-    return status;
 }
 
 static error_t parse_trials(int key, char *value, struct argp_state *state)
@@ -280,7 +229,25 @@ static int run_trials_verb(int argc, char **argv)
     if (esp_argp_parse(&parser, argc, argv, 0, NULL, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier bench --help` shows how it is used");
     }
-    return bench_trials(&given);
+    if (given.n_jobs < 2) {
+        return esp_fail(ESP_USAGE,
+                        "--jobs: one trial is what several are compared with; 2 or more");
+    }
+    bench b = {.given = &given};
+    ESP_TRY(choose_shapes(b.shapes, &b.n, &given));
+    static const char *const keys[] = {"training_width", "leaf_width", "jobs", NULL};
+    static const esp_bench_comparison comparisons[] = {
+        {.list = "shapes", .keys = keys, .figure = "ratio"},
+        {.list = "shapes", .keys = keys, .figure = "base_megabytes"},
+        {.list = "shapes", .keys = keys, .figure = "trial_megabytes"}};
+    return esp_bench_report(&(esp_bench_frame){.format_name = given.format_name,
+                                               .against = given.against,
+                                               .bench = &b,
+                                               .measure = measure_all,
+                                               .print = print_text,
+                                               .describe = describe,
+                                               .comparisons = comparisons,
+                                               .n_comparisons = 3});
 }
 
 const esp_bench_subject esp_bench_trials = {
