@@ -122,18 +122,17 @@ const char *esp_words_ratio(esp_report *report, double value)
 const char *esp_words_signed(esp_report *report, const esp_report_metric *metric, double value)
 {
     const char *number = esp_words_number(report, metric, value);
-    return isnan(value) || *number == '-' ? number
-                                          : esp_pool_format(&report->pool, "+%s", number);
+    return isnan(value) || *number == '-' ? number : esp_pool_format(&report->pool, "+%s", number);
 }
 
 /* "+5.00 (3)": a mean difference and its pairs. */
 const char *esp_words_delta(esp_report *report, const esp_report_metric *metric,
                             const esp_paired *paired)
 {
-    return paired->n == 0 ? "-"
-                          : esp_pool_format(&report->pool, "%s (%d)",
-                                            esp_words_signed(report, metric, paired->mean),
-                                            paired->n);
+    return paired->n == 0
+               ? "-"
+               : esp_pool_format(&report->pool, "%s (%d)",
+                                 esp_words_signed(report, metric, paired->mean), paired->n);
 }
 
 /* "3", or where not all are done "2/3", "2/3, 1 failed". */
