@@ -1,25 +1,12 @@
 /* Forward, backward and inference. B examples, F features, O outputs, N scores, L leaves, H hidden
  * units, l leaf width, P projections. */
 #include "core/status.h"
+#include "nn/activation.h"
 #include "nn/blas.h"
 #include "nn/head_pass.h"
 #include "nn/noise.h"
 #include "nn/route.h"
 #include "nn/rows.h"
-
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
-__attribute__((simd("notinbranch"))) float erff(float);
-__attribute__((simd("notinbranch"))) double erf(double);
-#endif
-
-/* Phi(z), exact: 0.5 (1 + erf(z / sqrt 2)). */
-static inline esp_real esp_normal_cdf(esp_real z)
-{
-    const esp_real scale = (esp_real)0.70710678118654752440;
-    return (esp_real)0.5 *
-           (1 + (sizeof(esp_real) == sizeof(float) ? (esp_real)erff((float)(scale * z))
-                                                   : (esp_real)erf((double)(scale * z))));
-}
 
 /* Biases of the projections from first_biased on: a gate has none. */
 static int first_biased(const esp_network *network)
