@@ -181,11 +181,6 @@ int esp_network_backward(esp_network *network);
  */
 void esp_network_zero_view_gradients(esp_network *network);
 
-/* Hard inference of one example as it would be served, of fff and ff: d node products, one leaf,
- * heads. logits [O]; features [F]; *leaf out. Thread: the trial's; overwrites the batch's
- * activations. */
-int esp_network_infer(esp_real *logits, int32_t *leaf, esp_network *network, const float *features);
-
 /* Copies a tensor between memory (parameters or an array laid out like it: base) and the order of
  * checkpoints (values [count]). Thread: the trial's. */
 void esp_tensor_export(float *values, const esp_tensor *tensor, const esp_real *base);

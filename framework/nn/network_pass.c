@@ -1,5 +1,5 @@
-/* Forward, backward and inference. B examples, F features, O outputs, N scores, L leaves, H hidden
- * units, l leaf width, P projections. */
+/* Forward, soft and hard, and backward. B examples, F features, O outputs, N scores, L leaves, H
+ * hidden units, l leaf width, P projections. */
 #include "core/status.h"
 #include "nn/activation.h"
 #include "nn/blas.h"
@@ -325,54 +325,5 @@ int esp_network_backward(esp_network *network)
         d_biases[i - first_biased(network)] = sum_row(row(network->d_projections, i, network), n);
     }
     project_input_backward(network);
-    return ESP_OK;
-}
-
-/* The one projection of the one example. */
-static esp_real project(const esp_network *network, int index)
-{
-    const int features = network->config.n_features;
-    esp_real product = 0;
-    esp_matmul(&product, 1, false, network->parameters + (size_t)index * (size_t)features, features,
-               true, network->input, features, 0, 1, 1, features);
-    return product + bias_of(network, index);
-}
-
-int esp_network_infer(esp_real *logits, int32_t *leaf, esp_network *network, const float *features)
-{
-    const int outputs = network->config.n_outputs, width = network->config.model.leaf_width;
-    network->n_examples = 1;
-    for (int i = 0; i < network->config.n_features; i++) {
-        network->input[i] = (esp_real)features[i];
-    }
-    int node = 0;
-    for (int level = 0; level < network->config.model.depth; level++) {
-        node = 2 * node + 1 + (project(network, node) >= 0);
-    }
-    const int chosen = node - network->n_nodes;
-    const esp_real *w2 = network->parameters + esp_own_tensor(network, ESP_W2)->offset;
-    const esp_real *b2 =
-        network->parameters + esp_own_tensor(network, ESP_B2)->offset + chosen * outputs;
-    esp_real *y = network->hard_logits; /* (O, 1) */
-    for (int o = 0; o < outputs; o++) {
-        *row(y, o, network) = b2[o];
-    }
-    for (int unit = chosen * width; unit < (chosen + 1) * width; unit++) {
-        esp_real hidden = project(network, network->n_nodes + unit);
-        hidden = network->config.model.activation == ESP_GELU ? hidden * esp_normal_cdf(hidden)
-                 : hidden > 0                                 ? hidden
-                                                              : 0;
-        for (int o = 0; o < outputs; o++) {
-            *row(y, o, network) += hidden * w2[(size_t)unit * (size_t)outputs + (size_t)o];
-        }
-    }
-    for (int i = network->n_router + network->n_hidden; i < network->n_projections; i++) {
-        *row(network->projections, i, network) = project(network, i);
-    }
-    ESP_TRY(esp_heads_forward(network, y, ESP_EVALUATION, false, false));
-    for (int o = 0; o < outputs; o++) {
-        logits[o] = *row(y, o, network);
-    }
-    *leaf = chosen;
     return ESP_OK;
 }

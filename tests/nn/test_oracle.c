@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "nn/infer.h"
 #include "nn/network.h"
 #include "nn/optimizer.h"
 #include "run/loss_sum.h"
@@ -227,28 +228,48 @@ static void check_values(oracle *o, const char *path)
     }
 }
 
-/* The served path, one example at a time, gives what the batch gave. */
+/* One example at a time gives what the batch gave: by the network, heads included, and by the
+ * served path, which has none. */
 static void check_inference(oracle *o, const char *path)
 {
     static double expected[MAX_VALUES];
-    const int outputs = o->network->config.n_outputs, features = o->network->config.n_features;
     static float inputs[MAX_VALUES];
+    esp_network *network = o->network;
+    const int outputs = network->config.n_outputs, features = network->config.n_features;
     const int batch = integer(o->root, "case/batch");
-    memcpy(inputs, o->network->features, sizeof(float) * (size_t)(batch * features));
+    const esp_inference_weights weights = esp_inference_weights_of(network);
+    esp_inference *inference = NULL;
+    memcpy(inputs, network->features, sizeof(float) * (size_t)(batch * features));
     flatten(expected, at(o->root, "hard_logits"));
+    assert_int_equal(
+        esp_inference_create(&inference, &network->config.model, features, outputs, 1, &weights),
+        0);
     for (int b = 0; b < batch; b++) {
-        esp_real logits[64];
-        int32_t leaf = -1;
-        assert_int_equal(esp_network_infer(logits, &leaf, o->network, inputs + b * features), 0);
-        assert_int_equal(leaf,
-                         json_integer_value(json_array_get(at(o->root, "hard_leaves"), (size_t)b)));
+        const int leaf =
+            (int)json_integer_value(json_array_get(at(o->root, "hard_leaves"), (size_t)b));
         double found[64];
+        memcpy(network->features, inputs + b * features, sizeof(float) * (size_t)features);
+        assert_int_equal(esp_network_forward(network, 1, ESP_EVALUATION), 0);
+        assert_int_equal(esp_network_forward_hard(network, ESP_EVALUATION), 0);
+        assert_int_equal(network->choices[0], leaf);
         for (int i = 0; i < outputs; i++) {
-            found[i] = (double)logits[i];
+            found[i] = (double)network->hard_logits[i * network->stride];
         }
-        assert_close(path, "infer", found, expected + b * outputs, outputs);
+        assert_close(path, "one example", found, expected + b * outputs, outputs);
+
+        esp_real served[64];
+        int32_t choice = -1;
+        esp_infer(served, &choice, inference, inputs + b * features, 1);
+        assert_int_equal(choice, leaf);
+        for (int i = 0; i < outputs; i++) {
+            found[i] = (double)served[i];
+        }
+        if (network->config.n_heads == 0) {
+            assert_close(path, "infer", found, expected + b * outputs, outputs);
+        }
     }
-    memcpy(o->network->features, inputs, sizeof(float) * (size_t)(batch * features));
+    esp_inference_destroy(inference);
+    memcpy(network->features, inputs, sizeof(float) * (size_t)(batch * features));
 }
 
 static void check_steps(oracle *o, const char *path, const char *key, esp_optimizer_rule rule,
