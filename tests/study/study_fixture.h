@@ -17,6 +17,18 @@
 #include "core/status.h"
 #include "study/study.h"
 
+/* The smallest sound study; errors are made in copies of it. */
+#define SOUND                                                                                      \
+    "study: s\n"                                                                                   \
+    "seeds: 0\n"                                                                                   \
+    "defaults:\n"                                                                                  \
+    "  data: {name: mnist}\n"                                                                      \
+    "  model: {kind: fff, training_width: 16, leaf_width: 8}\n"                                    \
+    "  losses: {cross_entropy: {}}\n"                                                              \
+    "  optimizer: {learning_rate: 0.001}\n"                                                        \
+    "  phases: {train: {epochs: 2}}\n"                                                             \
+    "  selection: {monitor: []}\n"
+
 static const char fixture_path[] = "study_under_test.yaml";
 
 typedef struct fixture {
