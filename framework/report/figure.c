@@ -57,25 +57,6 @@ const char *esp_plot_short(esp_text_pool *pool, const char *text, int limit)
 /* ---- n ----------------------------------------------------------------------------------------
  */
 
-typedef struct counts {
-    int planned, done, failed;
-} counts;
-
-/* Of the trials that the figure is of; series -1: all. */
-static counts count_trials(const esp_plot *plot, const char *variant)
-{
-    counts n = {0};
-    for (int i = 0; i < plot->n_trials; i++) {
-        const esp_plot_trial *trial = &plot->trials[i];
-        if (variant == NULL || strcmp(plot->report->cells[trial->cell].variant, variant) == 0) {
-            n.planned++;
-            n.done += trial->done;
-            n.failed += strcmp(trial->status, "failed") == 0;
-        }
-    }
-    return n;
-}
-
 /* "5" or "3 to 5": done trials a cell, of one variant or of all. */
 static const char *seeds_of(const esp_plot *plot, const char *variant)
 {
@@ -145,18 +126,22 @@ static const char *drawn_as(const esp_plot *plot)
 
 static const char *missing_words(const esp_plot *plot)
 {
-    const counts n = count_trials(plot, NULL);
-    const int missing = n.planned - n.done - n.failed;
-    if (n.failed == 0 && missing == 0) {
+    int n_failed = 0, missing = 0;
+    for (int i = 0; i < plot->n_trials; i++) {
+        const bool failed = strcmp(plot->trials[i].status, "failed") == 0;
+        n_failed += failed;
+        missing += !failed && !plot->trials[i].done;
+    }
+    if (n_failed == 0 && missing == 0) {
         return "";
     }
-    const char *failed = n.failed == 0 ? "" : esp_pool_format(plot->pool, " %d failed", n.failed);
+    const char *failed = n_failed == 0 ? "" : esp_pool_format(plot->pool, " %d failed", n_failed);
     const char *rest =
         missing == 0 ? ""
-                     : esp_pool_format(plot->pool, "%s %d %s not done", n.failed > 0 ? " and" : "",
+                     : esp_pool_format(plot->pool, "%s %d %s not done", n_failed > 0 ? " and" : "",
                                        missing, missing == 1 ? "is" : "are");
-    return esp_pool_format(plot->pool, " Of %d trials%s%s; no mean counts them.", n.planned, failed,
-                           rest);
+    return esp_pool_format(plot->pool, " Of %d trials%s%s; no mean counts them.", plot->n_trials,
+                           failed, rest);
 }
 
 static void write_caption(esp_figure *figure, const char *own)
