@@ -195,7 +195,6 @@ static int prepare(esp_figure *figure, const esp_report *report, const esp_figur
     *plot = (esp_plot){.report = report,
                        .pool = pool,
                        .x_label = "",
-                       .x_name = "",
                        .value_name = "",
                        .split = "",
                        .metric = "",

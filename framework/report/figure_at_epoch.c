@@ -119,7 +119,7 @@ static int build_dots(esp_figure *figure, esp_store *store, const esp_figure_wis
     plot->draw = ESP_DRAW_DOTS;
     esp_figure_set_metric(plot, wish, NULL);
     ESP_TRY(esp_figure_set_at(plot, store, wish));
-    plot->x_label = plot->x_name = at.key;
+    plot->x_label = at.key;
     plot->dodge = strcmp(at.key, "variant") != 0;
     plot->ticks =
         esp_pool_take(plot->pool, (size_t)(plot->report->n_cells + 1) * sizeof *plot->ticks);
@@ -181,7 +181,6 @@ int esp_figure_cost(esp_figure *figure, esp_store *store, const esp_figure_wish 
     plot->draw = ESP_DRAW_DOTS;
     esp_figure_set_metric(plot, wish, NULL);
     ESP_TRY(esp_figure_set_at(plot, store, wish));
-    plot->x_name = at.key;
     plot->x_label = strcmp(at.key, "inference_macs") == 0  ? "multiply-adds an example, inference"
                     : strcmp(at.key, "training_macs") == 0 ? "multiply-adds an example, training"
                                                            : at.key;
@@ -233,7 +232,6 @@ int esp_figure_early_exit(esp_figure *figure, esp_store *store, const esp_figure
     ESP_TRY(esp_figure_set_at(plot, store, wish));
     plot->metric = "early_exit.accuracy";
     plot->x_label = "mean multiply-adds an example";
-    plot->x_name = "early_exit.cost";
     plot->whole_x = false;
     plot->value_name =
         esp_pool_format(plot->pool, "%s accuracy with early exits (fraction)", plot->split);

@@ -58,7 +58,7 @@ int esp_figure_leaf_histogram(esp_figure *figure, esp_store *store, const esp_fi
     ranking at = {-1, 0};
     esp_figure_set_split(plot, wish, "test");
     esp_figure_start_curves(plot);
-    plot->x_label = plot->x_name = "leaf, by falling share";
+    plot->x_label = "leaf, by falling share";
     plot->metric = "leaf_share";
     plot->value_name =
         esp_pool_format(plot->pool, "share of %s examples, hard routing (fraction)", plot->split);

@@ -330,7 +330,7 @@ static void put_ticks(FILE *out, const esp_plot *plot, const esp_plot_layout *la
         } else if (!plot->log_x) {
             put_step(out, plot);
         }
-        if (plot->draw == ESP_DRAW_CURVES && strcmp(plot->x_name, "epoch") == 0) {
+        if (plot->draw == ESP_DRAW_CURVES && strcmp(plot->x_label, "epoch") == 0) {
             fprintf(out, "set xrange [0:%.6g]\n", greatest_x(plot));
         }
         return;

@@ -37,7 +37,7 @@ int esp_figure_set_at(esp_plot *plot, esp_store *store, const esp_figure_wish *w
 void esp_figure_start_curves(esp_plot *plot)
 {
     plot->draw = ESP_DRAW_CURVES;
-    plot->x_label = plot->x_name = "epoch";
+    plot->x_label = "epoch";
     plot->whole_x = true;
 }
 

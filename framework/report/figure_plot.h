@@ -52,9 +52,9 @@ typedef struct esp_plot {
     const esp_report *report;
     esp_text_pool *pool; /* the figure's */
     esp_draw draw;
-    const char *x_label, *x_name, *value_name; /* value_name: the metric, as the CSV says it */
-    const char *split, *metric, *at;           /* "" where they have no meaning */
-    const char *at_words; /* how the epoch was chosen, "" where there is no one epoch */
+    const char *x_label, *value_name; /* value_name: the metric in words */
+    const char *split, *metric, *at;  /* "" where they have no meaning */
+    const char *at_words;             /* how the epoch was chosen, "" where there is no one epoch */
     bool log_x;
     bool whole_x; /* x are whole numbers: epochs, ranks */
     bool dodge;   /* series stand side by side at the places of an axis of words */
