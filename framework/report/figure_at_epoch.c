@@ -124,8 +124,7 @@ static int build_dots(esp_figure *figure, esp_store *store, const esp_figure_wis
     plot->ticks =
         esp_pool_take(plot->pool, (size_t)(plot->report->n_cells + 1) * sizeof *plot->ticks);
     ESP_TRY(esp_pool_status(plot->pool));
-    ESP_TRY(esp_plot_each_final(plot, store, plot->at, plot->split, plot->metric, take_final,
-                                (void *)(uintptr_t)&at));
+    ESP_TRY(esp_plot_each_final(plot, store, plot->metric, take_final, (void *)(uintptr_t)&at));
     order_ticks(plot, connect);
     return ESP_OK;
 }
@@ -184,8 +183,7 @@ int esp_figure_cost(esp_figure *figure, esp_store *store, const esp_figure_wish 
     plot->x_label = strcmp(at.key, "inference_macs") == 0  ? "multiply-adds an example, inference"
                     : strcmp(at.key, "training_macs") == 0 ? "multiply-adds an example, training"
                                                            : at.key;
-    ESP_TRY(esp_plot_each_final(plot, store, plot->at, plot->split, plot->metric, take_final,
-                                (void *)(uintptr_t)&at));
+    ESP_TRY(esp_plot_each_final(plot, store, plot->metric, take_final, (void *)(uintptr_t)&at));
     double low = INFINITY, high = 0;
     for (int i = 0; i < plot->n_rows; i++) {
         low = plot->rows[i].x < low ? plot->rows[i].x : low;
@@ -238,7 +236,7 @@ int esp_figure_early_exit(esp_figure *figure, esp_store *store, const esp_figure
     for (size_t i = 0; i < sizeof thresholds / sizeof *thresholds; i++) {
         for (int cost = 0; cost < 2; cost++) {
             exits at = {thresholds[i], cost == 1};
-            ESP_TRY(esp_plot_each_final(plot, store, plot->at, plot->split,
+            ESP_TRY(esp_plot_each_final(plot, store,
                                         esp_pool_format(plot->pool, "early_exit.%s_at_%d",
                                                         cost ? "cost" : "accuracy", thresholds[i]),
                                         take_exit, &at));

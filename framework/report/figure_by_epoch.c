@@ -15,7 +15,7 @@ static int build_curve(esp_figure *figure, esp_store *store, const char *title)
     esp_plot *plot = figure->plot;
     esp_figure_start_curves(plot);
     figure->title = title;
-    return esp_plot_each_epoch(plot, store, plot->split, plot->metric, take_epoch, NULL);
+    return esp_plot_each_epoch(plot, store, plot->metric, take_epoch, NULL);
 }
 
 int esp_figure_learning_curve(esp_figure *figure, esp_store *store, const esp_figure_wish *wish)
@@ -58,8 +58,8 @@ int esp_figure_gap(esp_figure *figure, esp_store *store, const esp_figure_wish *
         esp_pool_format(plot->pool, "%s accuracy, soft less hard routing (fraction)", plot->split);
     subtraction at = {0};
     esp_figure_start_curves(plot);
-    ESP_TRY(esp_plot_each_epoch(plot, store, plot->split, "soft_accuracy", take_epoch, NULL));
-    ESP_TRY(esp_plot_each_epoch(plot, store, plot->split, "hard_accuracy", take_less, &at));
+    ESP_TRY(esp_plot_each_epoch(plot, store, "soft_accuracy", take_epoch, NULL));
+    ESP_TRY(esp_plot_each_epoch(plot, store, "hard_accuracy", take_less, &at));
     int n = 0;
     for (int i = 0; i < plot->n_rows; i++) {
         if (plot->rows[i].n == 1) { /* both are there */

@@ -32,7 +32,7 @@ int esp_figure_balance(esp_figure *figure, esp_store *store, const esp_figure_wi
         esp_pool_format(plot->pool, "use of leaves by %s examples, hard routing", plot->split);
     figure->title =
         esp_pool_format(plot->pool, "Leaf balance, %s split, hard routing", plot->split);
-    return esp_plot_each_balance(plot, store, plot->split, take_balance);
+    return esp_plot_each_balance(plot, store, take_balance);
 }
 
 /* Rows come leaf by leaf; a trial's leaves by falling count. */
@@ -64,7 +64,7 @@ int esp_figure_leaf_histogram(esp_figure *figure, esp_store *store, const esp_fi
         esp_pool_format(plot->pool, "share of %s examples, hard routing (fraction)", plot->split);
     ESP_TRY(esp_figure_set_at(plot, store, wish));
     figure->title = "Share of each leaf";
-    return esp_plot_each_leaf(plot, store, plot->at, plot->split, take_rank, &at);
+    return esp_plot_each_leaf(plot, store, take_rank, &at);
 }
 
 static int take_leaf(esp_plot *plot, const esp_plot_value *value, double share, void *context)
@@ -116,7 +116,7 @@ static int take_trials(esp_plot *plot, esp_store *store, const esp_figure_wish *
                 plot->left_out++;
                 continue;
             }
-            ESP_TRY(esp_plot_each_leaf_of(plot, store, i, plot->split, take_leaf, &panel));
+            ESP_TRY(esp_plot_each_leaf_of(plot, store, i, take_leaf, &panel));
         }
     }
     return ESP_OK;

@@ -7,7 +7,7 @@
 #include "report/figure_plot.h"
 #include "report/report_query.h"
 
-int esp_plot_each_balance(esp_plot *plot, esp_store *store, const char *split, esp_plot_take *take)
+int esp_plot_each_balance(esp_plot *plot, esp_store *store, esp_plot_take *take)
 {
     esp_rows *rows = NULL;
     int status = ESP_OK;
@@ -20,7 +20,7 @@ int esp_plot_each_balance(esp_plot *plot, esp_store *store, const char *split, e
         " b.split = :split AND b.epoch % :stride = 0 WHERE t.study = :study AND t.revision ="
         " :revision"
         " ORDER BY c.ordinal, t.seed_init, t.seed_order, t.seed_noise, t.trial_id, b.epoch"));
-    ESP_TRY_OUT(esp_rows_bind_text(rows, ":split", split));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":split", plot->split));
     ESP_TRY_OUT(esp_rows_bind_integer(rows, ":stride", plot->thinned));
     while (status == ESP_OK && esp_report_next(rows, &status)) {
         if (esp_plot_find_trial(&cursor, plot, rows)) {
@@ -54,8 +54,7 @@ static int take_leaves(esp_plot *plot, esp_rows *rows, esp_plot_take_leaf *take,
     return status;
 }
 
-int esp_plot_each_leaf(esp_plot *plot, esp_store *store, const char *at, const char *split,
-                       esp_plot_take_leaf *take, void *context)
+int esp_plot_each_leaf(esp_plot *plot, esp_store *store, esp_plot_take_leaf *take, void *context)
 {
     esp_rows *rows = NULL;
     int status = ESP_OK;
@@ -68,16 +67,16 @@ int esp_plot_each_leaf(esp_plot *plot, esp_store *store, const char *at, const c
         " json_each(l.counts) j WHERE t.study = :study AND t.revision = :revision AND"
         " t.status = 'done' AND l.counts IS NOT NULL ORDER BY c.ordinal, t.seed_init, t.seed_order,"
         " t.seed_noise, t.trial_id, j.value DESC, j.key"));
-    ESP_TRY_OUT(esp_rows_bind_text(rows, ":split", split));
-    ESP_TRY_OUT(esp_rows_bind_text(rows, ":at", at));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":split", plot->split));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":at", plot->at));
     status = take_leaves(plot, rows, take, context);
 out:
     esp_rows_close(rows);
     return status;
 }
 
-int esp_plot_each_leaf_of(esp_plot *plot, esp_store *store, int trial, const char *split,
-                          esp_plot_take_leaf *take, void *context)
+int esp_plot_each_leaf_of(esp_plot *plot, esp_store *store, int trial, esp_plot_take_leaf *take,
+                          void *context)
 {
     esp_rows *rows = NULL;
     int status = ESP_OK;
@@ -90,7 +89,7 @@ int esp_plot_each_leaf_of(esp_plot *plot, esp_store *store, int trial, const cha
     ESP_TRY_OUT(
         esp_rows_bind_integer(rows, ":cell", plot->report->cells[plot->trials[trial].cell].key));
     ESP_TRY_OUT(esp_rows_bind_text(rows, ":trial", plot->trials[trial].id));
-    ESP_TRY_OUT(esp_rows_bind_text(rows, ":split", split));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":split", plot->split));
     status = take_leaves(plot, rows, take, context);
 out:
     esp_rows_close(rows);

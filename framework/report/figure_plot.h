@@ -101,13 +101,14 @@ typedef int esp_plot_take(esp_plot *plot, const esp_plot_value *value, void *con
 /* Sets `thinned`: of very many epochs only every so many are read. */
 int esp_plot_thin(esp_plot *plot, esp_store *store);
 
-/* Hands over a metric of every epoch of the figure's trials, by trial and epoch. */
-int esp_plot_each_epoch(esp_plot *plot, esp_store *store, const char *split, const char *metric,
-                        esp_plot_take *take, void *context);
+/* Hands over a metric of the plot's split, at every epoch of the figure's trials, by trial and
+ * epoch. */
+int esp_plot_each_epoch(esp_plot *plot, esp_store *store, const char *metric, esp_plot_take *take,
+                        void *context);
 
-/* The same at the epoch called `at` of the trials that are done. */
-int esp_plot_each_final(esp_plot *plot, esp_store *store, const char *at, const char *split,
-                        const char *metric, esp_plot_take *take, void *context);
+/* The same at the epoch called plot->at of the trials that are done. */
+int esp_plot_each_final(esp_plot *plot, esp_store *store, const char *metric, esp_plot_take *take,
+                        void *context);
 
 /* Sets at_words for the epoch called plot->at. */
 int esp_plot_describe_at(esp_plot *plot, esp_store *store);
@@ -117,18 +118,17 @@ int esp_plot_describe_at(esp_plot *plot, esp_store *store);
 
 /* Hands over, for every epoch, the entropy of the leaves' use and the fraction never chosen:
  * context is double[2]. */
-int esp_plot_each_balance(esp_plot *plot, esp_store *store, const char *split, esp_plot_take *take);
+int esp_plot_each_balance(esp_plot *plot, esp_store *store, esp_plot_take *take);
 
-/* Hands over each leaf's share of the examples at the epoch called `at` of done trials, leaves by
- * falling share. value.phase is the leaf. */
+/* Hands over each leaf's share of the examples at the epoch called plot->at of done trials, leaves
+ * by falling share. value.phase is the leaf. */
 typedef int esp_plot_take_leaf(esp_plot *plot, const esp_plot_value *value, double share,
                                void *context);
-int esp_plot_each_leaf(esp_plot *plot, esp_store *store, const char *at, const char *split,
-                       esp_plot_take_leaf *take, void *context);
+int esp_plot_each_leaf(esp_plot *plot, esp_store *store, esp_plot_take_leaf *take, void *context);
 
 /* The same at every epoch of one trial, leaves in their order. */
-int esp_plot_each_leaf_of(esp_plot *plot, esp_store *store, int trial, const char *split,
-                          esp_plot_take_leaf *take, void *context);
+int esp_plot_each_leaf_of(esp_plot *plot, esp_store *store, int trial, esp_plot_take_leaf *take,
+                          void *context);
 
 /* Makes the epochs of a heat map's panels evenly spaced, at most some 150. */
 int esp_plot_make_regular(esp_plot *plot);

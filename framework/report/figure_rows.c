@@ -211,8 +211,8 @@ int esp_plot_thin(esp_plot *plot, esp_store *store)
     return ESP_OK;
 }
 
-int esp_plot_each_epoch(esp_plot *plot, esp_store *store, const char *split, const char *metric,
-                        esp_plot_take *take, void *context)
+int esp_plot_each_epoch(esp_plot *plot, esp_store *store, const char *metric, esp_plot_take *take,
+                        void *context)
 {
     esp_rows *rows = NULL;
     phase_list *phases = esp_pool_take(plot->pool, sizeof *phases);
@@ -227,7 +227,7 @@ int esp_plot_each_epoch(esp_plot *plot, esp_store *store, const char *split, con
         " l.revision = :revision AND l.split = :split AND l.metric = :metric AND (l.phase_epoch %"
         " :stride = 0 OR l.phase_epoch = 1) ORDER BY c.ordinal,"
         " l.seed_init, l.seed_order, l.seed_noise, l.trial_id, l.epoch"));
-    ESP_TRY_OUT(esp_rows_bind_text(rows, ":split", split));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":split", plot->split));
     ESP_TRY_OUT(esp_rows_bind_text(rows, ":metric", metric));
     ESP_TRY_OUT(esp_rows_bind_integer(rows, ":stride", plot->thinned));
     while (status == ESP_OK && esp_report_next(rows, &status)) {
@@ -251,8 +251,8 @@ out:
     return status;
 }
 
-int esp_plot_each_final(esp_plot *plot, esp_store *store, const char *at, const char *split,
-                        const char *metric, esp_plot_take *take, void *context)
+int esp_plot_each_final(esp_plot *plot, esp_store *store, const char *metric, esp_plot_take *take,
+                        void *context)
 {
     esp_rows *rows = NULL;
     int status = ESP_OK;
@@ -263,8 +263,8 @@ int esp_plot_each_final(esp_plot *plot, esp_store *store, const char *at, const 
         " c.id = f.cell_key WHERE f.study = :study AND f.revision = :revision AND"
         " f.status = 'done' AND f.at = :at AND f.split = :split AND f.metric = :metric"
         " ORDER BY c.ordinal, f.seed_init, f.seed_order, f.seed_noise, f.trial_id"));
-    ESP_TRY_OUT(esp_rows_bind_text(rows, ":at", at));
-    ESP_TRY_OUT(esp_rows_bind_text(rows, ":split", split));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":at", plot->at));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":split", plot->split));
     ESP_TRY_OUT(esp_rows_bind_text(rows, ":metric", metric));
     while (status == ESP_OK && esp_report_next(rows, &status)) {
         if (!esp_plot_find_trial(&cursor, plot, rows)) {
