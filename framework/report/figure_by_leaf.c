@@ -132,7 +132,7 @@ int esp_figure_leaf_heatmap(esp_figure *figure, esp_store *store, const esp_figu
     plot->value_name = esp_pool_format(
         plot->pool, "share of %s examples by leaf and epoch, hard routing (fraction)", plot->split);
     ESP_TRY(take_trials(plot, store, wish));
-    ESP_TRY(esp_plot_make_regular(plot));
+    esp_plot_make_regular(plot);
     figure->title =
         esp_pool_format(plot->pool, "Share of %s examples by leaf, hard routing", plot->split);
     figure->caption = wish->seeds.n > 0

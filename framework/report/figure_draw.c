@@ -79,7 +79,9 @@ static bool read_words(char *words, size_t capacity, int from)
     }
 }
 
-int esp_gnuplot_run(const char *folder, const char *name, const char *format)
+/* Runs gnuplot (PATH) on NAME.gp in a folder to write one picture, no longer than GNUPLOT_SECONDS.
+ * format: "svg", "pdf", "png". Errors: as esp_figure_svg. */
+static int run_gnuplot(const char *folder, const char *name, const char *format)
 {
     char option[32], script[80], words[2048] = "";
     snprintf(option, sizeof option, "format = '%s'", format);
@@ -176,7 +178,7 @@ int esp_figure_write(const esp_figure *figure, const char *folder, unsigned form
     ESP_TRY(write_file(figure, folder, "R", esp_figure_r));
     for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++) {
         if (formats & pictures[i].format) {
-            ESP_TRY(esp_gnuplot_run(folder, figure->name, pictures[i].name));
+            ESP_TRY(run_gnuplot(folder, figure->name, pictures[i].name));
         }
     }
     char *svg = NULL;
@@ -204,7 +206,7 @@ int esp_figure_svg(char **svg, const esp_figure *figure, const char *id)
     int status = ESP_OK;
     ESP_TRY_OUT(write_file(figure, folder, "csv", esp_figure_numbers));
     ESP_TRY_OUT(write_file(figure, folder, "gp", esp_figure_gnuplot));
-    ESP_TRY_OUT(esp_gnuplot_run(folder, figure->name, "svg"));
+    ESP_TRY_OUT(run_gnuplot(folder, figure->name, "svg"));
     ESP_TRY_OUT(finish_svg(figure, folder, id, false, svg));
 out:;
     static const char *const suffixes[] = {"csv", "gp", "svg"};

@@ -126,7 +126,7 @@ static int thin(esp_plot *plot, int first, int end, int to)
     return to;
 }
 
-int esp_plot_make_regular(esp_plot *plot)
+void esp_plot_make_regular(esp_plot *plot)
 {
     int to = 0;
     for (int first = 0, end; first < plot->n_rows; first = end) {
@@ -136,5 +136,4 @@ int esp_plot_make_regular(esp_plot *plot)
         to = thin(plot, first, end, to);
     }
     plot->n_rows = to;
-    return ESP_OK;
 }

@@ -63,7 +63,7 @@ typedef struct esp_plot {
     int n_ticks;  /* x are the places 0, 1, ... of these words; 0: x are numbers */
     const char **ticks;
     const char **grid_points; /* by cell, NULL until asked for */
-    int thinned;              /* of a heat map: every so many epochs; 0 and 1: all */
+    int thinned;              /* every so many epochs are there; 0 and 1: all */
     int n_panels, n_series, n_trials, n_rows, capacity;
     esp_plot_panel *panels;
     esp_plot_series *series;
@@ -78,10 +78,7 @@ typedef struct esp_plot {
 /* Adds a row. Errors: ESP_MEMORY. */
 int esp_plot_add(esp_plot *plot, const esp_plot_row *row);
 
-/* Whether the figure is of this cell (variants, where). */
-bool esp_figure_wants(const esp_figure_wish *wish, const esp_report_cell *cell);
-
-/* Finds or adds. title: of the panel; a series is a variant. -1 without memory. */
+/* Finds or adds. title: of the panel; a series is a variant. */
 int esp_plot_panel_of(esp_plot *plot, const char *title, const char *y_label);
 int esp_plot_series_of(esp_plot *plot, const char *variant);
 
@@ -90,6 +87,16 @@ const char *esp_plot_grid_point(esp_plot *plot, const esp_report_cell *cell, con
 
 /* The trials of the cells that the figure is of. */
 int esp_plot_load_trials(esp_plot *plot, esp_store *store, const esp_figure_wish *wish);
+
+/* Which trial the rows of a query are of; they come trial by trial in the trials' order. */
+typedef struct esp_plot_cursor {
+    int trial;
+    int64_t passed_cell; /* of the trial last seen that is not of this figure */
+    char passed[64];
+} esp_plot_cursor;
+
+/* Columns 0 and 1 of the row are cell_key and trial_id. false: not of this figure. */
+bool esp_plot_find_trial(esp_plot_cursor *cursor, const esp_plot *plot, esp_rows *rows);
 
 /* A value of a trial at an epoch, to be made into rows. */
 typedef struct esp_plot_value {
@@ -113,6 +120,10 @@ int esp_plot_each_final(esp_plot *plot, esp_store *store, const char *metric, es
 /* Sets at_words for the epoch called plot->at. */
 int esp_plot_describe_at(esp_plot *plot, esp_store *store);
 
+/* Sorts the rows and adds the means of every group over the done trials of a cell, where all of
+ * them have a value. */
+int esp_plot_finish(esp_plot *plot);
+
 /* ---- leaves (figure_leaves.c) -----------------------------------------------------------------
  */
 
@@ -131,22 +142,9 @@ int esp_plot_each_leaf_of(esp_plot *plot, esp_store *store, int trial, esp_plot_
                           void *context);
 
 /* Makes the epochs of a heat map's panels evenly spaced, at most some 150. */
-int esp_plot_make_regular(esp_plot *plot);
+void esp_plot_make_regular(esp_plot *plot);
 
-/* Within figure_*.c: which trial the rows of a query are of; they come trial by trial in the
- * trials' order. */
-typedef struct esp_plot_cursor {
-    int trial;
-    int64_t passed_cell; /* of the trial last seen that is not of this figure */
-    char passed[64];
-} esp_plot_cursor;
-
-/* Columns 0 and 1 of the row are cell_key and trial_id. false: not of this figure. */
-bool esp_plot_find_trial(esp_plot_cursor *cursor, const esp_plot *plot, esp_rows *rows);
-
-/* Sorts the rows and adds the means of every group over the done trials of a cell, where all of
- * them have a value. */
-int esp_plot_finish(esp_plot *plot);
+/* ---- words (figure.c) ------------------------------------------------------------------------ */
 
 /* "test accuracy, hard routing (fraction)". */
 const char *esp_plot_metric_label(esp_text_pool *pool, const char *split, const char *metric);
@@ -178,10 +176,6 @@ typedef struct esp_plot_layout {
     int slanted; /* room for words on the x axis that do not fit side by side; 0: they do */
 } esp_plot_layout;
 esp_plot_layout esp_plot_layout_of(const esp_plot *plot);
-
-/* Runs gnuplot (PATH) on NAME.gp in a folder to write one picture, no longer than 60 seconds.
- * format: "svg", "pdf", "png". Errors: as esp_figure_svg. */
-int esp_gnuplot_run(const char *folder, const char *name, const char *format);
 
 /* gnuplot's svg made fit for readers: named by title and caption; ids begin with id. whole: a file
  * of its own, with its XML declaration. *out owned by the caller. Errors: ESP_MEMORY. */

@@ -25,7 +25,8 @@ int esp_plot_add(esp_plot *plot, const esp_plot_row *row)
 
 /* ---- cells, panels, series ------------------------------------------------------------------- */
 
-bool esp_figure_wants(const esp_figure_wish *wish, const esp_report_cell *cell)
+/* Whether the figure is of this cell (variants, where). */
+static bool is_cell_wanted(const esp_figure_wish *wish, const esp_report_cell *cell)
 {
     bool wanted = wish->variants.n == 0;
     for (int i = 0; i < wish->variants.n; i++) {
@@ -115,7 +116,7 @@ int esp_plot_load_trials(esp_plot *plot, esp_store *store, const esp_figure_wish
             break; /* of a run that joined since the cells were counted */
         }
         const char *seed = esp_rows_text(rows, 1), *state = esp_rows_text(rows, 3);
-        if (esp_figure_wants(wish, &report->cells[cell]) && is_seed_wanted(wish, seed)) {
+        if (is_cell_wanted(wish, &report->cells[cell]) && is_seed_wanted(wish, seed)) {
             plot->trials[plot->n_trials++] =
                 (esp_plot_trial){.cell = cell,
                                  .seed = esp_pool_format(plot->pool, "%s", seed),
