@@ -20,7 +20,7 @@ static void put_table(FILE *out, const esp_table *table, const char *prefix, int
     fputs(fold ? "</details>\n" : "", out);
 }
 
-void esp_html_tables(FILE *out, const esp_page *page)
+static void put_tables(FILE *out, const esp_page *page)
 {
     fputs("<section id=\"tables\" aria-labelledby=\"tables-heading\">\n"
           "<h2 id=\"tables-heading\">Tables</h2>\n",
@@ -52,7 +52,9 @@ static bool has_note(const esp_page *page, const char *note)
     return false;
 }
 
-int esp_html_variance(FILE *out, esp_report *report, const esp_page *page)
+/* What `report --variance` shows and the page does not yet; of small studies. Fills
+ * report->variances: to be asked for once, after the page was made. */
+static int put_variance(FILE *out, esp_report *report, const esp_page *page)
 {
     enum { MANY_CELLS = 100 };
     esp_page *variance = NULL;
@@ -85,7 +87,7 @@ int esp_html_variance(FILE *out, esp_report *report, const esp_page *page)
     return ESP_OK;
 }
 
-void esp_html_notes(FILE *out, const esp_page *page)
+static void put_notes(FILE *out, const esp_page *page)
 {
     if (page->notes.n == 0) {
         return;
@@ -134,9 +136,9 @@ int esp_render_html(FILE *out, esp_report *report)
     fputs("</header>\n", out);
     ESP_TRY(esp_html_summary(out, report, page));
     ESP_TRY(esp_html_figures(out, report));
-    esp_html_tables(out, page);
-    ESP_TRY(esp_html_variance(out, report, page));
-    esp_html_notes(out, page);
+    put_tables(out, page);
+    ESP_TRY(put_variance(out, report, page));
+    put_notes(out, page);
     ESP_TRY(esp_html_failures(out, report, &trials));
     ESP_TRY(esp_html_trials(out, report, &trials));
     ESP_TRY(esp_html_provenance(out, report));

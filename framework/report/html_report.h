@@ -1,4 +1,4 @@
-/* A report as a page: its sections one by one, so that another page can hold some of them. */
+/* A report as a page, and its sections that have a file of their own. */
 #ifndef ESP_REPORT_HTML_REPORT_H
 #define ESP_REPORT_HTML_REPORT_H
 
@@ -16,16 +16,10 @@ int esp_render_html(FILE *out, esp_report *report);
 
 /* What was asked, how far it is, what came out, in words (html_summary.c). */
 int esp_html_summary(FILE *out, esp_report *report, const esp_page *page);
-void esp_html_tables(FILE *out, const esp_page *page);
-
-/* What `report --variance` shows and the page does not yet; of small studies. Fills
- * report->variances: to be asked for once, after the page was made. */
-int esp_html_variance(FILE *out, esp_report *report, const esp_page *page);
 
 /* The figures that the section asks for, else the usual ones, drawn now (html_figures.c). One that
  * cannot be drawn is said to be so. */
 int esp_html_figures(FILE *out, esp_report *report);
-void esp_html_notes(FILE *out, const esp_page *page);
 
 /* Trials that failed, by what they said (html_trials.c). */
 int esp_html_failures(FILE *out, esp_report *report, const esp_report_trials *trials);
