@@ -15,8 +15,7 @@
 #include "serve/url.h"
 #include "study_html.h"
 
-int esp_serve_page_begin(FILE *out, const esp_request *request, const char *title,
-                         const char *heading)
+int esp_serve_page_begin(FILE *out, const esp_request *request, const char *title)
 {
     ESP_TRY(esp_html_begin(
         out,
@@ -29,13 +28,13 @@ int esp_serve_page_begin(FILE *out, const esp_request *request, const char *titl
         esp_url_text(out, request->study);
         fputs("/report\">Report</a></li>", out);
     }
-    esp_html_print(out, "</ul></nav>\n<h1>%s</h1>\n</header>\n", heading != NULL ? heading : title);
+    esp_html_print(out, "</ul></nav>\n<h1>%s</h1>\n</header>\n", title);
     return ESP_OK;
 }
 
 int esp_serve_error_page(FILE *out, const esp_request *request, int code, const char *message)
 {
-    ESP_TRY(esp_serve_page_begin(out, request, code == 404 ? "Not found" : "No answer", NULL));
+    ESP_TRY(esp_serve_page_begin(out, request, code == 404 ? "Not found" : "No answer"));
     esp_html_print(out, "<p role=\"alert\" class=\"failed\">%s</p>\n", message);
     esp_html_end(out);
     return ESP_OK;
@@ -61,7 +60,7 @@ int esp_serve_index_page(FILE *out, esp_store *store, const esp_request *request
     esp_rows *rows = NULL;
     bool has_row = false;
     int status = ESP_OK;
-    ESP_TRY(esp_serve_page_begin(out, request, "Studies", NULL));
+    ESP_TRY(esp_serve_page_begin(out, request, "Studies"));
     esp_html_print(out, "<p class=\"quiet\">in %s</p>\n", request->database);
     fputs("<p id=\"clock\" class=\"quiet\"></p>\n"
           "<section class=\"scroll\" aria-label=\"Studies\" tabindex=\"0\">\n"
@@ -109,7 +108,7 @@ int esp_serve_study_page(FILE *out, esp_store *store, const esp_request *request
         status = esp_fail(ESP_NOT_FOUND, "there is no study of this name in the database");
         goto out;
     }
-    ESP_TRY_OUT(esp_serve_page_begin(out, request, request->study, NULL));
+    ESP_TRY_OUT(esp_serve_page_begin(out, request, request->study));
     esp_html_print(out, "<p>%s</p>\n<p class=\"quiet\">revision %d of %s</p>\n",
                    esp_rows_text(rows, 0), (int)esp_rows_integer(rows, 2), request->database);
     fputs("<div id=\"study\">\n", out);

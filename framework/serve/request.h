@@ -57,9 +57,8 @@ int esp_serve_sql_page(FILE *out, esp_store *store, const esp_request *request);
 int esp_serve_index_page(FILE *out, esp_store *store, const esp_request *request);
 int esp_serve_study_page(FILE *out, esp_store *store, const esp_request *request);
 int esp_serve_report_page(FILE *out, esp_store *store, const esp_request *request);
-/* The frame of a page up to the heading. title is of the window; heading NULL: the title. */
-int esp_serve_page_begin(FILE *out, const esp_request *request, const char *title,
-                         const char *heading);
+/* The frame of a page up to its heading, the title. */
+int esp_serve_page_begin(FILE *out, const esp_request *request, const char *title);
 /* What a failure looks like. */
 int esp_serve_error_page(FILE *out, const esp_request *request, int code, const char *message);
 

@@ -246,7 +246,7 @@ int esp_serve_sql_page(FILE *out, esp_store *store, const esp_request *request)
     question q = {0};
     int status = ESP_OK;
     ESP_TRY_OUT(read_question(&q, request));
-    ESP_TRY_OUT(esp_serve_page_begin(out, request, "SQL", NULL));
+    ESP_TRY_OUT(esp_serve_page_begin(out, request, "SQL"));
     if (q.named != NULL) {
         put_named(out, &q);
     } else {
