@@ -15,22 +15,21 @@ typedef struct page_route {
     const char *path; /* "/study/" stands for all below it */
     const char *last; /* what the path ends with then */
     esp_handler answer;
-    bool html;
     bool heavy; /* may take long: few at a time */
 } page_route;
 
 static const page_route routes[] = {
-    {"/", "", esp_serve_index_page, true, false},
-    {"/study/", "/report", esp_serve_report_page, true, true},
-    {"/study/", "", esp_serve_study_page, true, false},
-    {"/sql", "", esp_serve_sql_page, true, true},
-    {"/api/studies", "", esp_serve_studies, false, false},
-    {"/api/study/", "", esp_serve_study, false, false},
-    {"/api/live/", "", esp_serve_live, false, false},
-    {"/api/curves", "", esp_serve_curves, false, false},
-    {"/api/leaves", "", esp_serve_leaves, false, false},
-    {"/api/trial", "", esp_serve_trial, false, false},
-    {"/api/query", "", esp_serve_query, false, true},
+    {"/", "", esp_serve_index_page, false},
+    {"/study/", "/report", esp_serve_report_page, true},
+    {"/study/", "", esp_serve_study_page, false},
+    {"/sql", "", esp_serve_sql_page, true},
+    {"/api/studies", "", esp_serve_studies, false},
+    {"/api/study/", "", esp_serve_study, false},
+    {"/api/live/", "", esp_serve_live, false},
+    {"/api/curves", "", esp_serve_curves, false},
+    {"/api/leaves", "", esp_serve_leaves, false},
+    {"/api/trial", "", esp_serve_trial, false},
+    {"/api/query", "", esp_serve_query, true},
 };
 enum { N_ROUTES = sizeof routes / sizeof *routes };
 
@@ -116,6 +115,16 @@ static int put_error(FILE *out, const esp_request *request, bool html, int code,
     return ESP_OK;
 }
 
+static void refuse(esp_answer *out, const esp_request *request, int code, const char *message)
+{
+    FILE *stream = open_memstream(&out->body, &out->size);
+    out->code = code;
+    if (stream != NULL) {
+        put_error(stream, request, out->html, code, message);
+        fclose(stream);
+    }
+}
+
 /* Runs the route into the answer's body; what a failure had written by then is dropped. */
 static void fill(esp_answer *out, const page_route *route, const esp_request *request)
 {
@@ -129,20 +138,7 @@ static void fill(esp_answer *out, const page_route *route, const esp_request *re
     if (status != ESP_OK) {
         free(out->body);
         out->body = NULL;
-        if ((stream = open_memstream(&out->body, &out->size)) != NULL) {
-            put_error(stream, request, route->html, out->code, esp_message());
-            fclose(stream);
-        }
-    }
-}
-
-static void refuse(esp_answer *out, const esp_request *request, int code, const char *message)
-{
-    FILE *stream = open_memstream(&out->body, &out->size);
-    out->code = code;
-    if (stream != NULL) {
-        put_error(stream, request, out->html, code, message);
-        fclose(stream);
+        refuse(out, request, out->code, esp_message());
     }
 }
 
