@@ -16,20 +16,21 @@ typedef struct page_route {
     const char *last; /* what the path ends with then */
     esp_handler answer;
     bool heavy; /* may take long: few at a time */
+    bool sql;   /* runs a query of the user's choice: bounded more tightly */
 } page_route;
 
 static const page_route routes[] = {
-    {"/", "", esp_serve_index_page, false},
-    {"/study/", "/report", esp_serve_report_page, true},
-    {"/study/", "", esp_serve_study_page, false},
-    {"/sql", "", esp_serve_sql_page, true},
-    {"/api/studies", "", esp_serve_studies, false},
-    {"/api/study/", "", esp_serve_study, false},
-    {"/api/live/", "", esp_serve_live, false},
-    {"/api/curves", "", esp_serve_curves, false},
-    {"/api/leaves", "", esp_serve_leaves, false},
-    {"/api/trial", "", esp_serve_trial, false},
-    {"/api/query", "", esp_serve_query, true},
+    {"/", "", esp_serve_index_page, false, false},
+    {"/study/", "/report", esp_serve_report_page, true, false},
+    {"/study/", "", esp_serve_study_page, false, false},
+    {"/sql", "", esp_serve_sql_page, true, true},
+    {"/api/studies", "", esp_serve_studies, false, false},
+    {"/api/study/", "", esp_serve_study, false, false},
+    {"/api/live/", "", esp_serve_live, false, false},
+    {"/api/curves", "", esp_serve_curves, false, false},
+    {"/api/leaves", "", esp_serve_leaves, false, false},
+    {"/api/trial", "", esp_serve_trial, false, false},
+    {"/api/query", "", esp_serve_query, true, true},
 };
 enum { N_ROUTES = sizeof routes / sizeof *routes };
 
@@ -86,15 +87,15 @@ static int code_of(int status)
 
 static int answer_by(FILE *out, const page_route *route, const esp_request *request)
 {
-    const bool sql = route->answer == esp_serve_query || route->answer == esp_serve_sql_page;
     esp_store *store = NULL;
     int status = esp_store_open(&store, request->database, ESP_STORE_READ);
     if (status == ESP_OK) {
         status = esp_store_confine(
-            store, &(esp_confinement){
-                       .milliseconds = route->heavy && !sql ? PAGE_MILLISECONDS : LIVE_MILLISECONDS,
-                       .value_bytes = sql ? QUERY_VALUE : PAGE_VALUE,
-                   });
+            store,
+            &(esp_confinement){
+                .milliseconds = route->heavy && !route->sql ? PAGE_MILLISECONDS : LIVE_MILLISECONDS,
+                .value_bytes = route->sql ? QUERY_VALUE : PAGE_VALUE,
+            });
     }
     if (status == ESP_OK) {
         status = route->answer(out, store, request);
