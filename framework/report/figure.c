@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "core/status.h"
-#include "core/text.h"
 #include "report/figure_plot.h"
 
 /* ---- words ----------------------------------------------------------------------------------- */

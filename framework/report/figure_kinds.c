@@ -3,8 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/status.h"
-
 void esp_figure_set_metric(esp_plot *plot, const esp_figure_wish *wish, const char *usual)
 {
     const esp_report *report = plot->report;

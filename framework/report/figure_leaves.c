@@ -1,8 +1,4 @@
 /* What a figure shows of leaves. */
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "core/status.h"
 #include "report/figure_plot.h"
 #include "report/report_query.h"

@@ -1,6 +1,5 @@
 /* Figures inline. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/status.h"
 #include "report/figure.h"

@@ -1,7 +1,6 @@
 /* What the page of a study asks for, again and again while it runs. */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/status.h"
 #include "report/palette.h"

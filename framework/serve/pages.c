@@ -1,7 +1,6 @@
 /* The pages: what stands in them without a script; live.js brings the rest. */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/place.h"
 #include "core/status.h"

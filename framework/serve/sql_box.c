@@ -1,7 +1,6 @@
 /* Any SELECT, or a query by name, over a confined connection: as JSON, and as a page that needs no
  * script. */
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
