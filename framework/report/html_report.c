@@ -144,6 +144,6 @@ int esp_render_html(FILE *out, esp_report *report)
     ESP_TRY(esp_html_provenance(out, report));
     ESP_TRY(esp_html_reproduce(out, report, page, &trials));
     esp_html_end(out);
-    return fflush(out) != 0 || ferror(out) ? esp_fail(ESP_IO, "the report cannot be written")
-                                           : esp_pool_status(&report->pool);
+    ESP_TRY(esp_render_finish(out));
+    return esp_pool_status(&report->pool);
 }
