@@ -42,6 +42,13 @@ static int find_trial(int64_t *key, int64_t *last, esp_store *store, const char 
     return status;
 }
 
+/* Every how many epochs one is picked, so that there are about so many points. */
+static int64_t stride_of(int64_t last, int points)
+{
+    const int64_t every = (last + points - 1) / points;
+    return every > 1 ? every : 1;
+}
+
 static int bind_pick(esp_rows *rows, int64_t key, int64_t every, int64_t last)
 {
     ESP_TRY(esp_rows_bind_integer(rows, ":key", key));
@@ -79,7 +86,7 @@ static int put_curve(FILE *out, esp_store *store, const esp_data_values *v, int 
     esp_rows *rows = NULL;
     int status = ESP_OK;
     ESP_TRY(find_trial(&key, &last, store, v->trial));
-    const int64_t every = (last + points - 1) / points > 1 ? (last + points - 1) / points : 1;
+    const int64_t every = stride_of(last, points);
     fputs("{\"trial\": ", out);
     esp_json_put_text(out, v->trial);
     fprintf(out, ", \"last\": %" PRId64 ", \"every\": %" PRId64 ", ", last, every);
@@ -153,7 +160,7 @@ int esp_serve_leaves(FILE *out, esp_store *store, const esp_request *request)
     if (leaves * points > MAX_COUNTS) {
         points = leaves > MAX_COUNTS / 2 ? 2 : MAX_COUNTS / (int)leaves;
     }
-    const int64_t every = (last + points - 1) / points > 1 ? (last + points - 1) / points : 1;
+    const int64_t every = stride_of(last, points);
     fputs("{\"trial\": ", out);
     esp_json_put_text(out, v.trial);
     fprintf(out,
