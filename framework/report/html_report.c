@@ -42,16 +42,6 @@ static bool has_table(const esp_page *page, const esp_table *table)
     return false;
 }
 
-static bool has_note(const esp_page *page, const char *note)
-{
-    for (int i = 0; i < page->notes.n; i++) {
-        if (strcmp(page->notes.at[i], note) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* What `report --variance` shows and the page does not yet; of small studies. Fills
  * report->variances: to be asked for once, after the page was made. */
 static int put_variance(FILE *out, esp_report *report, const esp_page *page)
@@ -79,7 +69,7 @@ static int put_variance(FILE *out, esp_report *report, const esp_page *page)
     }
     fputs("<ul>\n", out);
     for (int i = 0; i < variance->notes.n; i++) {
-        if (!has_note(page, variance->notes.at[i])) {
+        if (!esp_page_has_note(page, variance->notes.at[i])) {
             esp_html_print(out, "<li>%s</li>\n", variance->notes.at[i]);
         }
     }

@@ -8,14 +8,19 @@
 
 #define NOTE(page, report, ...) esp_page_note(page, esp_pool_format(&(report)->pool, __VA_ARGS__))
 
-void esp_page_note(esp_page *page, const char *note)
+bool esp_page_has_note(const esp_page *page, const char *note)
 {
     for (int i = 0; i < page->notes.n; i++) {
         if (strcmp(page->notes.at[i], note) == 0) {
-            return;
+            return true;
         }
     }
-    if (page->notes.n < ESP_MAX_NOTES) {
+    return false;
+}
+
+void esp_page_note(esp_page *page, const char *note)
+{
+    if (page->notes.n < ESP_MAX_NOTES && !esp_page_has_note(page, note)) {
         page->notes.at[page->notes.n++] = note;
     }
 }

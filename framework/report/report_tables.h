@@ -55,6 +55,8 @@ int esp_page_add_notes(esp_page *page, esp_report *report);
 /* The same about intervals and tests (notes_statistics.c). Errors: ESP_MEMORY. */
 int esp_page_add_statistics_notes(esp_page *page, esp_report *report);
 
+bool esp_page_has_note(const esp_page *page, const char *note);
+
 /* Appends one note unless it is there already. */
 void esp_page_note(esp_page *page, const char *note);
 
