@@ -17,8 +17,8 @@
 #include "core/status.h"
 #include "core/text.h"
 #include "nn/blas.h"
-#include "run/bench_run.h"
 #include "run/bench_store.h"
+#include "statistics/sample.h"
 
 enum { N_REPETITIONS = 5, N_LOGGED_EPOCHS = 40, MAX_WORDS = 6, N_VERBS = 9 };
 enum { KEY_TRIALS = 3000, KEY_EPOCHS, KEY_DATA, KEY_KEEP, KEY_DATABASE, KEY_AGAINST };
@@ -165,7 +165,7 @@ static int time_verbs(bench *b)
         for (int k = 0; k < N_REPETITIONS; k++) {
             ESP_TRY(run_verb(&seconds[k], b, verb));
         }
-        verb->median = esp_bench_median(seconds, N_REPETITIONS);
+        verb->median = esp_median(seconds, N_REPETITIONS);
     }
     return ESP_OK;
 }

@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/status.h"
 #include "nn/blas.h"
+#include "statistics/sample.h"
 
 enum {
     POOL = 2048,       /* examples that small batches are taken from in turn */
@@ -18,18 +19,6 @@ enum {
     LEAST_CHECKED = 64 /* examples of a thread */
 };
 static const double shortest_turn = 2e-3, long_turn = 0.25; /* seconds */
-
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, int n)
-{
-    qsort(values, (size_t)n, sizeof *values, by_size);
-    return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
 
 /* ---- the machine -------------------------------------------------------------------------------
  */
@@ -70,7 +59,8 @@ int esp_bench_machine_measure(esp_bench_machine *out)
         flops[r] = 2.0 * SIDE * SIDE * SIDE / (esp_clock_seconds() - started);
     }
     free(values);
-    *out = (esp_bench_machine){.flops = median(flops, N_SWEEPS), .bytes = median(bytes, N_SWEEPS)};
+    *out = (esp_bench_machine){.flops = esp_median(flops, N_SWEEPS),
+                               .bytes = esp_median(bytes, N_SWEEPS)};
     return isfinite(sum) ? ESP_OK : esp_fail(ESP_FAILED, "a sum of finite values is not finite");
 }
 
@@ -190,9 +180,9 @@ static int time_turns(esp_bench_inference *result, runner *runners, int n_rounds
         seconds[r] /= examples * n_calls;
         ratios[r] = dense[r] / seconds[r];
     }
-    result->seconds = median(seconds, n_rounds);
-    result->dense_seconds = median(dense, n_rounds);
-    result->speed_up = median(ratios, n_rounds);
+    result->seconds = esp_median(seconds, n_rounds);
+    result->dense_seconds = esp_median(dense, n_rounds);
+    result->speed_up = esp_median(ratios, n_rounds);
     return ESP_OK;
 }
 

@@ -73,15 +73,3 @@ int esp_bench_run_close(esp_bench_run *run, int status)
     free(run->environment);
     return status != ESP_OK ? status : stopped;
 }
-
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-double esp_bench_median(double *values, int n)
-{
-    qsort(values, (size_t)n, sizeof *values, by_size);
-    return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}

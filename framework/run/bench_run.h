@@ -27,7 +27,4 @@ int esp_bench_run_open(esp_bench_run *out, const char *text, const char *folder,
 /* Returns status, or, where that is ESP_OK, what the writer failed with. */
 int esp_bench_run_close(esp_bench_run *run, int status);
 
-/* The median of values [n], which it sorts. */
-double esp_bench_median(double *values, int n);
-
 #endif

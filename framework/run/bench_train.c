@@ -12,6 +12,7 @@
 #include "nn/blas.h"
 #include "run/bench_run.h"
 #include "run/epoch_record.h"
+#include "statistics/sample.h"
 #include "study/size.h"
 
 enum { BATCH = 256, FLOOR_BATCHES = 24, LAYOUTS = 4, MOST_REPETITIONS = 101 };
@@ -155,13 +156,13 @@ static int measure(esp_bench_shape *shape, esp_training *training, const esp_ben
         }
         ESP_TRY(time_epoch(&wholes[at], &alone[at], training, run, attempt));
     }
-    shape->floor_seconds = esp_bench_median(floors[0], n_repetitions);
+    shape->floor_seconds = esp_median(floors[0], n_repetitions);
     for (int layout = 1; layout < LAYOUTS; layout++) {
-        const double seconds = esp_bench_median(floors[layout], n_repetitions);
+        const double seconds = esp_median(floors[layout], n_repetitions);
         shape->floor_seconds = seconds < shape->floor_seconds ? seconds : shape->floor_seconds;
     }
-    shape->epoch_seconds = esp_bench_median(wholes, n_repetitions);
-    shape->training_seconds = esp_bench_median(alone, n_repetitions);
+    shape->epoch_seconds = esp_median(wholes, n_repetitions);
+    shape->training_seconds = esp_median(alone, n_repetitions);
     return ESP_OK;
 }
 

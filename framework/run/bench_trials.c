@@ -11,6 +11,7 @@
 #include "core/text.h"
 #include "run/bench_run.h"
 #include "run/epoch_record.h"
+#include "statistics/sample.h"
 
 static const char study_text[] = "study: trials\n"
                                  "seeds: 0..%d\n"
@@ -133,10 +134,10 @@ static int measure(esp_bench_side_by_side *out, lane *lanes, int n_trials, int n
         ratio[at] = at_once[at] / alone[at];
         machine[at] = loops / loop_alone;
     }
-    *out = (esp_bench_side_by_side){.alone_seconds = esp_bench_median(alone, n_rounds) / EPOCHS,
-                                    .at_once_seconds = esp_bench_median(at_once, n_rounds) / EPOCHS,
-                                    .ratio = esp_bench_median(ratio, n_rounds),
-                                    .machine_ratio = esp_bench_median(machine, n_rounds)};
+    *out = (esp_bench_side_by_side){.alone_seconds = esp_median(alone, n_rounds) / EPOCHS,
+                                    .at_once_seconds = esp_median(at_once, n_rounds) / EPOCHS,
+                                    .ratio = esp_median(ratio, n_rounds),
+                                    .machine_ratio = esp_median(machine, n_rounds)};
     return ESP_OK;
 }
 
