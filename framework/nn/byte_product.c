@@ -5,117 +5,32 @@
 
 #include "core/status.h"
 #include "nn/byte_tiles.h"
-
-#if defined(__AVX512F__) || (defined(__AVX2__) && defined(__FMA__))
-#define ESP_HAS_BYTE_PRODUCT 1
-#include <immintrin.h>
-#endif
+#include "nn/vector.h"
 
 int esp_byte_row(int n_features)
 {
     return (n_features + 63) & ~63;
 }
 
-#if defined(ESP_HAS_BYTE_PRODUCT)
-
-#define INLINE static inline __attribute__((always_inline))
-
-/* ---- vectors: as many sums at once as there are registers for -----------------------------------
- */
+#if defined(ESP_HAS_VECTORS)
 
 #if defined(__AVX512F__)
-/* MOST_PROJECTED * 4 sums and 5 operands; MOST_GRADED sums and 1. */
-enum { LANES = 16, MOST_PROJECTED = 6, MOST_GRADED = 24 };
-typedef __m512 vector;
-typedef __mmask16 lanes;
+/* Sums at once, as many as there are registers for: MOST_PROJECTED * 4 and 5 operands; MOST_GRADED
+ * and 1. */
+enum { MOST_PROJECTED = 6, MOST_GRADED = 24 };
 
-INLINE vector all(float value)
-{
-    return _mm512_set1_ps(value);
-}
-INLINE vector multiply_add(vector a, vector b, vector c)
-{
-    return _mm512_fmadd_ps(a, b, c);
-}
-INLINE vector load(const float *values)
-{
-    return _mm512_loadu_ps(values);
-}
-INLINE void store(float *values, vector v)
-{
-    _mm512_storeu_ps(values, v);
-}
-INLINE lanes first_lanes(int count)
-{
-    return (lanes)((1u << count) - 1);
-}
-INLINE vector load_lanes(const float *values, lanes which)
-{
-    return _mm512_maskz_loadu_ps(which, values);
-}
-INLINE void store_lanes(float *values, lanes which, vector v)
-{
-    _mm512_mask_storeu_ps(values, which, v);
-}
 INLINE vector from_bytes(const uint8_t *bytes)
 {
     return _mm512_cvtepi32_ps(
         _mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)(const void *)bytes)));
 }
-/* The sums over lanes of four vectors. */
-INLINE __m128 sum_of_each(vector a, vector b, vector c, vector d)
-{
-    const vector ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
-    const vector cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
-    const vector abcd =
-        _mm512_add_ps(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xEE));
-    const __m256 half =
-        _mm256_add_ps(_mm512_castps512_ps256(abcd),
-                      _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(abcd), 1)));
-    return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
-}
 #else
-enum { LANES = 8, MOST_PROJECTED = 2, MOST_GRADED = 12 };
-typedef __m256 vector;
-typedef __m256i lanes;
+enum { MOST_PROJECTED = 2, MOST_GRADED = 12 };
 
-INLINE vector all(float value)
-{
-    return _mm256_set1_ps(value);
-}
-INLINE vector multiply_add(vector a, vector b, vector c)
-{
-    return _mm256_fmadd_ps(a, b, c);
-}
-INLINE vector load(const float *values)
-{
-    return _mm256_loadu_ps(values);
-}
-INLINE void store(float *values, vector v)
-{
-    _mm256_storeu_ps(values, v);
-}
-INLINE lanes first_lanes(int count)
-{
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-INLINE vector load_lanes(const float *values, lanes which)
-{
-    return _mm256_maskload_ps(values, which);
-}
-INLINE void store_lanes(float *values, lanes which, vector v)
-{
-    _mm256_maskstore_ps(values, which, v);
-}
 INLINE vector from_bytes(const uint8_t *bytes)
 {
     return _mm256_cvtepi32_ps(
         _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)bytes)));
-}
-INLINE __m128 sum_of_each(vector a, vector b, vector c, vector d)
-{
-    const vector sums = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
-    return _mm_add_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1));
 }
 #endif
 
@@ -164,10 +79,10 @@ INLINE void project_tile(float *out, int stride, const float *weights, const flo
         }
     }
     if (whole < n_features) {
-        const lanes rest = first_lanes(n_features - whole);
+        const int rest = n_features - whole;
 #pragma GCC unroll 8
         for (int i = 0; i < n; i++) {
-            const vector w = load_lanes(weights + (ptrdiff_t)i * n_features + whole, rest);
+            const vector w = load_first(weights + (ptrdiff_t)i * n_features + whole, rest);
 #pragma GCC unroll 4
             for (int j = 0; j < 4; j++) {
                 sums[i][j] = multiply_add(w, load(x + (ptrdiff_t)j * row + whole), sums[i][j]);
@@ -176,8 +91,7 @@ INLINE void project_tile(float *out, int stride, const float *weights, const flo
     }
 #pragma GCC unroll 8
     for (int i = 0; i < n; i++) {
-        _mm_storeu_ps(out + (ptrdiff_t)i * stride,
-                      sum_of_each(sums[i][0], sums[i][1], sums[i][2], sums[i][3]));
+        sum_of_each(out + (ptrdiff_t)i * stride, sums[i][0], sums[i][1], sums[i][2], sums[i][3]);
     }
 }
 
@@ -255,7 +169,7 @@ INLINE void gradient_tile(float *out, const float *turned, const esp_byte_batch 
         if (left >= LANES) {
             store(out + (ptrdiff_t)i * batch->n_features + f, sums[i]);
         } else {
-            store_lanes(out + (ptrdiff_t)i * batch->n_features + f, first_lanes(left), sums[i]);
+            store_first(out + (ptrdiff_t)i * batch->n_features + f, left, sums[i]);
         }
     }
 }

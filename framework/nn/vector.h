@@ -14,10 +14,11 @@
 #define ESP_REAL_IS_FLOAT     ESP_VECTOR_OF(ESP_REAL)
 
 #if ESP_REAL_IS_FLOAT && (defined(__AVX512F__) || (defined(__AVX2__) && defined(__FMA__)))
+#define ESP_HAS_VECTORS 1
 #include <immintrin.h>
 #endif
 
-#if ESP_REAL_IS_FLOAT && defined(__AVX512F__)
+#if defined(ESP_HAS_VECTORS) && defined(__AVX512F__)
 enum { LANES = 16 };
 typedef __m512 vector;
 
@@ -71,7 +72,7 @@ INLINE void sum_of_each(esp_real *out, vector a, vector b, vector c, vector d)
     _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1)));
 }
 
-#elif ESP_REAL_IS_FLOAT && defined(__AVX2__) && defined(__FMA__)
+#elif defined(ESP_HAS_VECTORS)
 enum { LANES = 8 };
 typedef __m256 vector;
 
