@@ -98,6 +98,9 @@ void esp_route(esp_network *network, esp_mode mode)
     }
 }
 
+/* ---- backward ---------------------------------------------------------------------------------
+ */
+
 static void squash_backward(esp_real *restrict dz, const esp_real *restrict d_scores,
                             const esp_real *restrict dp, const esp_real *restrict p, int n_examples)
 {
@@ -105,9 +108,6 @@ static void squash_backward(esp_real *restrict dz, const esp_real *restrict d_sc
         dz[b] = d_scores[b] + dp[b] * p[b] * (1 - p[b]);
     }
 }
-
-/* ---- backward ---------------------------------------------------------------------------------
- */
 
 /* Through branches that were changed: a leak turns the sign, a rounding stops the gradient. */
 static void branches_backward(esp_network *network)
