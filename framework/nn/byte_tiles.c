@@ -8,7 +8,6 @@
     defined(__AVX512BW__) && defined(__linux__)
 #define ESP_HAS_BYTE_TILES 1
 #include <immintrin.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif

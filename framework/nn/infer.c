@@ -1,6 +1,5 @@
 #include "nn/infer.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 

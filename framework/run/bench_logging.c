@@ -1,8 +1,6 @@
 /* One trial trained as a run trains it, and what of its time went into storing its epochs. */
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/clock.h"
 #include "core/status.h"

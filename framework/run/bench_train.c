@@ -13,7 +13,6 @@
 #include "run/bench_run.h"
 #include "run/epoch_record.h"
 #include "statistics/sample.h"
-#include "study/size.h"
 
 enum { BATCH = 256, FLOOR_BATCHES = 24, LAYOUTS = 4, MOST_REPETITIONS = 101 };
 
