@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The rules of the layout, by the include lines:
 #   sdk <- core <- {nn, data, store, plugin, statistics} <- study <- run <- report <- serve <- cli
-# and one place each for sqlite3.h, yaml.h, dlopen, cblas.h. Run with a folder as argument it checks
-# that tree instead; without, it also checks that it finds each kind of breach in a small tree.
+# and one place each for sqlite3.h, yaml.h, microhttpd.h, dlopen, cblas.h. Run with a folder as
+# argument it checks that tree instead; without, it also checks that it finds each kind of breach in a
+# small tree.
 set -euo pipefail
 
 tree=${1:-${ESPALIER_SOURCE:?set by ctest}}
@@ -104,8 +105,8 @@ check_the_check() {
     mkdir -p "$root"/framework/{sdk,core,nn,store,cli,attic} "$root/plugins/loss"
     printf '#include "store/store.h"\n' >"$root/framework/core/upward.c"
     printf '#  include <sqlite3.h>\n#include <dlfcn.h>\n' >"$root/framework/core/reach.c"
-    printf '#include <yaml.h>\n#include <cblas.h>\nvoid *f(void) { return dlopen (0, 0); }\n' \
-        >"$root/framework/cli/cmd_bad.c"
+    printf '#include <%s.h>\n' yaml cblas microhttpd >"$root/framework/cli/cmd_worse.c"
+    printf 'void *f(void) { return dlopen (0, 0); }\n' >"$root/framework/cli/cmd_bad.c"
     printf 'void g(void) { exit(1); }\n#include "upward.h"\n' >"$root/framework/nn/leaves.c"
     touch "$root/framework/nn/upward.h" "$root/framework/store/store.h"
     printf '#include "core/rng.h"\n' >"$root/plugins/loss/store.h"
@@ -114,7 +115,8 @@ check_the_check() {
     local wanted
     for wanted in 'core/ may not include store/store.h' 'only store/ includes sqlite3.h' \
         'only plugin/ includes dlfcn.h' 'only study/ includes yaml.h' 'only nn/ includes cblas.h' \
-        'only plugin/ calls dlopen' 'only cli/ calls exit()' 'write the layer: "nn/upward.h"' \
+        'only serve/ includes microhttpd.h' 'only plugin/ calls dlopen' 'only cli/ calls exit()' \
+        'write the layer: "nn/upward.h"' \
         'a plugin may not include core/rng.h' "'attic' is no layer" 'has no README.md' \
         'store.h: more than one file of this name'; do
         if [[ $said != *"$wanted"* ]]; then
