@@ -422,7 +422,7 @@ static const struct argp parser = {
 static int run_store(int argc, char **argv)
 {
     arguments given = {.n_trials = 200, .n_epochs = 100, .data = "fashion-mnist"};
-    esp_argp_parse(&parser, argc, argv, 0, NULL, &given);
+    esp_argp_parse(&parser, argc, argv, &given);
     return bench_store(&given);
 }
 

@@ -66,7 +66,7 @@ static int run(int argc, char **argv)
     const struct argp argp = {
         .parser = parse, .args_doc = "STUDY.yaml...", .doc = doc, .children = shared};
     ESP_TRY_OUT(status);
-    esp_argp_parse(&argp, argc, argv, 0, NULL, &o);
+    esp_argp_parse(&argp, argc, argv, &o);
     ESP_TRY_OUT(esp_registry_create(&registry));
     for (int i = 0; i < o.n_paths; i++) {
         int one = check(o.paths[i], &o.study.options, registry);

@@ -509,7 +509,7 @@ static int run(int argc, char **argv)
                "  espalier completion fish | source     in ~/.config/fish/config.fish"};
     argp_err_exit_status = esp_exit_code(ESP_USAGE);
     arguments given = {0};
-    if (esp_argp_parse(&parser, argc, argv, 0, NULL, &given) != 0) {
+    if (esp_argp_parse(&parser, argc, argv, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier completion --help` shows how it is used");
     }
     if (given.has_words) {

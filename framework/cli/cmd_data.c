@@ -415,7 +415,7 @@ static int run(int argc, char **argv)
             "  ESPALIER_DATA_PATH=~/data espalier data info mine"};
     argp_err_exit_status = esp_exit_code(ESP_USAGE);
     arguments given = {.action = NULL};
-    if (esp_argp_parse(&parser, argc, argv, 0, NULL, &given) != 0) {
+    if (esp_argp_parse(&parser, argc, argv, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier data --help` shows how it is used");
     }
     const char *names[N_ACTIONS];

@@ -285,7 +285,7 @@ static int run(int argc, char **argv)
         return esp_fail(ESP_MEMORY, "no memory for the arguments");
     }
     int status = ESP_OK;
-    if (esp_argp_parse(&parser, argc, argv, 0, NULL, &given) != 0) {
+    if (esp_argp_parse(&parser, argc, argv, &given) != 0) {
         status = esp_fail(ESP_USAGE, "`espalier db --help` shows how it is used");
         goto out;
     }

@@ -181,7 +181,7 @@ static int run(int argc, char **argv)
     argp_err_exit_status = esp_exit_code(ESP_USAGE);
     arguments given = {0};
     given.request.metrics = given.metrics;
-    if (esp_argp_parse(&parser, argc, argv, 0, NULL, &given) != 0) {
+    if (esp_argp_parse(&parser, argc, argv, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier export --help` shows how it is used");
     }
     esp_store *store = NULL;

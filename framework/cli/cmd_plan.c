@@ -237,7 +237,7 @@ static int run(int argc, char **argv)
     int status = o.sets != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "out of memory");
     const struct argp argp = {arguments_known, parse, "STUDY.yaml", doc, NULL, NULL, NULL};
     ESP_TRY_OUT(status);
-    esp_argp_parse(&argp, argc, argv, 0, NULL, &o);
+    esp_argp_parse(&argp, argc, argv, &o);
     ESP_TRY_OUT(esp_registry_create(&registry));
     ESP_TRY_OUT(esp_study_load(&study, o.path, &o.study, registry, stderr));
     const char *database = esp_store_default_path(o.database);

@@ -151,7 +151,7 @@ static int run(int argc, char **argv)
     /* argp would take --help for the verb's */
     const bool help = argc == 3 && argv[1][0] != '-' && is_name(argv[1]) &&
                       (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-?") == 0);
-    if (esp_argp_parse(&parser, help ? 2 : argc, argv, 0, NULL, &given) != 0) {
+    if (esp_argp_parse(&parser, help ? 2 : argc, argv, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier query --help` shows how it is used");
     }
     if (given.list && given.query != NULL) {

@@ -309,7 +309,7 @@ static int run(int argc, char **argv)
     arguments given = {.figure_formats = ESP_FIGURE_SVG};
     argp_err_exit_status = esp_exit_code(ESP_USAGE);
     ESP_TRY(esp_report_format_find(&given.format, "text"));
-    esp_argp_parse(&parser, argc, argv, 0, NULL, &given);
+    esp_argp_parse(&parser, argc, argv, &given);
     if (!names_a_file(given.study)) {
         return report_study(&given, NULL, NULL);
     }

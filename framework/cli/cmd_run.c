@@ -105,7 +105,7 @@ static int run(int argc, char **argv)
                                 .children = shared};
     arguments a = {0};
     argp_err_exit_status = esp_exit_code(ESP_USAGE);
-    esp_argp_parse(&parser, argc, argv, 0, NULL, &a);
+    esp_argp_parse(&parser, argc, argv, &a);
     a.run.database = esp_store_default_path(a.database);
 
     esp_registry *registry = NULL;

@@ -68,7 +68,7 @@ static int run(int argc, char **argv)
 {
     arguments given = {.address = "127.0.0.1", .port = DEFAULT_PORT};
     argp_err_exit_status = esp_exit_code(ESP_USAGE);
-    if (esp_argp_parse(&parser, argc, argv, 0, NULL, &given) != 0) {
+    if (esp_argp_parse(&parser, argc, argv, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier serve --help` shows how it is used");
     }
 #ifdef ESPALIER_HAS_MICROHTTPD

@@ -151,8 +151,7 @@ static void refuse(const known_options *known, const char *verb, const char *wor
     free(name);
 }
 
-error_t esp_argp_parse(const struct argp *parser, int argc, char **argv, unsigned flags,
-                       int *arg_index, void *input)
+error_t esp_argp_parse(const struct argp *parser, int argc, char **argv, void *input)
 {
     static const char *const always[] = {"help", "usage", "version"};
     known_options known = {0};
@@ -177,5 +176,5 @@ error_t esp_argp_parse(const struct argp *parser, int argc, char **argv, unsigne
             i++;
         }
     }
-    return argp_parse(parser, argc, argv, flags, arg_index, input);
+    return argp_parse(parser, argc, argv, 0, NULL, input);
 }

@@ -27,7 +27,6 @@ int esp_option_count(struct argp_state *state, const char *option, const char *t
 
 /* argp_parse, except that a long option which there is not is told with the one that could have
  * been meant. */
-error_t esp_argp_parse(const struct argp *parser, int argc, char **argv, unsigned flags,
-                       int *arg_index, void *input);
+error_t esp_argp_parse(const struct argp *parser, int argc, char **argv, void *input);
 
 #endif
