@@ -313,7 +313,6 @@ static int run_infer(int argc, char **argv)
     static const esp_bench_comparison comparison = {
         .list = "layers", .keys = keys, .figure = "speed_up", .more_is_better = true};
     arguments given = {.n_rounds = 9, .most_leaves = 1 << 15};
-    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     if (esp_argp_parse(&parser, argc, argv, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier bench --help` shows how it is used");
     }

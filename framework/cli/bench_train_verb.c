@@ -158,7 +158,6 @@ static const struct argp parser = {
 static int run_train(int argc, char **argv)
 {
     arguments given = {.n_repetitions = 7, .data = "mnist"};
-    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     if (esp_argp_parse(&parser, argc, argv, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier bench --help` shows how it is used");
     }

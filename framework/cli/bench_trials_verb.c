@@ -225,7 +225,6 @@ static const struct argp parser = {
 static int run_trials_verb(int argc, char **argv)
 {
     arguments given = {.n_jobs = 2, .n_rounds = 31, .data = "mnist"};
-    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     if (esp_argp_parse(&parser, argc, argv, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier bench --help` shows how it is used");
     }

@@ -43,7 +43,6 @@ static int unknown_subject(const char *word)
 
 static int run(int argc, char **argv)
 {
-    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     for (int i = 1; i < argc; i++) {
         for (int k = 0; k < N_SUBJECTS; k++) {
             if (strcmp(argv[i], subjects[k]->command.name) == 0) {

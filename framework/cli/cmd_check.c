@@ -58,7 +58,6 @@ static int check(const char *path, const esp_study_options *study_options,
 
 static int run(int argc, char **argv)
 {
-    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     options o = {.paths = calloc((size_t)argc, sizeof *o.paths)};
     esp_registry *registry = NULL;
     int status = o.paths != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "out of memory");

@@ -507,7 +507,6 @@ static int run(int argc, char **argv)
                "  source <(espalier completion bash)    in ~/.bashrc\n"
                "  source <(espalier completion zsh)     in ~/.zshrc, after compinit\n"
                "  espalier completion fish | source     in ~/.config/fish/config.fish"};
-    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     arguments given = {0};
     if (esp_argp_parse(&parser, argc, argv, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier completion --help` shows how it is used");

@@ -413,7 +413,6 @@ static int run(int argc, char **argv)
             "  espalier data verify\n"
             "  espalier data info mnist --format json\n"
             "  ESPALIER_DATA_PATH=~/data espalier data info mine"};
-    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     arguments given = {.action = NULL};
     if (esp_argp_parse(&parser, argc, argv, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier data --help` shows how it is used");

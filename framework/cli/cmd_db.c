@@ -279,7 +279,6 @@ static int run(int argc, char **argv)
             "  espalier db check\n"
             "  espalier db backup /safe/espalier.db\n"
             "  espalier db merge node1.db node2.db --db results/espalier.db"};
-    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     arguments given = {.files = calloc((size_t)argc + 1, sizeof *given.files)};
     if (given.files == NULL) {
         return esp_fail(ESP_MEMORY, "no memory for the arguments");

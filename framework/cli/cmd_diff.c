@@ -87,7 +87,6 @@ static int run(int argc, char **argv)
             "  espalier diff 3f2a 81c0\n"
             "  espalier diff quickstart:baseline quickstart:balanced\n"
             "  espalier diff table1 table2 --format json"};
-    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     arguments given = {0};
     if (esp_argp_parse(&parser, argc, argv, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier diff --help` shows how it is used");

@@ -89,7 +89,6 @@ static int run(int argc, char **argv)
                "examples:\n"
                "  espalier doctor\n"
                "  espalier doctor --db /scratch/results.db --format json"};
-    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     arguments given = {0};
     if (esp_argp_parse(&parser, argc, argv, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier doctor --help` shows how it is used");

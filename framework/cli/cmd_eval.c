@@ -294,7 +294,6 @@ static int run(int argc, char **argv)
     arguments a = {.split = ESP_TEST};
     const struct argp parser = {
         argument_options, parse, "MODEL.safetensors", documentation, 0, 0, 0};
-    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     esp_argp_parse(&parser, argc, argv, &a);
 
     esp_registry *registry = NULL;

@@ -178,7 +178,6 @@ static int write_arrays(const arguments *given, esp_store *store)
 
 static int run(int argc, char **argv)
 {
-    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     arguments given = {0};
     given.request.metrics = given.metrics;
     if (esp_argp_parse(&parser, argc, argv, &given) != 0) {

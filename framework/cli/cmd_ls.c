@@ -110,7 +110,6 @@ static int run(int argc, char **argv)
             "  espalier ls\n"
             "  espalier ls quickstart\n"
             "  espalier ls quickstart --format json"};
-    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     arguments given = {0};
     if (esp_argp_parse(&parser, argc, argv, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier ls --help` shows how it is used");

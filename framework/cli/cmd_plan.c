@@ -227,7 +227,6 @@ out:
 
 static int run(int argc, char **argv)
 {
-    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     options o = {.sets = calloc((size_t)argc, sizeof *o.sets), .format = "text", .jobs = cores()};
     o.study.sets = o.sets;
     esp_registry *registry = NULL;

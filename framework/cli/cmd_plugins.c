@@ -377,7 +377,6 @@ static int run(int argc, char **argv)
                "  espalier plugins new loss mine\n"
                "  espalier plugins check ./mine.so\n"
                "  ESPALIER_PLUGIN_PATH=~/plugins espalier plugins ls --format json"};
-    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     plugins_arguments given = {.action = NULL};
     if (esp_argp_parse(&parser, argc, argv, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier plugins --help` shows how it is used");

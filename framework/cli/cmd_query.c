@@ -146,7 +146,6 @@ static int run(int argc, char **argv)
                "  espalier query spread --set study=quickstart --set metric=test.soft_accuracy\n"
                "  espalier query \"SELECT cell, mean, sd FROM seed_stats WHERE at = 'selected'\"\n"
                "  espalier query curve --set study=table1 --format csv > curve.csv"};
-    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     arguments given = {0};
     /* argp would take --help for the verb's */
     const bool help = argc == 3 && argv[1][0] != '-' && is_name(argv[1]) &&

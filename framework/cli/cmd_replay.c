@@ -347,7 +347,6 @@ static int run(int argc, char **argv)
     const struct argp parser = {
         .parser = parse, .args_doc = "TRIAL", .doc = documentation, .children = shared};
     arguments a = {0};
-    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     esp_argp_parse(&parser, argc, argv, &a);
 
     stored_trial stored = {.id = ""};

@@ -307,7 +307,6 @@ out:
 static int run(int argc, char **argv)
 {
     arguments given = {.figure_formats = ESP_FIGURE_SVG};
-    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     ESP_TRY(esp_report_format_find(&given.format, "text"));
     esp_argp_parse(&parser, argc, argv, &given);
     if (!names_a_file(given.study)) {

@@ -104,7 +104,6 @@ static int run(int argc, char **argv)
                                 .doc = documentation,
                                 .children = shared};
     arguments a = {0};
-    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     esp_argp_parse(&parser, argc, argv, &a);
     a.run.database = esp_store_default_path(a.database);
 

@@ -67,7 +67,6 @@ static const struct argp parser = {
 static int run(int argc, char **argv)
 {
     arguments given = {.address = "127.0.0.1", .port = DEFAULT_PORT};
-    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     if (esp_argp_parse(&parser, argc, argv, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier serve --help` shows how it is used");
     }

@@ -307,7 +307,6 @@ static int run(int argc, char **argv)
             "  espalier show 3f2a\n"
             "  espalier show quickstart\n"
             "  espalier show 3f2a --format json"};
-    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     arguments given = {0};
     if (esp_argp_parse(&parser, argc, argv, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier show --help` shows how it is used");

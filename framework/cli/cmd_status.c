@@ -196,7 +196,6 @@ static int run(int argc, char **argv)
                "  espalier status\n"
                "  espalier status --watch\n"
                "  espalier status --format json --db results/espalier.db"};
-    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     arguments given = {0};
     if (esp_argp_parse(&parser, argc, argv, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier status --help` shows how it is used");

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/log.h"
+#include "core/status.h"
 #include "core/text.h"
 
 /* Keys beyond ASCII are long options only. */
@@ -155,6 +156,7 @@ error_t esp_argp_parse(const struct argp *parser, int argc, char **argv, void *i
 {
     static const char *const always[] = {"help", "usage", "version"};
     known_options known = {0};
+    argp_err_exit_status = esp_exit_code(ESP_USAGE);
     gather(&known, parser);
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         const char *word = argv[i];

@@ -25,8 +25,8 @@ extern const struct argp esp_format_argp, esp_text_or_json_argp;
 /* A whole number from 1 to most, or a usage error that names the option. */
 int esp_option_count(struct argp_state *state, const char *option, const char *text, int most);
 
-/* argp_parse, except that a long option which there is not is told with the one that could have
- * been meant. */
+/* argp_parse, except that a usage error ends with the exit code of ESP_USAGE, and that a long
+ * option which there is not is told with the one that could have been meant. */
 error_t esp_argp_parse(const struct argp *parser, int argc, char **argv, void *input);
 
 #endif
