@@ -58,12 +58,8 @@ static json_t *text_list(esp_reading *r, const esp_node *report, const char *nam
 {
     const esp_node *node = esp_node_get(report, name);
     const char *path = esp_tree_pool_format(r->pool, "report.%s", name);
-    const esp_key *key = esp_keys;
-    while (strcmp(key->path, path) != 0) {
-        key++;
-    }
     json_t *list = NULL;
-    esp_schema_value(&list, r->problems, &(esp_key_ref){.key = key}, path, node);
+    esp_schema_value(&list, r->problems, &(esp_key_ref){.key = esp_schema_key(path)}, path, node);
     bool single = node != NULL && node->type == ESP_NODE_SCALAR;
     for (int i = 0; node != NULL && check != NULL && i < (single ? 1 : node->n); i++) {
         const esp_node *item = single ? node : node->items[i];

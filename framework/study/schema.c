@@ -91,6 +91,15 @@ static const esp_plugin *plugin_of(const esp_registry *registry, const char *pat
     return esp_registry_find(registry, head ? ESP_HEAD : ESP_LOSS, name);
 }
 
+const esp_key *esp_schema_key(const char *path)
+{
+    const esp_key *key = esp_keys;
+    while (strcmp(key->path, path) != 0) {
+        key++;
+    }
+    return key;
+}
+
 bool esp_schema_find(esp_key_ref *out, const esp_registry *registry, const char *path)
 {
     const char *inner = esp_path_in_phase_set(path);

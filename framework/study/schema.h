@@ -51,6 +51,9 @@ typedef struct esp_key {
 /* The table, ended by a path of NULL. Thread: any. */
 extern const esp_key esp_keys[];
 
+/* The table's key of exactly this path, which it must have. Thread: any. */
+const esp_key *esp_schema_key(const char *path);
+
 /* What a dotted path of the configuration means. */
 typedef struct esp_key_ref {
     const esp_key *key;       /* NULL where a plugin's parameter is meant */

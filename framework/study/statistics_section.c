@@ -8,11 +8,8 @@
 static json_t *value_of(esp_reading *r, const esp_node *map, const char *path)
 {
     const esp_node *node = esp_node_get(map, strrchr(path, '.') + 1);
-    const esp_key *key = esp_keys;
+    const esp_key *key = esp_schema_key(path);
     json_t *value = NULL;
-    while (strcmp(key->path, path) != 0) {
-        key++;
-    }
     if (node != NULL) {
         esp_schema_value(&value, r->problems, &(esp_key_ref){.key = key}, path, node);
     } else if (key->flags & ESP_KEY_REQUIRED && !esp_problems_excused(r->problems, path)) {

@@ -15,12 +15,8 @@
 static char *top_text(esp_reading *r, const char *name)
 {
     const esp_node *node = esp_node_get(r->root, name);
-    const esp_key *key = esp_keys;
-    while (strcmp(key->path, name) != 0) {
-        key++;
-    }
     json_t *value = NULL;
-    esp_schema_value(&value, r->problems, &(esp_key_ref){.key = key}, name, node);
+    esp_schema_value(&value, r->problems, &(esp_key_ref){.key = esp_schema_key(name)}, name, node);
     char *text = strdup(json_is_string(value) ? json_string_value(value) : "");
     json_decref(value);
     return text;
