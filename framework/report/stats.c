@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "statistics/sample.h"
+#include "study/schema.h"
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -17,8 +18,7 @@ esp_better esp_better_of(const char *metric)
     if (strncmp(metric, "epochs_to_", 10) == 0) {
         return ESP_BETTER_LOWER;
     }
-    const char *last = strrchr(metric, '.'); /* early_exit.accuracy_at_90 */
-    if (strstr(last != NULL ? last : metric, "accuracy") != NULL) {
+    if (esp_metric_is_accuracy(metric)) {
         return ESP_BETTER_HIGHER;
     }
     if (ends_with(metric, "loss") || strncmp(metric, "loss.", 5) == 0) {

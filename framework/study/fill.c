@@ -114,19 +114,13 @@ static void fill_heads(builder *b, const json_t *heads)
 
 /* ---- metrics -------------------------------------------------------------------------------- */
 
-/* hard_accuracy, early_exit.accuracy_at_90: whether more is better. */
-static bool is_accuracy(const char *name)
-{
-    return strstr(strrchr(name, '.'), "accuracy") != NULL;
-}
-
 /* path: where it is written, for messages. */
 static void fill_monitor(builder *b, esp_monitor *out, const char *name, const char *path)
 {
     out->name = strdup(name);
     out->metric = strchr(out->name, '.') + 1;
     out->split = *name == 'v' ? ESP_VALIDATION : name[1] == 'r' ? ESP_TRAIN : ESP_TEST;
-    out->maximize = is_accuracy(name);
+    out->maximize = esp_metric_is_accuracy(name);
     if (out->split == ESP_VALIDATION && !(b->cell->data.partition.validation > 0) &&
         !esp_problems_excused(b->r->problems, "data.validation")) {
         esp_fill_complain(

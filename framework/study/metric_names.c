@@ -37,6 +37,12 @@ bool esp_metric_check(esp_problems *problems, esp_mark mark, const char *text)
     return sound;
 }
 
+bool esp_metric_is_accuracy(const char *metric)
+{
+    const char *last = strrchr(metric, '.');
+    return strstr(last != NULL ? last : metric, "accuracy") != NULL;
+}
+
 const char *esp_metric_epochs_to(const char *metric)
 {
     return strncmp(metric, "epochs_to_", 10) == 0 ? metric + 10 : NULL;

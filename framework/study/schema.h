@@ -93,6 +93,10 @@ bool esp_label_is_sound(const char *name, bool dots);
 /* Adds a problem unless text is a metric of a split; false then. */
 bool esp_metric_check(esp_problems *problems, esp_mark mark, const char *text);
 
+/* Whether a metric is an accuracy (hard_accuracy, early_exit.accuracy_at_90), of which more is
+ * better. metric: with or without its split; not an epochs_to_<metric>. */
+bool esp_metric_is_accuracy(const char *metric);
+
 /* "hard_accuracy" for epochs_to_hard_accuracy, a metric of reports alone: the first epoch whose
  * hard_accuracy was at least as good as the reported one; else NULL. metric: without its split. */
 const char *esp_metric_epochs_to(const char *metric);
