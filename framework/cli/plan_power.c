@@ -55,8 +55,8 @@ static int add_contrast(esp_power *power, int a, int b)
     return ESP_OK;
 }
 
-/* Every cell against its reference, and the pairs that the study lists. */
-static int find_contrasts(esp_power *power)
+/* Every cell against its reference. */
+static int add_references(esp_power *power)
 {
     const esp_study *study = power->study;
     for (int a = 0; a < study->n_cells; a++) {
@@ -64,10 +64,13 @@ static int find_contrasts(esp_power *power)
             ESP_TRY(add_contrast(power, a, study->cells[a].reference));
         }
     }
-    if (power->section.n_contrasts == 0) {
-        return ESP_OK;
-    }
-    power->n_contrasts = 0; /* a list stands in place of the references */
+    return ESP_OK;
+}
+
+/* The pairs that the study lists. */
+static int add_listed(esp_power *power)
+{
+    const esp_study *study = power->study;
     esp_contrast_cell *cells = esp_pool_take(&power->pool, (size_t)study->n_cells * sizeof *cells);
     ESP_TRY(esp_pool_status(&power->pool));
     for (int i = 0; i < study->n_cells; i++) {
@@ -358,7 +361,7 @@ int esp_power_make(esp_power *out, const esp_study *study, const esp_store_trial
                         out->metric, wish->value);
     }
     out->by_test = is_by_test(study, out->at);
-    ESP_TRY(find_contrasts(out));
+    ESP_TRY(section->n_contrasts > 0 ? add_listed(out) : add_references(out));
     ESP_TRY(measure_all(out, trials, store));
     const double alpha = 1 - section->confidence;
     for (int i = 0; i < out->n_contrasts; i++) {
