@@ -1,5 +1,4 @@
 /* espalier bench store: what storing results costs, and how fast verbs read them. */
-#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -11,7 +10,6 @@
 #include "cli/bench.h"
 #include "cli/options.h"
 #include "cli/print_rows.h"
-#include "core/clock.h"
 #include "core/file.h"
 #include "core/log.h"
 #include "core/status.h"

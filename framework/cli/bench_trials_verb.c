@@ -7,7 +7,6 @@
 #include "cli/options.h"
 #include "core/file.h"
 #include "core/status.h"
-#include "run/bench_store.h"
 #include "run/bench_trials.h"
 
 enum { KEY_JOBS = 3200, KEY_ROUNDS, KEY_WIDTH, KEY_LEAF_WIDTH, KEY_DATA, KEY_AGAINST };

@@ -1,7 +1,6 @@
 /* What the seeds of a study can find, as text, Markdown or JSON. */
 #include <jansson.h>
 #include <math.h>
-#include <string.h>
 
 #include "cli/plan_power.h"
 #include "core/status.h"
