@@ -107,8 +107,7 @@ json_t *esp_contrasts_read(esp_reading *r, const esp_cell *cells, int n_cells);
 
 #define ESP_STATISTICS_KEYS "layout primary confidence interval bootstrap_seed failure equivalence"
 
-/* Sets the report's keys about statistics that are written: layout, primary, confidence, interval,
- * bootstrap_seed, failure, equivalence. metrics: the report's, as JSON. Adds problems. */
+/* Sets those of these keys that are written. metrics: the report's, as JSON. Adds problems. */
 void esp_statistics_read(json_t *object, esp_reading *r, const esp_node *report,
                          const json_t *metrics, const esp_cell *cells, int n_cells);
 
