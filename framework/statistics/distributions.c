@@ -207,6 +207,12 @@ double esp_normal_quantile(double p)
     return p <= 0.5 ? solve(&normal, p, -40, 0.1, -1) : -esp_normal_quantile(1 - p);
 }
 
+double esp_normal_draw(esp_rng *rng)
+{
+    const double radius = sqrt(-2 * log1p(-esp_rng_uniform(rng)));
+    return radius * cos(2 * M_PI * esp_rng_uniform(rng));
+}
+
 /* ---- Student --------------------------------------------------------------------------------- */
 
 double esp_student_upper(double t, double df)

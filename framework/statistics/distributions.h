@@ -3,6 +3,8 @@
 #ifndef ESP_STATISTICS_DISTRIBUTIONS_H
 #define ESP_STATISTICS_DISTRIBUTIONS_H
 
+#include "core/rng.h"
+
 /* The regularized incomplete beta function I_x(a, b); a, b > 0, x in 0..1. Source: the continued
  * fraction DLMF 8.17.22 by Lentz's method. */
 double esp_incomplete_beta(double x, double a, double b);
@@ -19,6 +21,9 @@ double esp_trigamma(double x);
 double esp_normal_density(double x);
 double esp_normal_cdf(double x);
 double esp_normal_quantile(double p); /* -inf at 0, inf at 1 */
+
+/* A standard normal value, one of the two of a pair. Source: Box and Muller 1958. */
+double esp_normal_draw(esp_rng *rng);
 
 /* df > 0, not necessarily whole. P(T > t) keeps its relative precision far out. */
 double esp_student_cdf(double t, double df);

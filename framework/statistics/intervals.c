@@ -20,12 +20,6 @@ esp_interval esp_student_interval(const double *values, int n, double confidence
     return (esp_interval){moments.mean - reach, moments.mean + reach};
 }
 
-static int by_value(const void *left, const void *right)
-{
-    const double a = *(const double *)left, b = *(const double *)right;
-    return (a > b) - (a < b);
-}
-
 esp_interval esp_bootstrap_interval(const double *values, int n, double confidence, int draws,
                                     uint64_t seed)
 {
@@ -50,7 +44,7 @@ esp_interval esp_bootstrap_interval(const double *values, int n, double confiden
         statistics[k] =
             esp_is_constant(drawn_error, drawn.mean) ? copysign(INFINITY, off) : off / drawn_error;
     }
-    qsort(statistics, (size_t)draws, sizeof *statistics, by_value);
+    qsort(statistics, (size_t)draws, sizeof *statistics, esp_compare_doubles);
     /* The k-th of B sorted is the k / (B + 1) quantile; rounded outward where that is not whole. */
     const int tail = (int)floor((draws + 1) * (1 - confidence) / 2 + 1e-9);
     if (tail < 1 || isinf(statistics[tail - 1]) || isinf(statistics[draws - tail])) {

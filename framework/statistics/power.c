@@ -149,13 +149,6 @@ double esp_spread_detectable(int n, int m, double alpha, double power)
     return exp((low + high) / 2);
 }
 
-/* Box and Muller 1958, one of the two. */
-static double draw_normal(esp_rng *rng)
-{
-    const double radius = sqrt(-2 * log1p(-esp_rng_uniform(rng)));
-    return radius * cos(2 * M_PI * esp_rng_uniform(rng));
-}
-
 double esp_brown_forsythe_power(double ratio, int n, int m, double alpha, int draws, uint64_t seed)
 {
     double *values = n > 1 && m > 1 && draws > 0 ? malloc((size_t)(n + m) * sizeof *values) : NULL;
@@ -166,7 +159,7 @@ double esp_brown_forsythe_power(double ratio, int n, int m, double alpha, int dr
     int rejected = 0;
     for (int k = 0; k < draws; k++) {
         for (int i = 0; i < n + m; i++) {
-            values[i] = draw_normal(&rng) * (i < n ? ratio : 1);
+            values[i] = esp_normal_draw(&rng) * (i < n ? ratio : 1);
         }
         rejected += esp_brown_forsythe(values, n, values + n, m).p <= alpha;
     }

@@ -5,22 +5,11 @@
 
 #include "core/rng.h"
 #include "statistics/distributions.h"
-
-static double draw_normal(esp_rng *rng)
-{
-    const double radius = sqrt(-2 * log1p(-esp_rng_uniform(rng)));
-    return radius * cos(2 * M_PI * esp_rng_uniform(rng));
-}
-
-static int compare_doubles(const void *left, const void *right)
-{
-    const double a = *(const double *)left, b = *(const double *)right;
-    return (a > b) - (a < b);
-}
+#include "statistics/sample.h"
 
 static esp_interval middle(double *values, int n, double confidence)
 {
-    qsort(values, (size_t)n, sizeof *values, compare_doubles);
+    qsort(values, (size_t)n, sizeof *values, esp_compare_doubles);
     const int low = (int)floor((1 - confidence) / 2 * (n + 1));
     const int first = low < 1 ? 0 : low - 1;
     return (esp_interval){values[first], values[n - 1 - first]};
@@ -37,14 +26,14 @@ esp_prediction esp_predict_runs(int n, int runs, double confidence, int draws, u
     esp_rng rng = esp_rng_make(seed, "prediction", 0);
     for (int d = 0; best != NULL && range != NULL && d < draws; d++) {
         /* The mean and the sum of squares of n normal values, which are independent. */
-        const double mean = draw_normal(&rng) / sqrt(n);
+        const double mean = esp_normal_draw(&rng) / sqrt(n);
         double squares = 0, most = -INFINITY, least = INFINITY;
         for (int i = 1; i < n; i++) {
-            const double value = draw_normal(&rng);
+            const double value = esp_normal_draw(&rng);
             squares += value * value;
         }
         for (int i = 0; i < runs; i++) {
-            const double value = draw_normal(&rng);
+            const double value = esp_normal_draw(&rng);
             most = fmax(most, value);
             least = fmin(least, value);
         }

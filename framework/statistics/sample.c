@@ -33,7 +33,7 @@ esp_moments esp_moments_of(const double *values, int n)
     return out;
 }
 
-static int by_value(const void *left, const void *right)
+int esp_compare_doubles(const void *left, const void *right)
 {
     const double a = *(const double *)left, b = *(const double *)right;
     return (a > b) - (a < b);
@@ -50,7 +50,7 @@ double esp_median(const double *values, int n)
         sum += values[i];
     }
     memcpy(sorted, values, (size_t)n * sizeof *sorted);
-    qsort(sorted, (size_t)n, sizeof *sorted, by_value);
+    qsort(sorted, (size_t)n, sizeof *sorted, esp_compare_doubles);
     const double median = n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
     free(sorted);
     return isnan(sum) ? NAN : median;

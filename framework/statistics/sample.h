@@ -18,6 +18,9 @@ typedef struct esp_moments {
 /* values [n]. Source: corrected two-pass, Chan, Golub and LeVeque 1983. Thread: any. */
 esp_moments esp_moments_of(const double *values, int n);
 
+/* The order of doubles, for qsort. Thread: any. */
+int esp_compare_doubles(const void *left, const void *right);
+
 /* The mean of the middle two where n is even. values [n] is not changed. NaN for n 0, and where
  * there is no memory. Thread: any. */
 double esp_median(const double *values, int n);
