@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "core/status.h"
-#include "report/table_build.h"
 #include "report/table_variance.h"
 #include "statistics/association.h"
 #include "statistics/components.h"
@@ -12,7 +11,8 @@
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
-const char *esp_words_seed(esp_report *report, const uint64_t seed[3])
+/* "3", or "init=3,order=0,noise=0". */
+static const char *seed_words(esp_report *report, const uint64_t seed[3])
 {
     return seed[0] == seed[1] && seed[1] == seed[2]
                ? esp_pool_format(&report->pool, "%llu", (unsigned long long)seed[0])
@@ -66,7 +66,7 @@ static const char *worst_of(esp_report *report, const esp_report_metric *metric,
         const double off = (sample->values[k] - stats->mean) / stats->sd;
         if (sign * off < 0) {
             text = esp_pool_format(&report->pool, "%s%s%s (%s, %+.1f sd)", text, *text ? "; " : "",
-                                   esp_words_seed(report, sample->seeds[k]),
+                                   seed_words(report, sample->seeds[k]),
                                    esp_words_number(report, metric, sample->values[k]), off);
         }
     }
@@ -204,7 +204,7 @@ int esp_table_standings(esp_table *out, esp_report *report)
     qsort(order, (size_t)all.n_seeds, sizeof *order, by_value);
     for (int i = 0; i < out->n_rows; i++) {
         const char **row = &out->cells[i * out->n_columns];
-        row[0] = esp_words_seed(report, all.seeds[order[i].index]);
+        row[0] = seed_words(report, all.seeds[order[i].index]);
         for (int v = 0; v < width; v++) {
             const int k = order[i].index * width + v;
             row[1 + v] = all.counts[k] > 0

@@ -5,9 +5,6 @@
 #include "report/table_build.h"
 #include "report/variance.h"
 
-/* "3", or "init=3,order=0,noise=0". */
-const char *esp_words_seed(esp_report *report, const uint64_t seed[3]);
-
 /* Each cell's worst and failed seeds. */
 int esp_table_worst(esp_table *out, esp_report *report, const esp_layout *plan);
 

@@ -64,7 +64,9 @@ double esp_incomplete_beta(double x, double a, double b)
     return incomplete_beta(x, 1 - x, a, b);
 }
 
-double esp_incomplete_gamma_upper(double a, double x)
+/* Upper regularized incomplete gamma function Q(a, x); a > 0, x >= 0. Source: the series DLMF 8.7.1
+ * below x = a + 1, the continued fraction DLMF 8.9.2 above. */
+static double incomplete_gamma_upper(double a, double x)
 {
     enum { MOST = 100000 };
     if (!(a > 0 && x >= 0)) {
@@ -302,7 +304,7 @@ double esp_f_quantile(double p, double df1, double df2)
 
 double esp_chi_square_upper(double x, double df)
 {
-    return esp_incomplete_gamma_upper(df / 2, x / 2);
+    return incomplete_gamma_upper(df / 2, x / 2);
 }
 
 static double beta_density(double x, double a, double b)

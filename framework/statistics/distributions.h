@@ -9,10 +9,6 @@
  * fraction DLMF 8.17.22 by Lentz's method. */
 double esp_incomplete_beta(double x, double a, double b);
 
-/* Upper regularized incomplete gamma function Q(a, x); a > 0, x >= 0. Source: the series DLMF 8.7.1
- * below x = a + 1, the continued fraction DLMF 8.9.2 above. */
-double esp_incomplete_gamma_upper(double a, double x);
-
 /* The first two derivatives of ln gamma at x > 0. Source: recurrence and the asymptotic series DLMF
  * 5.11.2, 5.15.8. */
 double esp_digamma(double x);

@@ -72,8 +72,3 @@ double esp_accuracy_standard_error(double accuracy, double examples)
 {
     return sqrt(accuracy * (1 - accuracy) / examples);
 }
-
-double esp_accuracy_difference_standard_error(double a, double b, double examples)
-{
-    return sqrt((a * (1 - a) + b * (1 - b)) / examples);
-}

@@ -27,8 +27,4 @@ esp_interval esp_rate_interval(int count, int n, double confidence);
 /* How far an accuracy is off because the test set is finite: sqrt(p (1 - p) / examples). */
 double esp_accuracy_standard_error(double accuracy, double examples);
 
-/* The same of a difference of two accuracies as if each had its own test set: at most so much where
- * both were measured on one, since what is hard for one is hard for the other. */
-double esp_accuracy_difference_standard_error(double a, double b, double examples);
-
 #endif

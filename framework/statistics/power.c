@@ -74,11 +74,6 @@ double esp_welch_detectable(double sd_a, int n, double sd_b, int m, double alpha
     return error * t_detectable(df, alpha, power);
 }
 
-static double paired_power_of(double difference, int n, double alpha)
-{
-    return esp_paired_power(difference, n, alpha);
-}
-
 static double welch_power_of(double difference, int n, double alpha)
 {
     return esp_welch_power(difference, 1, n, 1, n, alpha);
@@ -108,7 +103,7 @@ static int seeds_for(double (*power_of)(double, int, double), double difference,
 
 int esp_paired_seeds(double difference, double alpha, double power)
 {
-    return seeds_for(paired_power_of, difference, alpha, power);
+    return seeds_for(esp_paired_power, difference, alpha, power);
 }
 
 int esp_welch_seeds(double difference, double alpha, double power)
