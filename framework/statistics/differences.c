@@ -25,9 +25,8 @@ esp_interval esp_difference_interval(const esp_difference *difference, double co
     if (isnan(difference->t)) {
         return (esp_interval){NAN, NAN};
     }
-    const double reach =
-        difference->standard_error * esp_student_quantile((1 + confidence) / 2, difference->df);
-    return (esp_interval){difference->estimate - reach, difference->estimate + reach};
+    return esp_interval_about(difference->estimate, difference->standard_error, difference->df,
+                              confidence);
 }
 
 esp_difference esp_paired_t(const double *a, const double *b, int n, double confidence)

@@ -9,6 +9,12 @@
 
 static const esp_interval undefined = {NAN, NAN};
 
+esp_interval esp_interval_about(double center, double standard_error, double df, double confidence)
+{
+    const double reach = standard_error * esp_student_quantile((1 + confidence) / 2, df);
+    return (esp_interval){center - reach, center + reach};
+}
+
 esp_interval esp_student_interval(const double *values, int n, double confidence)
 {
     const esp_moments moments = esp_moments_of(values, n);
@@ -16,8 +22,7 @@ esp_interval esp_student_interval(const double *values, int n, double confidence
     if (n < 2 || isnan(error) || esp_is_constant(error, moments.mean)) {
         return undefined;
     }
-    const double reach = error * esp_student_quantile((1 + confidence) / 2, n - 1);
-    return (esp_interval){moments.mean - reach, moments.mean + reach};
+    return esp_interval_about(moments.mean, error, n - 1, confidence);
 }
 
 esp_interval esp_bootstrap_interval(const double *values, int n, double confidence, int draws,

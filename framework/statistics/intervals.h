@@ -9,6 +9,9 @@ typedef struct esp_interval {
     double low, high;
 } esp_interval;
 
+/* center -+ t standard_error, of Student's t with df degrees of freedom. */
+esp_interval esp_interval_about(double center, double standard_error, double df, double confidence);
+
 /* Of the mean: mean -+ t sd / sqrt(n). values [n], n >= 2. Source: Student 1908. */
 esp_interval esp_student_interval(const double *values, int n, double confidence);
 

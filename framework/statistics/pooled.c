@@ -61,8 +61,7 @@ esp_pooled_difference esp_pool_differences(const double *deltas, int cells, int 
     }
     out.t = out.estimate / out.standard_error;
     out.p = 2 * esp_student_upper(fabs(out.t), out.df);
-    const double reach = out.standard_error * esp_student_quantile((1 + confidence) / 2, out.df);
-    out.interval = (esp_interval){out.estimate - reach, out.estimate + reach};
+    out.interval = esp_interval_about(out.estimate, out.standard_error, out.df, confidence);
     return out;
 }
 
@@ -142,7 +141,6 @@ esp_spread_by_seed esp_pool_spreads_by_seed(const double *a, const double *b, in
     }
     const double t = out.log_ratio / out.standard_error;
     out.p = 2 * esp_student_upper(fabs(t), out.df);
-    const double reach = out.standard_error * esp_student_quantile((1 + confidence) / 2, out.df);
-    out.interval = (esp_interval){out.log_ratio - reach, out.log_ratio + reach};
+    out.interval = esp_interval_about(out.log_ratio, out.standard_error, out.df, confidence);
     return out;
 }
