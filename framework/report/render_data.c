@@ -242,29 +242,6 @@ int esp_render_csv(FILE *out, esp_report *report)
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
-/* Text that is not UTF-8 (a message of a plugin, say) keeps its ASCII. */
-json_t *esp_json_word(esp_report *report, const char *text)
-{
-    json_t *value = text != NULL ? json_string(text) : json_null();
-    if (value == NULL) {
-        char *ascii = esp_pool_take(&report->pool, strlen(text) + 1);
-        for (size_t i = 0; ascii != NULL && text[i]; i++) {
-            ascii[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
-        }
-        value = json_string(ascii != NULL ? ascii : "");
-    }
-    return value;
-}
-
-static json_t *words(esp_report *report, const esp_words *list)
-{
-    json_t *out = json_array();
-    for (int i = 0; i < list->n; i++) {
-        json_array_append_new(out, esp_json_word(report, list->at[i]));
-    }
-    return out;
-}
-
 static json_t *seeds_of(const esp_sample *sample)
 {
     json_t *out = json_array();
@@ -440,7 +417,8 @@ int esp_render_json(FILE *out, esp_report *report)
     json_object_set_new(root, "source", esp_json_word(report, report->source));
     json_object_set_new(root, "question", esp_json_word(report, report->question));
     json_object_set_new(root, "revision", json_integer(report->revision));
-    json_object_set_new(root, "overrides", words(report, &report->overrides));
+    json_object_set_new(root, "overrides",
+                        esp_json_words(report, report->overrides.at, report->overrides.n));
     json_object_set_new(root, "planned", json_integer(report->planned));
     json_object_set_new(root, "done", json_integer(report->done));
     json_object_set_new(root, "failed", json_integer(report->failed));
@@ -458,7 +436,7 @@ int esp_render_json(FILE *out, esp_report *report)
     json_object_set_new(root, "cells", cells);
     json_object_set_new(root, "contrasts", contrasts_json(report));
     json_object_set_new(root, "comparisons", comparisons);
-    json_object_set_new(root, "notes", words(report, &page->notes));
+    json_object_set_new(root, "notes", esp_json_words(report, page->notes.at, page->notes.n));
     json_object_set_new(root, "query", esp_json_word(report, page->query));
     int written = json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
     json_decref(root);

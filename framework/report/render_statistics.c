@@ -1,6 +1,7 @@
 #include "report/render_statistics.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "core/status.h"
 
@@ -85,6 +86,29 @@ void esp_statistics_values(double out[ESP_N_STATISTICS], const esp_seed_inferenc
 json_t *esp_json_number(double value)
 {
     return isfinite(value) ? json_real(value) : json_null();
+}
+
+/* Text that is not UTF-8 (a message of a plugin, say) keeps its ASCII. */
+json_t *esp_json_word(esp_report *report, const char *text)
+{
+    json_t *value = text != NULL ? json_string(text) : json_null();
+    if (value == NULL) {
+        char *ascii = esp_pool_take(&report->pool, strlen(text) + 1);
+        for (size_t i = 0; ascii != NULL && text[i]; i++) {
+            ascii[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
+        }
+        value = json_string(ascii != NULL ? ascii : "");
+    }
+    return value;
+}
+
+json_t *esp_json_words(esp_report *report, const char *const *words, int n)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++) {
+        json_array_append_new(list, esp_json_word(report, words[i]));
+    }
+    return list;
 }
 
 static void put(json_t *out, const char *key, double value)

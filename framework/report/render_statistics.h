@@ -12,6 +12,9 @@ json_t *esp_json_number(double value);
 /* Text; what is not UTF-8 keeps its ASCII; null for NULL. New. */
 json_t *esp_json_word(esp_report *report, const char *text);
 
+/* A list of texts, words [n]. New. */
+json_t *esp_json_words(esp_report *report, const char *const *words, int n);
+
 /* [low, high]. New. */
 json_t *esp_json_interval(esp_interval interval);
 

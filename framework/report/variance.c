@@ -114,15 +114,6 @@ int esp_render_page_csv(FILE *out, esp_report *report)
     return esp_render_finish(out);
 }
 
-static json_t *list_of(esp_report *report, const char *const *words, int n)
-{
-    json_t *list = json_array();
-    for (int i = 0; i < n; i++) {
-        json_array_append_new(list, esp_json_word(report, words[i]));
-    }
-    return list;
-}
-
 int esp_render_page_json(FILE *out, esp_report *report)
 {
     esp_page *page = NULL;
@@ -137,16 +128,18 @@ int esp_render_page_json(FILE *out, esp_report *report)
         json_object_set_new(one, "title", esp_json_word(report, table->title));
         json_object_set_new(one, "subtitle", esp_json_word(report, table->subtitle));
         json_object_set_new(one, "query", esp_json_word(report, table->query));
-        json_object_set_new(one, "columns", list_of(report, table->headings, table->n_columns));
+        json_object_set_new(one, "columns",
+                            esp_json_words(report, table->headings, table->n_columns));
         for (int row = 0; row < table->n_rows; row++) {
             json_array_append_new(
-                rows, list_of(report, table->cells + row * table->n_columns, table->n_columns));
+                rows,
+                esp_json_words(report, table->cells + row * table->n_columns, table->n_columns));
         }
         json_object_set_new(one, "rows", rows);
         json_array_append_new(tables, one);
     }
     json_object_set_new(root, "tables", tables);
-    json_object_set_new(root, "notes", list_of(report, page->notes.at, page->notes.n));
+    json_object_set_new(root, "notes", esp_json_words(report, page->notes.at, page->notes.n));
     const int written = json_dumpf(root, out, JSON_INDENT(2));
     json_decref(root);
     fputc('\n', out);
