@@ -236,8 +236,7 @@ int esp_render_csv(FILE *out, esp_report *report)
         }
     }
     put_contrasts(&line, report);
-    return fflush(out) != 0 || ferror(out) ? esp_fail(ESP_IO, "the report cannot be written")
-                                           : ESP_OK;
+    return esp_render_finish(out);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
@@ -442,7 +441,5 @@ int esp_render_json(FILE *out, esp_report *report)
     json_decref(root);
     fputc('\n', out);
     ESP_TRY(esp_pool_status(&report->pool));
-    return written != 0 || fflush(out) != 0 || ferror(out)
-               ? esp_fail(ESP_IO, "the report cannot be written")
-               : ESP_OK;
+    return written != 0 ? esp_fail(ESP_IO, "the report cannot be written") : esp_render_finish(out);
 }
