@@ -5,6 +5,13 @@
 
 #include "core/status.h"
 
+/* A copy of a key's text; NULL where there is none. */
+static const char *text_of(const json_t *map, const char *key, esp_text_pool *pool)
+{
+    const char *text = json_string_value(json_object_get(map, key));
+    return text != NULL ? esp_pool_format(pool, "%s", text) : NULL;
+}
+
 /* A list of strings, or one string alone. */
 static int parse_words(esp_words *out, const json_t *section, const char *key, esp_text_pool *pool)
 {
@@ -57,12 +64,6 @@ static int parse_joins(esp_joins *out, const json_t *published, const char *key,
 }
 
 /* ---- figures --------------------------------------------------------------------------------- */
-
-static const char *text_of(const json_t *map, const char *key, esp_text_pool *pool)
-{
-    const char *text = json_string_value(json_object_get(map, key));
-    return text != NULL ? esp_pool_format(pool, "%s", text) : NULL;
-}
 
 /* Names of files hold nothing that a shell, a path or a page could take for something else. */
 static const char *file_stem(const char *name, esp_text_pool *pool)
@@ -193,13 +194,6 @@ static bool says(const json_t *section, const char *key, const char *word)
     return text != NULL && strcmp(text, word) == 0;
 }
 
-/* A metric's name, NULL where there is none. */
-static const char *parse_metric(const json_t *map, const char *key, esp_text_pool *pool)
-{
-    const char *text = json_string_value(json_object_get(map, key));
-    return text != NULL ? esp_pool_format(pool, "%s", text) : NULL;
-}
-
 static void parse_statistics(esp_report_section *out, const json_t *section, esp_text_pool *pool)
 {
     const json_t *confidence = json_object_get(section, "confidence");
@@ -207,15 +201,15 @@ static void parse_statistics(esp_report_section *out, const json_t *section, esp
     const json_t *equivalence = json_object_get(section, "equivalence");
     double level = json_number_value(confidence);
     out->as_paper = says(section, "layout", "paper");
-    out->primary = parse_metric(section, "primary", pool);
+    out->primary = text_of(section, "primary", pool);
     out->confidence = level > 0 && level < 1 ? level : 0.95;
     out->bootstrap = says(section, "interval", "bootstrap");
     out->bootstrap_seed = (uint64_t)json_number_value(json_object_get(section, "bootstrap_seed"));
-    out->failure.metric = parse_metric(failure, "metric", pool);
+    out->failure.metric = text_of(failure, "metric", pool);
     out->failure.above = json_object_get(failure, "above") != NULL;
     out->failure.limit =
         json_number_value(json_object_get(failure, out->failure.above ? "above" : "below"));
-    out->equivalence.metric = parse_metric(equivalence, "metric", pool);
+    out->equivalence.metric = text_of(equivalence, "metric", pool);
     out->equivalence.margin = json_number_value(json_object_get(equivalence, "margin"));
 }
 
@@ -241,9 +235,8 @@ int esp_report_section_parse(esp_report_section *out, const char *json, esp_text
     ESP_TRY_OUT(parse_contrasts(out, section, pool));
     parse_statistics(out, section, pool);
     const json_t *published = json_object_get(section, "published");
-    const char *file = json_string_value(json_object_get(published, "file"));
-    if (file != NULL) {
-        out->published_file = esp_pool_format(pool, "%s", file);
+    out->published_file = text_of(published, "file", pool);
+    if (out->published_file != NULL) {
         ESP_TRY_OUT(parse_joins(&out->published_where, published, "where", pool));
         ESP_TRY_OUT(parse_joins(&out->published_join, published, "join", pool));
         ESP_TRY_OUT(parse_joins(&out->published_variant, published, "variant", pool));
