@@ -56,22 +56,6 @@ static esp_seed_inference infer_cell(const esp_report *report, const esp_report_
 
 /* ---- two cells ------------------------------------------------------------------------------- */
 
-/* The values of the seeds that both have; returns how many. */
-static int pair_up(double *x, double *y, const esp_sample *a, const esp_sample *b)
-{
-    int n = 0;
-    for (int i = 0; i < a->n; i++) {
-        for (int j = 0; j < b->n; j++) {
-            if (memcmp(a->seeds[i], b->seeds[j], sizeof a->seeds[i]) == 0) {
-                x[n] = a->values[i];
-                y[n++] = b->values[j];
-                break;
-            }
-        }
-    }
-    return n;
-}
-
 static double known_power(const esp_inference *all, const esp_report *report, int n, int m)
 {
     for (int i = 0; i < all->n; i++) {
@@ -113,7 +97,7 @@ static int compare(esp_comparison *one, const esp_inference *all, esp_report *re
     const esp_seed_inference *of_b = &all->cells[one->b - report->cells];
     one->a_n = a->n;
     one->b_n = b->n;
-    one->pairs = pair_up(x, y, a, b);
+    one->pairs = esp_pairs_of(x, y, a, b);
     one->paired = esp_paired_t(x, y, one->pairs, confidence);
     one->welch = esp_welch_t(a->values, a->n, b->values, b->n, confidence);
     one->correlation = esp_correlation(x, y, one->pairs);

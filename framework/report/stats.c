@@ -55,6 +55,21 @@ esp_stats esp_stats_of(const double *values, int n, esp_better better)
     return out;
 }
 
+int esp_pairs_of(double *x, double *y, const esp_sample *a, const esp_sample *b)
+{
+    int n = 0;
+    for (int i = 0; i < a->n; i++) {
+        for (int j = 0; j < b->n; j++) {
+            if (memcmp(a->seeds[i], b->seeds[j], sizeof a->seeds[i]) == 0) {
+                x[n] = a->values[i];
+                y[n++] = b->values[j];
+                break;
+            }
+        }
+    }
+    return n;
+}
+
 /* The reference's value for a sample's seed, or NaN. */
 static double partner(const esp_sample *reference, const uint64_t seed[3])
 {

@@ -29,6 +29,9 @@ typedef struct esp_stats {
 /* Mean and variance as esp_moments_of. Thread: any. */
 esp_stats esp_stats_of(const double *values, int n, esp_better better);
 
+/* The values of the seeds that both have, pair by pair; returns how many. x, y [the smaller n]. */
+int esp_pairs_of(double *x, double *y, const esp_sample *a, const esp_sample *b);
+
 /* The differences sample - reference over the seeds that both have; sd NaN for fewer than 2. */
 typedef struct esp_paired {
     int n;

@@ -215,28 +215,13 @@ int esp_table_standings(esp_table *out, esp_report *report)
     return esp_pool_status(&report->pool);
 }
 
-/* The values of two samples for the seeds that both have; returns how many. */
-static int shared(double *x, double *y, const esp_sample *a, const esp_sample *b)
-{
-    int n = 0;
-    for (int i = 0; i < a->n; i++) {
-        for (int j = 0; j < b->n; j++) {
-            if (memcmp(a->seeds[i], b->seeds[j], sizeof *a->seeds) == 0) {
-                x[n] = a->values[i];
-                y[n++] = b->values[j];
-            }
-        }
-    }
-    return n;
-}
-
 static int correlate(esp_rank_correlation *out, esp_report *report, const esp_sample *a,
                      const esp_sample *b)
 {
     double *x = esp_pool_take(&report->pool, ((size_t)a->n + 1) * sizeof *x);
     double *y = esp_pool_take(&report->pool, ((size_t)a->n + 1) * sizeof *y);
     ESP_TRY(esp_pool_status(&report->pool));
-    *out = esp_spearman(x, y, shared(x, y, a, b));
+    *out = esp_spearman(x, y, esp_pairs_of(x, y, a, b));
     return ESP_OK;
 }
 
