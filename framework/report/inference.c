@@ -163,19 +163,6 @@ static void list(esp_inference *all, const esp_report *report)
     }
 }
 
-/* Which of the seeds listed so far this one is; it joins the list where it is new. */
-static int seed_index(uint64_t (*seeds)[3], int *n, const uint64_t seed[3])
-{
-    int i = 0;
-    while (i < *n && memcmp(seeds[i], seed, sizeof seeds[i]) != 0) {
-        i++;
-    }
-    if (i == *n) {
-        memcpy(seeds[(*n)++], seed, sizeof seeds[i]);
-    }
-    return i;
-}
-
 /* The values of one side at the seeds listed, NaN where it has none. */
 static void spread_out(double *values, int n_seeds, uint64_t (*seeds)[3], const esp_sample *sample)
 {
@@ -183,7 +170,7 @@ static void spread_out(double *values, int n_seeds, uint64_t (*seeds)[3], const 
         values[s] = NAN;
     }
     for (int s = 0; s < sample->n; s++) {
-        values[seed_index(seeds, &n_seeds, sample->seeds[s])] = sample->values[s];
+        values[esp_seed_index(seeds, &n_seeds, sample->seeds[s])] = sample->values[s];
     }
 }
 
@@ -207,7 +194,7 @@ static int pool_family(esp_comparison_family *family, int index, const esp_infer
             const esp_report_cell *cell = side == 0 ? one->a : one->b;
             const esp_sample *sample = &esp_report_series_of(report, cell, at, m)->sample;
             for (int s = 0; s < sample->n; s++) {
-                seed_index(seeds, &n_seeds, sample->seeds[s]);
+                esp_seed_index(seeds, &n_seeds, sample->seeds[s]);
             }
         }
     }

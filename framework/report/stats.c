@@ -55,6 +55,18 @@ esp_stats esp_stats_of(const double *values, int n, esp_better better)
     return out;
 }
 
+int esp_seed_index(uint64_t (*seeds)[3], int *n, const uint64_t seed[3])
+{
+    int i = 0;
+    while (i < *n && memcmp(seeds[i], seed, sizeof seeds[i]) != 0) {
+        i++;
+    }
+    if (i == *n) {
+        memcpy(seeds[(*n)++], seed, sizeof seeds[i]);
+    }
+    return i;
+}
+
 int esp_pairs_of(double *x, double *y, const esp_sample *a, const esp_sample *b)
 {
     int n = 0;

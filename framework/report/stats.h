@@ -29,6 +29,10 @@ typedef struct esp_stats {
 /* Mean and variance as esp_moments_of. Thread: any. */
 esp_stats esp_stats_of(const double *values, int n, esp_better better);
 
+/* Which of the seeds [*n] listed so far this one is; it joins the list, which has
+ * room, where it is new. */
+int esp_seed_index(uint64_t (*seeds)[3], int *n, const uint64_t seed[3]);
+
 /* The values of the seeds that both have, pair by pair; returns how many. x, y [the smaller n]. */
 int esp_pairs_of(double *x, double *y, const esp_sample *a, const esp_sample *b);
 

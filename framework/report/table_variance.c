@@ -106,16 +106,6 @@ typedef struct standings {
     int *counts;
 } standings;
 
-static int find_seed(const standings *all, const uint64_t seed[3])
-{
-    for (int i = 0; i < all->n_seeds; i++) {
-        if (memcmp(all->seeds[i], seed, sizeof *all->seeds) == 0) {
-            return i;
-        }
-    }
-    return -1;
-}
-
 /* Variants that have cells, in the order of the study. */
 static int variants_of(esp_words *out, esp_report *report)
 {
@@ -137,8 +127,7 @@ static int find_standings(standings *all, esp_report *report, const esp_words *v
 {
     size_t most = 0;
     for (int i = 0; i < report->n_cells; i++) {
-        const size_t n = (size_t)sample_of(report, &report->cells[i])->n;
-        most += n;
+        most += (size_t)sample_of(report, &report->cells[i])->n;
     }
     *all = (standings){.n_variants = variants->n};
     all->seeds = esp_pool_take(&report->pool, (most + 1) * sizeof *all->seeds);
@@ -147,9 +136,7 @@ static int find_standings(standings *all, esp_report *report, const esp_words *v
     for (int i = 0; i < report->n_cells; i++) {
         const esp_sample *sample = sample_of(report, &report->cells[i]);
         for (int s = 0; s < sample->n; s++) {
-            if (find_seed(all, sample->seeds[s]) < 0) {
-                memcpy(all->seeds[all->n_seeds++], sample->seeds[s], sizeof *all->seeds);
-            }
+            esp_seed_index(all->seeds, &all->n_seeds, sample->seeds[s]);
         }
     }
     const int width = variants->n + 1;
@@ -167,7 +154,7 @@ static int find_standings(standings *all, esp_report *report, const esp_words *v
         esp_midranks(ranks, sample->values, sample->n);
         for (int s = 0; s < sample->n && sample->n > 1; s++) {
             const double standing = (ranks[s] - 1) / (sample->n - 1);
-            const int seed = find_seed(all, sample->seeds[s]);
+            const int seed = esp_seed_index(all->seeds, &all->n_seeds, sample->seeds[s]);
             const int places[] = {seed * width + v, seed * width + variants->n};
             for (int k = 0; k < 2; k++) {
                 all->sums[places[k]] += lower ? 1 - standing : standing;
