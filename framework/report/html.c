@@ -145,7 +145,7 @@ void esp_html_end(FILE *out)
 /* ---- tables ---------------------------------------------------------------------------------- */
 
 /* One line of headings over several columns; what none covers stays empty. */
-static void put_spans(FILE *out, const esp_table *table, int level)
+static void put_spans(FILE *out, const esp_table *table)
 {
     fputs("<tr>", out);
     for (int column = 0, next; column < table->n_columns; column = next) {
@@ -153,7 +153,7 @@ static void put_spans(FILE *out, const esp_table *table, int level)
         next = table->n_columns;
         for (int i = 0; i < table->n_spans; i++) {
             const esp_table_span *span = &table->spans[i];
-            if (span->level != level || span->first < column) {
+            if (span->first < column) {
                 continue;
             }
             if (span->first == column) {
@@ -175,13 +175,9 @@ static void put_spans(FILE *out, const esp_table *table, int level)
 
 static void put_headings(FILE *out, const esp_table *table)
 {
-    int n_levels = 0;
-    for (int i = 0; i < table->n_spans; i++) {
-        n_levels = table->spans[i].level >= n_levels ? table->spans[i].level + 1 : n_levels;
-    }
     fputs("<thead>\n", out);
-    for (int level = n_levels - 1; level >= 0; level--) {
-        put_spans(out, table, level);
+    if (table->n_spans > 0) {
+        put_spans(out, table);
     }
     fputs("<tr>", out);
     for (int i = 0; i < table->n_columns; i++) {

@@ -145,34 +145,23 @@ static size_t width_of(const esp_table *table)
 
 static void put_spans(FILE *out, const esp_table *table)
 {
-    int levels = 0;
+    int column = 0;
     for (int i = 0; i < table->n_spans; i++) {
-        levels = table->spans[i].level >= levels ? table->spans[i].level + 1 : levels;
-    }
-    for (int level = levels - 1; level >= 0; level--) {
-        int column = 0;
-        for (int i = 0; i < table->n_spans; i++) {
-            const esp_table_span *span = &table->spans[i];
-            if (span->level != level) {
-                continue;
-            }
-            for (; column < span->first; column++) {
-                fputs(" &", out);
-            }
-            fprintf(out, " \\multicolumn{%d}{c}{", span->n);
-            put_cell(out, span->text);
-            fputc('}', out);
-            column = span->first + span->n - 1;
+        const esp_table_span *span = &table->spans[i];
+        for (; column < span->first; column++) {
+            fputs(" &", out);
         }
-        fputs(" \\\\\n", out);
-        for (int i = 0; i < table->n_spans; i++) {
-            const esp_table_span *span = &table->spans[i];
-            if (span->level == level) {
-                fprintf(out, "\\cmidrule(lr){%d-%d}", span->first + 1, span->first + span->n);
-            }
-        }
-        fputc('\n', out);
+        fprintf(out, " \\multicolumn{%d}{c}{", span->n);
+        put_cell(out, span->text);
+        fputc('}', out);
+        column = span->first + span->n - 1;
     }
+    fputs(table->n_spans > 0 ? " \\\\\n" : "", out);
+    for (int i = 0; i < table->n_spans; i++) {
+        const esp_table_span *span = &table->spans[i];
+        fprintf(out, "\\cmidrule(lr){%d-%d}", span->first + 1, span->first + span->n);
+    }
+    fputs(table->n_spans > 0 ? "\n" : "", out);
 }
 
 static void put_row(FILE *out, const char *const *cells, const esp_table *table, bool heading)

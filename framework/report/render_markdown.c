@@ -35,13 +35,11 @@ void esp_put_markdown(FILE *out, const char *text)
 /* Markdown has no headings over several columns: they stand before the column's own. */
 static void put_spans(FILE *out, const esp_table *table, int column)
 {
-    for (int level = 3; column >= 0 && level >= 0; level--) {
-        for (int i = 0; i < table->n_spans; i++) {
-            const esp_table_span *span = &table->spans[i];
-            if (span->level == level && column >= span->first && column < span->first + span->n) {
-                esp_put_markdown(out, span->text);
-                fputs(": ", out);
-            }
+    for (int i = 0; i < table->n_spans; i++) {
+        const esp_table_span *span = &table->spans[i];
+        if (column >= span->first && column < span->first + span->n) {
+            esp_put_markdown(out, span->text);
+            fputs(": ", out);
         }
     }
 }
@@ -66,7 +64,9 @@ static void put_markdown_table(FILE *out, const esp_table *table)
         }
         for (int i = 0; i < table->n_columns; i++) {
             fputs("| ", out);
-            put_spans(out, table, row < 0 ? i : -1);
+            if (row < 0) {
+                put_spans(out, table, i);
+            }
             esp_put_markdown(out, cells[i]);
             fputc(' ', out);
         }

@@ -84,33 +84,24 @@ static void put_rule(FILE *out, const esp_table *table, const int *widths)
     fputc('\n', out);
 }
 
-/* The outermost line first, each heading over the middle of its columns. */
+/* Each heading over the middle of its columns. */
 static void put_spans(FILE *out, const esp_table *table, const int *widths)
 {
-    int levels = 0;
+    int column = 0;
     for (int i = 0; i < table->n_spans; i++) {
-        levels = table->spans[i].level >= levels ? table->spans[i].level + 1 : levels;
-    }
-    for (int level = levels - 1; level >= 0; level--) {
-        int column = 0;
-        for (int i = 0; i < table->n_spans; i++) {
-            const esp_table_span *span = &table->spans[i];
-            if (span->level != level) {
-                continue;
-            }
-            for (; column < span->first; column++) {
-                fprintf(out, "%*s", widths[column] + 2, "");
-            }
-            int width = -2;
-            for (; column < span->first + span->n; column++) {
-                width += widths[column] + 2;
-            }
-            int spaces = width - width_of(span->text), before = spaces > 0 ? spaces / 2 : 0;
-            fprintf(out, "  %*s", before, "");
-            put_padded(out, span->text, width - before, false);
+        const esp_table_span *span = &table->spans[i];
+        for (; column < span->first; column++) {
+            fprintf(out, "%*s", widths[column] + 2, "");
         }
-        fputc('\n', out);
+        int width = -2;
+        for (; column < span->first + span->n; column++) {
+            width += widths[column] + 2;
+        }
+        int spaces = width - width_of(span->text), before = spaces > 0 ? spaces / 2 : 0;
+        fprintf(out, "  %*s", before, "");
+        put_padded(out, span->text, width - before, false);
     }
+    fputs(table->n_spans > 0 ? "\n" : "", out);
 }
 
 static void put_table(FILE *out, esp_text_pool *pool, const esp_table *table)

@@ -4,9 +4,8 @@
 
 #include "report/report.h"
 
-/* A heading over several columns. */
+/* A heading over several columns, in one line above the columns' own. */
 typedef struct esp_table_span {
-    int level; /* 0: the line right above the columns' own headings, 1 above that */
     int first, n;
     const char *text;
 } esp_table_span;

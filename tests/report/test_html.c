@@ -65,7 +65,7 @@ static void test_html__table(void **state)
     const char *cells[] = {"a<b", "3", "1.5", "-", "c", "2", "2.5", "0.1"};
     const char *groups[] = {"data \"x\"", "data y"};
     unsigned char gap[] = {0, 2};
-    esp_table_span spans[] = {{0, 2, 2, "accuracy & more"}};
+    esp_table_span spans[] = {{2, 2, "accuracy & more"}};
     const esp_table table = {.name = "cells",
                              .title = "A <title>",
                              .subtitle = "what it means",
