@@ -132,7 +132,7 @@ static const char leaf_load_sql[] =
 /* ---- runs: a column for each key and each metric ----------------------------------------------
  */
 
-/* A growing text; failed stands for all that went wrong. */
+/* A growing text. */
 typedef struct sql_text {
     char *text;
     size_t length;

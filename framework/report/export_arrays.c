@@ -106,7 +106,7 @@ static void csv_text(FILE *out, const char *text)
     fputs(plain ? "" : "\"", out);
 }
 
-/* One integer of one row, with :cell and :split bound. */
+/* One integer of one row, with :cell bound. */
 static int ask_integer(int64_t *out, const folder *to, const char *sql, int64_t cell)
 {
     esp_rows *rows = NULL;

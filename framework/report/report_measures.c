@@ -1,5 +1,5 @@
 /* What a report asks the database for beside recorded metrics: trials beyond the failure limit, the
- * size of test sets, epochs until a score was reached. */
+ * size of test sets. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -79,8 +79,7 @@ static void keep(esp_page *page, const char *query, bool detail)
  * asked. */
 static int add_metric(esp_page *page, esp_report *report, const esp_layout *plan, int at, int m)
 {
-    const bool all = report->statistics, aside = m != esp_report_primary(report) || at > 0,
-               primary = !aside || all;
+    const bool all = report->statistics, aside = m != esp_report_primary(report) || at > 0;
     const char *stats = stats_query(report, at, m),
                *values = esp_report_values_query(report, at, m);
     if ((at == 0 || all) && plan->columns.n > 0 && plan->rows.n > 0 && plan->n_columns > 1) {
@@ -89,11 +88,9 @@ static int add_metric(esp_page *page, esp_report *report, const esp_layout *plan
     }
     ESP_TRY(esp_table_cells(next(page), report, plan, at, m));
     keep(page, stats, false);
-    if (primary) {
+    if (!aside || all) {
         ESP_TRY(esp_table_seeds(next(page), report, plan, at, m));
         keep(page, values, aside);
-    }
-    if (primary) {
         ESP_TRY(esp_table_contrasts(next(page), report, at, m));
         keep(page, values, aside);
         ESP_TRY(esp_table_pooled(next(page), report, at, m));

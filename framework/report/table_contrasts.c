@@ -111,7 +111,7 @@ static const char *effect(esp_report *report, double value)
     return isnan(value) ? "-" : esp_pool_format(&report->pool, "%+.2f", value);
 }
 
-/* "0.062 (least 0.031)". */
+/* "0.062 (0.031)": p and the least that there can be. */
 static const char *with_least(esp_report *report, const char *p, double least)
 {
     return p[0] == 'n' || p[0] == '-' ? p : esp_pool_format(&report->pool, "%s (%.2g)", p, least);

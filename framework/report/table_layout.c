@@ -178,7 +178,6 @@ int esp_table_start(esp_table *out, esp_report *report, const esp_layout *plan, 
     return ESP_OK;
 }
 
-/* Starts a row with a place's labels; returns its first number. */
 const char **esp_table_row(esp_table *table, const esp_layout *plan, const esp_place *at,
                            const esp_place *before)
 {
@@ -196,7 +195,6 @@ const char **esp_table_row(esp_table *table, const esp_layout *plan, const esp_p
     return row + table->n_labels;
 }
 
-/* Rows of one line each need nothing between them. */
 void esp_table_close(esp_table *table)
 {
     bool several = false;

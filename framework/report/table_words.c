@@ -64,7 +64,6 @@ const char *esp_report_at_phrase(esp_report *report, const esp_report_at *at)
                                  : "");
 }
 
-/* "leaf_width" for model.leaf_width, "data" for data.name. */
 const char *esp_words_key(esp_report *report, const char *key)
 {
     const char *last = strrchr(key, '.');
@@ -81,7 +80,6 @@ const char *esp_words_key(esp_report *report, const char *key)
     return last + 1;
 }
 
-/* A number of a metric: percent for accuracies. */
 const char *esp_words_number(esp_report *report, const esp_report_metric *metric, double value)
 {
     if (isnan(value)) {
@@ -118,14 +116,12 @@ const char *esp_words_ratio(esp_report *report, double value)
                         : esp_pool_format(&report->pool, value >= 0.1 ? "%.2f" : "%.2g", value);
 }
 
-/* "+5.00": a difference. */
 const char *esp_words_signed(esp_report *report, const esp_report_metric *metric, double value)
 {
     const char *number = esp_words_number(report, metric, value);
     return isnan(value) || *number == '-' ? number : esp_pool_format(&report->pool, "+%s", number);
 }
 
-/* "+5.00 (3)": a mean difference and its pairs. */
 const char *esp_words_delta(esp_report *report, const esp_report_metric *metric,
                             const esp_paired *paired)
 {
@@ -135,7 +131,6 @@ const char *esp_words_delta(esp_report *report, const esp_report_metric *metric,
                                  esp_words_signed(report, metric, paired->mean), paired->n);
 }
 
-/* "3", or where not all are done "2/3", "2/3, 1 failed". */
 const char *esp_words_count(esp_report *report, const esp_report_cell *cell, int n)
 {
     if (n == cell->planned) {

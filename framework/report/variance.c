@@ -18,7 +18,6 @@ static void keep(esp_page *page, const char *query)
 
 static int add_notes(esp_page *page, esp_report *report, bool crossed)
 {
-    page->notes.n = 0;
     ESP_TRY(esp_page_add_notes(page, report));
     esp_page_note(page, "rank correlation: Spearman's over the seeds that both have; p counts all"
                         " orders up to 8 seeds, above by Student's t; none is corrected for being"
