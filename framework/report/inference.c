@@ -9,7 +9,7 @@
 #include "statistics/power.h"
 #include "statistics/sample.h"
 
-enum { BOOTSTRAP_DRAWS = 1999, POWER_DRAWS = 1000 };
+enum { POWER_DRAWS = 1000 };
 
 int esp_report_primary(const esp_report *report)
 {
@@ -48,7 +48,7 @@ static esp_seed_inference infer_cell(const esp_report *report, const esp_report_
                               .failures = cell->failed + cell->beyond[at]};
     out.interval = section->bootstrap
                        ? esp_bootstrap_interval(sample->values, sample->n, section->confidence,
-                                                BOOTSTRAP_DRAWS, section->bootstrap_seed)
+                                                ESP_BOOTSTRAP_DRAWS, section->bootstrap_seed)
                        : esp_student_interval(sample->values, sample->n, section->confidence);
     out.rate = esp_rate_interval(out.failures, out.ended, section->confidence);
     return out;

@@ -10,6 +10,8 @@
 #include "statistics/ranks.h"
 #include "statistics/spreads.h"
 
+enum { ESP_BOOTSTRAP_DRAWS = 1999 };
+
 /* One cell: its done trials' values of a metric at an epoch. NaN where undefined. */
 typedef struct esp_seed_inference {
     double median;

@@ -15,8 +15,8 @@ static void note_seeds(esp_page *page, esp_report *report)
     const esp_failure_rule *rule = &section->failure;
     const char *kind =
         section->bootstrap
-            ? esp_pool_format(&report->pool, "the studentized bootstrap's (1999 draws, seed %llu)",
-                              (unsigned long long)section->bootstrap_seed)
+            ? esp_pool_format(&report->pool, "the studentized bootstrap's (%d draws, seed %llu)",
+                              ESP_BOOTSTRAP_DRAWS, (unsigned long long)section->bootstrap_seed)
             : "Student's";
     NOTE(page, report,
          "seeds: the interval is %s, of the mean over seeds; test sampling: the standard error of "
