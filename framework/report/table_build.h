@@ -62,6 +62,9 @@ typedef struct esp_layout {
     esp_place *places;       /* [n] in order */
 } esp_layout;
 
+/* Whether the section prints the cell's variant first in each group. */
+bool esp_is_baseline(const esp_report *report, const esp_report_cell *cell);
+
 int esp_layout_make(esp_layout *out, esp_report *report);
 
 /* For each cell the first one with the same values of the first n_keys keys: its number. NULL

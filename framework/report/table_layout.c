@@ -84,6 +84,16 @@ static int compare_places(const void *left, const void *right)
     return 0;
 }
 
+bool esp_is_baseline(const esp_report *report, const esp_report_cell *cell)
+{
+    for (int k = 0; k < report->section.baseline_rows.n; k++) {
+        if (strcmp(cell->variant, report->section.baseline_rows.at[k]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int esp_layout_make(esp_layout *out, esp_report *report)
 {
     *out = (esp_layout){.columns = report->section.columns, .n = report->n_cells};
@@ -104,16 +114,12 @@ int esp_layout_make(esp_layout *out, esp_report *report)
     ESP_TRY(esp_pool_status(&report->pool));
     for (int i = 0; i < out->n; i++) {
         esp_place *at = &out->places[i];
-        *at = (esp_place){.cell = &report->cells[i], .not_baseline = 1, .index = i};
+        *at = (esp_place){.cell = &report->cells[i], .index = i};
         at->group = out->rows.n > 1 ? groups[i] : 0;
         at->row = row_of[i];
         at->column = column_of[i];
         out->n_columns += at->column == i;
-        for (int k = 0; k < report->section.baseline_rows.n; k++) {
-            if (strcmp(at->cell->variant, report->section.baseline_rows.at[k]) == 0) {
-                at->not_baseline = 0;
-            }
-        }
+        at->not_baseline = !esp_is_baseline(report, at->cell);
     }
     if (out->n > 0) {
         qsort(out->places, (size_t)out->n, sizeof *out->places, compare_places);

@@ -15,16 +15,6 @@ typedef struct columns {
     const int *like; /* [n] a cell of each column */
 } columns;
 
-static bool is_baseline(const esp_report *report, const esp_report_cell *cell)
-{
-    for (int k = 0; k < report->section.baseline_rows.n; k++) {
-        if (strcmp(cell->variant, report->section.baseline_rows.at[k]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static int find_columns(columns *out, esp_report *report, const esp_words *keys)
 {
     size_t n = (size_t)report->n_cells;
@@ -35,7 +25,7 @@ static int find_columns(columns *out, esp_report *report, const esp_words *keys)
     ESP_TRY(esp_pool_status(&report->pool));
     *out = (columns){.of = of, .like = like};
     for (int i = 0; i < report->n_cells; i++) {
-        if (is_baseline(report, &report->cells[i])) {
+        if (esp_is_baseline(report, &report->cells[i])) {
             continue;
         }
         if (column[firsts[i]] == 0) {
