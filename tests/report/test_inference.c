@@ -16,14 +16,6 @@
 #include "report/compatible.h"
 #include "report/inference.h"
 
-#define ASSERT_R(value, expected)                                                                  \
-    do {                                                                                           \
-        double value_ = (value), expected_ = (expected);                                           \
-        if (!(fabs(value_ - expected_) <= 1e-9 * (1 + fabs(expected_)))) {                         \
-            fail_msg("%s is %.17g, R says %.17g", #value, value_, expected_);                      \
-        }                                                                                          \
-    } while (0)
-
 enum { B, A, C, FEW, N_CELLS };
 
 static double values[N_CELLS][6] = {{.80, .82, .856, .79, .88, .81},

@@ -6,14 +6,6 @@
 #include "statistics/association.h"
 #include "statistics/components.h"
 
-#define ASSERT_R(value, expected)                                                                  \
-    do {                                                                                           \
-        double value_ = (value), expected_ = (expected);                                           \
-        if (!(fabs(value_ - expected_) <= 1e-9 * (1 + fabs(expected_)))) {                         \
-            fail_msg("%s is %.17g, R says %.17g", #value, value_, expected_);                      \
-        }                                                                                          \
-    } while (0)
-
 static void test_spearman__agrees_with_r(void **state)
 {
     (void)state;
