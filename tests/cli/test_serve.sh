@@ -43,7 +43,7 @@ trap 'kill "${servers[@]}" 2>/dev/null; rm -rf "$scratch"' EXIT
 # send LINES [SECONDS]: raw bytes, the answer to the file answer.
 send() {
     exec 3<>"/dev/tcp/127.0.0.1/$port" || { fail "no connection"; return; }
-    printf '%b' "$1" >&3 2>/dev/null
+    (trap '' PIPE; printf '%b' "$1" >&3) 2>/dev/null # the server may have closed before all is sent
     timeout "${2:-20}" cat <&3 >answer 2>/dev/null
     exec 3>&-
     code=$(sed -n '1s/^HTTP[^ ]* \([0-9]*\).*/\1/p' answer)
@@ -220,7 +220,7 @@ descriptors=()
 for _ in $(seq 90); do
     exec {one}<>"/dev/tcp/127.0.0.1/$port" || break
     descriptors+=("$one")
-    printf 'GET / HTTP/1.1\r\n' >&"$one" 2>/dev/null
+    (trap '' PIPE; printf 'GET / HTTP/1.1\r\n' >&"$one") 2>/dev/null
 done
 for one in "${descriptors[@]}"; do exec {one}>&-; done
 sleep 0.5
