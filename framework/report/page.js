@@ -27,6 +27,12 @@ function sortBody(body, column, numeric, descending) {
   }
 }
 
+function sortTable(table, column, descending) {
+  const heading = table.tHead.rows[table.tHead.rows.length - 1].cells[column];
+  const numeric = !heading.classList.contains("label");
+  for (const body of table.tBodies) sortBody(body, column, numeric, descending);
+}
+
 function makeSortable(table) {
   if (!table.tHead) return;
   const headings = Array.from(table.tHead.rows[table.tHead.rows.length - 1].cells);
@@ -38,10 +44,9 @@ function makeSortable(table) {
     heading.append(button);
     button.addEventListener("click", () => {
       const descending = heading.getAttribute("aria-sort") === "ascending";
-      const numeric = !heading.classList.contains("label");
       headings.forEach((other) => other.removeAttribute("aria-sort"));
       heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
-      for (const body of table.tBodies) sortBody(body, column, numeric, descending);
+      sortTable(table, column, descending);
     });
   });
 }
