@@ -28,14 +28,19 @@ int esp_data_table(FILE *out, const char *name, esp_store *store, const char *sq
     return status;
 }
 
-char *esp_data_metric(esp_data_values *v, const esp_request *request)
+int esp_data_metric(char **copy, esp_data_values *v, const esp_request *request)
 {
     const char *name = esp_request_value(request, "metric");
-    char *copy = strdup(name != NULL && strchr(name, '.') != NULL ? name : "test.hard_accuracy");
-    if (copy != NULL) {
-        v->split = copy;
-        v->metric = strchr(copy, '.') + 1;
-        *strchr(copy, '.') = '\0';
+    if (name != NULL && strchr(name, '.') == NULL) {
+        return esp_fail(ESP_USAGE, "'%s' is not a metric of a split, such as test.hard_accuracy",
+                        name);
     }
-    return copy;
+    *copy = strdup(name != NULL ? name : "test.hard_accuracy");
+    if (*copy == NULL) {
+        return esp_fail(ESP_MEMORY, "no memory");
+    }
+    v->split = *copy;
+    v->metric = strchr(*copy, '.') + 1;
+    *strchr(*copy, '.') = '\0';
+    return ESP_OK;
 }

@@ -19,7 +19,7 @@ int esp_data_table(FILE *out, const char *name, esp_store *store, const char *sq
                    const esp_data_values *v);
 
 /* The request's metric, "test.hard_accuracy" where it has none, as v's split and metric: both in a
- * copy that the caller frees. NULL without memory. */
-char *esp_data_metric(esp_data_values *v, const esp_request *request);
+ * copy that the caller frees. Errors: ESP_USAGE, ESP_MEMORY. */
+int esp_data_metric(char **copy, esp_data_values *v, const esp_request *request);
 
 #endif

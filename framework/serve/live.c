@@ -128,8 +128,11 @@ int esp_serve_study(FILE *out, esp_store *store, const esp_request *request)
                   {"trials", trials_sql}};
     const char *at = esp_request_value(request, "at");
     esp_data_values v = {.study = request->study, .at = at != NULL ? at : "selected"};
-    char *metric = esp_data_metric(&v, request);
-    int status = metric != NULL ? put_heading(out, store, &v) : ESP_MEMORY;
+    char *metric = NULL;
+    int status = esp_data_metric(&metric, &v, request);
+    if (status == ESP_OK) {
+        status = put_heading(out, store, &v);
+    }
     if (status == ESP_OK) {
         fputs("\"at\": ", out);
         esp_json_put_text(out, v.at);

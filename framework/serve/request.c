@@ -12,25 +12,26 @@ enum { LIVE_MILLISECONDS = 5000, PAGE_MILLISECONDS = 30000, MOST_HEAVY = 2 };
 enum { QUERY_VALUE = 1 << 20, PAGE_VALUE = 1 << 24 };
 
 typedef struct page_route {
-    const char *path; /* "/study/" stands for all below it */
-    const char *last; /* what the path ends with then */
+    const char *path;      /* "/study/" stands for all below it */
+    const char *last;      /* what the path ends with then */
+    const char *arguments; /* a space before each; "set." is all that begin so; NULL: any */
     esp_handler answer;
     bool heavy; /* may take long: few at a time */
     bool sql;   /* runs a query of the user's choice: bounded more tightly */
 } page_route;
 
 static const page_route routes[] = {
-    {"/", "", esp_serve_index_page, false, false},
-    {"/study/", "/report", esp_serve_report_page, true, false},
-    {"/study/", "", esp_serve_study_page, false, false},
-    {"/sql", "", esp_serve_sql_page, true, true},
-    {"/api/studies", "", esp_serve_studies, false, false},
-    {"/api/study/", "", esp_serve_study, false, false},
-    {"/api/live/", "", esp_serve_live, false, false},
-    {"/api/curves", "", esp_serve_curves, false, false},
-    {"/api/leaves", "", esp_serve_leaves, false, false},
-    {"/api/trial", "", esp_serve_trial, false, false},
-    {"/api/query", "", esp_serve_query, true, true},
+    {"/", "", "", esp_serve_index_page, false, false},
+    {"/study/", "/report", "", esp_serve_report_page, true, false},
+    {"/study/", "", NULL, esp_serve_study_page, false, false},
+    {"/sql", "", " sql name set.", esp_serve_sql_page, true, true},
+    {"/api/studies", "", "", esp_serve_studies, false, false},
+    {"/api/study/", "", " metric at", esp_serve_study, false, false},
+    {"/api/live/", "", "", esp_serve_live, false, false},
+    {"/api/curves", "", " trials metric points", esp_serve_curves, false, false},
+    {"/api/leaves", "", " trial split points", esp_serve_leaves, false, false},
+    {"/api/trial", "", " study trial", esp_serve_trial, false, false},
+    {"/api/query", "", " sql name set.", esp_serve_query, true, true},
 };
 enum { N_ROUTES = sizeof routes / sizeof *routes };
 
@@ -44,16 +45,41 @@ const char *esp_request_value(const esp_request *request, const char *name)
     return NULL;
 }
 
-int esp_request_number(const esp_request *request, const char *name, int absent, int least,
-                       int most)
+int esp_request_number(int *out, const esp_request *request, const char *name, int least, int most)
 {
     const char *text = esp_request_value(request, name);
     char *end = NULL;
-    long number = text != NULL ? strtol(text, &end, 10) : absent;
-    if (text != NULL && (*text == '\0' || *end != '\0')) {
-        return absent;
+    const long number = text != NULL ? strtol(text, &end, 10) : *out;
+    if (text != NULL && (*text == '\0' || *end != '\0' || number < least || number > most)) {
+        return esp_fail(ESP_USAGE, "%s is a whole number from %d to %d", name, least, most);
     }
-    return number < least ? least : number > most ? most : (int)number;
+    *out = (int)number;
+    return ESP_OK;
+}
+
+/* Whether a route knows an argument of that name. */
+static bool knows(const page_route *route, const char *name)
+{
+    const size_t length = strlen(name);
+    for (const char *at = route->arguments; at != NULL && *at; at += strcspn(at, " ")) {
+        const size_t known = strcspn(++at, " ");
+        if (at[known - 1] == '.' ? length > known && strncmp(at, name, known) == 0
+                                 : length == known && memcmp(at, name, known) == 0) {
+            return true;
+        }
+    }
+    return route->arguments == NULL;
+}
+
+static int check_arguments(const page_route *route, const esp_request *request)
+{
+    for (int i = 0; i < request->n; i++) {
+        if (!knows(route, request->names[i])) {
+            return esp_fail(ESP_USAGE, "unknown parameter '%s'; known:%s", request->names[i],
+                            *route->arguments ? route->arguments : " none");
+        }
+    }
+    return ESP_OK;
 }
 
 /* Whether the route is the path's; *study is then what stands between, owned by the caller. */
@@ -88,6 +114,7 @@ static int code_of(int status)
 static int answer_by(FILE *out, const page_route *route, const esp_request *request)
 {
     esp_store *store = NULL;
+    ESP_TRY(check_arguments(route, request));
     int status = esp_store_open(&store, request->database, ESP_STORE_READ);
     if (status == ESP_OK) {
         status = esp_store_confine(

@@ -22,9 +22,9 @@ typedef struct esp_request {
 /* The first argument of that name, NULL where there is none. */
 const char *esp_request_value(const esp_request *request, const char *name);
 
-/* The same as a whole number from least to most; absent where it is none. */
-int esp_request_number(const esp_request *request, const char *name, int absent, int least,
-                       int most);
+/* The same as a whole number; where it is absent *out stays. Errors: ESP_USAGE for what is none, or
+ * not from least to most. */
+int esp_request_number(int *out, const esp_request *request, const char *name, int least, int most);
 
 typedef struct esp_answer {
     int code; /* of HTTP */

@@ -102,11 +102,14 @@ out:
 int esp_serve_curves(FILE *out, esp_store *store, const esp_request *request)
 {
     const char *trials = esp_request_value(request, "trials");
-    const int points = esp_request_number(request, "points", 400, 2, MAX_POINTS);
+    int points = 400;
     char *list = strdup(trials != NULL ? trials : ""), *rest = NULL;
     esp_data_values v = {0};
-    char *metric = esp_data_metric(&v, request);
-    int status = list != NULL && metric != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "no memory"), n = 0;
+    char *metric = NULL;
+    int status = list != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "no memory"), n = 0;
+    status = status == ESP_OK ? esp_data_metric(&metric, &v, request) : status;
+    status =
+        status == ESP_OK ? esp_request_number(&points, request, "points", 2, MAX_POINTS) : status;
     fputs("{\"curves\": [", out);
     for (char *id = list != NULL ? strtok_r(list, ",", &rest) : NULL;
          id != NULL && status == ESP_OK; id = strtok_r(NULL, ",", &rest)) {
@@ -150,10 +153,11 @@ int esp_serve_leaves(FILE *out, esp_store *store, const esp_request *request)
     const esp_data_values v = {.trial = trial != NULL ? trial : "",
                                .split = split != NULL ? split : "test"};
     int64_t key = 0, last = 0, leaves = 0;
-    int points = esp_request_number(request, "points", 150, 2, MAX_POINTS);
+    int points = 150;
     bool has_row = false;
     esp_rows *rows = NULL;
     int status = ESP_OK;
+    ESP_TRY(esp_request_number(&points, request, "points", 2, MAX_POINTS));
     ESP_TRY(find_trial(&key, &last, store, v.trial));
     ESP_TRY(key != 0 ? count_leaves(&leaves, store, &v)
                      : esp_fail(ESP_NOT_FOUND, "there is no such trial"));

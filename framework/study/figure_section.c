@@ -135,16 +135,21 @@ static json_t *read_seeds(esp_reading *r, const esp_node *node)
 {
     esp_seed *seeds = NULL;
     int n = 0;
+    bool missing = false; /* the first is said, not all hundred */
     json_t *list = json_array();
     esp_seeds_read(&seeds, &n, r, node);
     for (int i = 0; i < n; i++) {
         const unsigned long long init = seeds[i].init, order = seeds[i].order;
         const unsigned long long noise = seeds[i].noise;
-        json_array_append_new(
-            list, json_string(seeds[i].mapped
-                                  ? esp_tree_pool_format(r->pool, "init=%llu,order=%llu,noise=%llu",
-                                                         init, order, noise)
-                                  : esp_tree_pool_format(r->pool, "%llu", init)));
+        const char *label = seeds[i].mapped
+                                ? esp_tree_pool_format(r->pool, "init=%llu,order=%llu,noise=%llu",
+                                                       init, order, noise)
+                                : esp_tree_pool_format(r->pool, "%llu", init);
+        if (!missing && !esp_seed_in(&seeds[i], r->seeds, r->n_seeds)) {
+            missing = true;
+            esp_problem(r->problems, ESP_ERROR, node->mark, "the study has no seed %s", label);
+        }
+        json_array_append_new(list, json_string(label));
     }
     return list;
 }

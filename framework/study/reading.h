@@ -64,6 +64,12 @@ typedef struct esp_described {
 
 enum { ESP_MAX_DESCRIBED = 32 }; /* more are described again for each cell */
 
+/* mapped: written as {init: ..}. */
+typedef struct esp_seed {
+    uint64_t init, order, noise;
+    bool mapped;
+} esp_seed;
+
 typedef struct esp_reading {
     esp_tree_pool *pool;
     esp_problems *problems;
@@ -82,6 +88,8 @@ typedef struct esp_reading {
     esp_draft *drafts;
     int n_described;
     esp_described described[ESP_MAX_DESCRIBED]; /* the data sets so far */
+    int n_seeds;
+    esp_seed *seeds;  /* of the file, then those that --seeds alone names */
     bool cells_sound; /* every draft became a cell: what needs all of them can be checked */
 } esp_reading;
 
@@ -136,12 +144,9 @@ void esp_report_key_check(esp_reading *r, esp_mark mark, const char *key);
 /* One value of a cell by its flattened key, or NULL. */
 const char *esp_cell_param(const esp_cell *cell, const char *key);
 
-/* Seeds in written order, without repetition. mapped: written as {init: ..}. */
-typedef struct esp_seed {
-    uint64_t init, order, noise;
-    bool mapped;
-} esp_seed;
+/* Seeds in written order, without repetition. */
 void esp_seeds_read(esp_seed **out, int *n_seeds, esp_reading *r, const esp_node *node);
+bool esp_seed_in(const esp_seed *seed, const esp_seed *seeds, int n_seeds);
 
 /* JSON as text: keys sorted, no spaces, numbers in their shortest spelling. Owned by the caller. */
 char *esp_json_text(const json_t *value);

@@ -70,6 +70,17 @@ static json_t *text_list(esp_reading *r, const esp_node *report, const char *nam
     return list;
 }
 
+/* The same of a key without which a report would be empty. */
+static json_t *some_of(esp_reading *r, const esp_node *report, const char *name, check_item *check)
+{
+    const esp_node *node = esp_node_get(report, name);
+    if (node != NULL && node->type == ESP_NODE_LIST && node->n == 0) {
+        esp_problem(r->problems, ESP_ERROR, node->mark,
+                    "report.%s is an empty list; leave the key out for the built-in", name);
+    }
+    return text_list(r, report, name, check);
+}
+
 static json_t *swept_keys(const esp_cell *cells, int n_cells)
 {
     json_t *keys = json_array();
@@ -231,8 +242,8 @@ char *esp_report_read(esp_reading *r, const esp_cell *cells, int n_cells)
     json_t *rows = text_list(r, report, "rows", check_key);
     json_object_set_new(object, "rows", rows != NULL ? rows : swept_keys(cells, n_cells));
     json_object_set_new(object, "columns", text_list(r, report, "columns", check_key));
-    json_object_set_new(object, "metrics", text_list(r, report, "metrics", NULL));
-    json_object_set_new(object, "at", text_list(r, report, "at", check_at));
+    json_object_set_new(object, "metrics", some_of(r, report, "metrics", NULL));
+    json_object_set_new(object, "at", some_of(r, report, "at", check_at));
     json_object_set_new(object, "figures", esp_figures_read(r, report, cells, n_cells));
     json_object_set_new(object, "baseline_rows",
                         text_list(r, report, "baseline_rows", check_variant));

@@ -5,6 +5,17 @@
 
 #include "study/reading.h"
 
+bool esp_seed_in(const esp_seed *seed, const esp_seed *seeds, int n_seeds)
+{
+    for (int i = 0; i < n_seeds; i++) {
+        if (seed->init == seeds[i].init && seed->order == seeds[i].order &&
+            seed->noise == seeds[i].noise) {
+            return true;
+        }
+    }
+    return false;
+}
+
 typedef struct seed_list {
     uint64_t *values;
     int n, capacity;

@@ -66,14 +66,37 @@ static const esp_node *map_of(esp_reading *r, const esp_node *report, const char
     return map;
 }
 
+static bool is_epochs(const char *metric)
+{
+    return strstr(metric, ".epochs_to_") != NULL;
+}
+
+static bool is_accuracy(const char *metric)
+{
+    return !is_epochs(metric) && esp_metric_is_accuracy(metric);
+}
+
 /* Accuracies are fractions: 80 is meant to be 0.8. */
 static void fraction_check(esp_reading *r, const char *metric, const json_t *value,
                            const esp_node *node)
 {
     const double number = json_number_value(value);
-    if (strlen(metric) > 8 && strcmp(metric + strlen(metric) - 8, "accuracy") == 0 &&
-        (number < 0 || number > 1)) {
+    if (is_accuracy(metric) && (number < 0 || number > 1)) {
         esp_problem(r->problems, ESP_ERROR, node->mark, "%s is a fraction: between 0 and 1",
+                    metric);
+    }
+}
+
+/* A limit that every good run would miss. */
+static void check_side(esp_reading *r, const char *metric, const esp_node *below,
+                       const esp_node *above)
+{
+    const bool loss = strstr(metric, ".loss.") != NULL || strstr(metric, "_loss") != NULL;
+    if (above != NULL && is_accuracy(metric)) {
+        esp_problem(r->problems, ESP_ERROR, above->mark, "%s fails where it is low; write below",
+                    metric);
+    } else if (below != NULL && (is_epochs(metric) || loss)) {
+        esp_problem(r->problems, ESP_ERROR, below->mark, "%s fails where it is high; write above",
                     metric);
     }
 }
@@ -99,6 +122,7 @@ static json_t *failure_of(esp_reading *r, const esp_node *report, const esp_cell
         esp_report_metric_check(r, esp_node_get(map, "metric"), cells, n_cells);
         fraction_check(r, metric, json_object_get(object, below ? "below" : "above"),
                        below ? below : above);
+        check_side(r, metric, below, above);
     }
     return object;
 }

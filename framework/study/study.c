@@ -220,21 +220,6 @@ static void complain_of_only(esp_reading *r, const char *pattern)
 
 /* ---- trials --------------------------------------------------------------------------------- */
 
-static bool same_seed(const esp_seed *a, const esp_seed *b)
-{
-    return a->init == b->init && a->order == b->order && a->noise == b->noise;
-}
-
-static bool seed_in(const esp_seed *seed, const esp_seed *seeds, int n_seeds)
-{
-    for (int i = 0; i < n_seeds; i++) {
-        if (same_seed(seed, &seeds[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void add_trial(esp_study *study, esp_reading *r, int cell, const esp_seed *seed,
                       bool asked_for, const char *data_digest)
 {
@@ -261,6 +246,15 @@ typedef struct seed_plan {
     int n_planned, n_asked, n_joining;
     bool by_option;
 } seed_plan;
+
+static void know_seeds(esp_reading *r, const seed_plan *plan)
+{
+    r->n_seeds = plan->n_planned + plan->n_joining;
+    r->seeds = esp_tree_pool_take(r->pool, sizeof *r->seeds * (size_t)(r->n_seeds + 1));
+    for (int i = 0; i < r->n_seeds; i++) {
+        r->seeds[i] = i < plan->n_planned ? plan->planned[i] : plan->joining[i - plan->n_planned];
+    }
+}
 
 static void plan_seeds(seed_plan *out, esp_reading *r, const char *option)
 {
@@ -290,16 +284,16 @@ static void plan_seeds(seed_plan *out, esp_reading *r, const char *option)
     }
     out->joining = esp_tree_pool_take(r->pool, sizeof *out->joining * (size_t)(out->n_asked + 1));
     for (int i = 0; i < out->n_asked; i++) {
-        if (!seed_in(&out->asked[i], out->planned, out->n_planned)) {
+        if (!esp_seed_in(&out->asked[i], out->planned, out->n_planned)) {
             out->joining[out->n_joining++] = out->asked[i];
         }
     }
 }
 
-static void make_trials(esp_study *study, esp_reading *r, const esp_study_options *options)
+static void make_trials(esp_study *study, esp_reading *r, const esp_study_options *options,
+                        const seed_plan *plan)
 {
-    seed_plan seeds = {0};
-    plan_seeds(&seeds, r, options->seeds);
+    const seed_plan seeds = *plan;
     double count = (double)r->n_drafts * (seeds.n_planned + seeds.n_joining);
     if (count > ESP_MAX_TRIALS) {
         esp_problem(r->problems, ESP_ERROR, r->root->mark,
@@ -311,7 +305,7 @@ static void make_trials(esp_study *study, esp_reading *r, const esp_study_option
     }
     bool *asked = esp_tree_pool_take(r->pool, sizeof *asked * (size_t)(seeds.n_planned + 1));
     for (int i = 0; i < seeds.n_planned; i++) {
-        asked[i] = !seeds.by_option || seed_in(&seeds.planned[i], seeds.asked, seeds.n_asked);
+        asked[i] = !seeds.by_option || esp_seed_in(&seeds.planned[i], seeds.asked, seeds.n_asked);
     }
     study->trials = calloc((size_t)count + 1, sizeof *study->trials);
     bool matched = false;
@@ -366,9 +360,12 @@ static void read_study(esp_study *study, esp_reading *r, const esp_study_options
         esp_sweep_expand(r);
         build_cells(study, r);
     }
+    seed_plan seeds = {0};
+    plan_seeds(&seeds, r, options->seeds);
+    know_seeds(r, &seeds);
     study->report = esp_report_read(r, study->cells, study->n_cells);
     study->variants = variants_text(r);
-    make_trials(study, r, options);
+    make_trials(study, r, options, &seeds);
     if (esp_problems_errors(r->problems) == 0) {
         check_twins(study, r);
         find_references(study, r);

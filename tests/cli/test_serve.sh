@@ -120,6 +120,16 @@ jq -e --slurpfile a curve --slurpfile b expected -n '$a[0] == $b[0] and ($a[0] |
 ask 200 "/api/leaves?trial=$trial&split=test"
 jq -e '.leaves >= 0' body >/dev/null || fail "leaves: $(cat body)"
 ask 404 "/api/leaves?trial=nope"
+# A typo is an error, never a default.
+refused() {
+    ask 400 "$1"
+    has "$2"
+}
+refused "/api/leaves?trial=$trial&spilt=test" "unknown parameter 'spilt'; known: trial split points"
+refused "/api/curves?trials=$trial&points=many" "points is a whole number from 2 to "
+refused "/api/curves?trials=$trial&metric=hard_accuracy" "'hard_accuracy' is not a metric of a split, such as test.hard_accuracy"
+refused "/api/studies?x=1" "unknown parameter 'x'; known: none"
+refused "/sql?query=x" "unknown parameter"
 ask 200 "/api/trial?study=s&trial=$trial"
 jq -e '.keys.rows | length > 0' body >/dev/null || fail "trial: $(cat body)"
 

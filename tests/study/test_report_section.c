@@ -77,6 +77,31 @@ static void test_report__statistics_malformed(void **state)
                NULL);
 }
 
+/* A report would be empty, count every sound run as failed, or draw nothing. */
+static void test_report__what_says_nothing(void **state)
+{
+    assert_refused(*state,
+                   SOUND "report:\n"
+                         "  at: []\n"
+                         "  metrics: []\n"
+                         "  failure: {metric: test.hard_accuracy, above: 0.5}\n"
+                         "  figures: [{kind: leaf_heatmap, seeds: 0..99}]\n",
+                   NULL,
+                   "11:7: error: report.at is an empty list; leave the key out for the built-in\n"
+                   "12:12: error: report.metrics is an empty list; leave the key out for the "
+                   "built-in\n"
+                   "13:48: error: test.hard_accuracy fails where it is low; write below\n"
+                   "14:41: error: the study has no seed 1\n");
+    assert_refused(*state, SOUND "report: {failure: {metric: test.soft_loss, below: 0.5}}\n", NULL,
+                   "10:51: error: test.soft_loss fails where it is high; write above\n");
+    assert_refused(
+        *state, SOUND "report: {failure: {metric: test.epochs_to_hard_accuracy, below: 3}}\n", NULL,
+        "10:65: error: test.epochs_to_hard_accuracy fails where it is high; write above\n");
+    /* A seed that joins by --seeds alone is one of the study's. */
+    load_sound(*state, SOUND "report: {figures: [{kind: leaf_heatmap, seeds: [77]}]}\n",
+               &(esp_study_options){.seeds = "77"});
+}
+
 static void test_contrasts__against_the_cells(void **state)
 {
 #define VARIED                                                                                     \
@@ -218,7 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_report__malformed),           TEST(test_contrasts__against_the_cells),
         TEST(test_report__what_no_cell_gives),  TEST(test_report__statistics_malformed),
-        TEST(test_published__against_its_file),
+        TEST(test_published__against_its_file), TEST(test_report__what_says_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
