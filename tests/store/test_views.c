@@ -283,9 +283,11 @@ static void test_tall_metrics__in_every_view(void **state)
     for (int i = 0; i < 4; i++) {
         int64_t attempt = fixture_begin(writer, study.trials[i].key, "{}");
         const esp_extra_metric extra[] = {{ESP_TRAIN, "loss.balance", 1.0 + i},
-                                          {ESP_TEST, "master_leaf.k", 0.5 * i}};
+                                          {ESP_TEST, "master_leaf.k", 0.5 * i},
+                                          {ESP_TEST, "early_exit.accuracy_at_90", 0.25 * i},
+                                          {ESP_TEST, "early_exit.cost_at_90", 1}};
         esp_epoch_record record = fixture_epoch(study.trials[i].key, attempt, 1);
-        record.n_extra = 2;
+        record.n_extra = 4;
         record.extra = extra;
         ASSERT_OK(esp_writer_epoch(writer, &record));
         fixture_end(writer, study.trials[i].key, attempt, ESP_TRIAL_DONE, 1, 1);
@@ -293,6 +295,8 @@ static void test_tall_metrics__in_every_view(void **state)
     ASSERT_OK(esp_writer_stop(writer));
     ASSERT_ROW(db->path, "SELECT n, mean, best, spread" WHERE_BASELINE "'master_leaf.k'",
                "2|0.25|-|0.5");
+    ASSERT_ROW(db->path, "SELECT best" WHERE_BASELINE "'early_exit.accuracy_at_90'", "0.25");
+    ASSERT_ROW(db->path, "SELECT best" WHERE_BASELINE "'early_exit.cost_at_90'", "-");
     ASSERT_ROW(db->path,
                "SELECT mean, best FROM seed_stats WHERE metric = 'loss.balance' AND"
                " variant = 'balanced' AND at = 'last'",
