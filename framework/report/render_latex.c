@@ -201,37 +201,68 @@ static void put_caption(FILE *out, const esp_table *table, int number)
     fprintf(out, ".}\\label{tab:%d}", number);
 }
 
-static void put_table(FILE *out, const esp_table *table, int number)
+static void put_head(FILE *out, const esp_table *table)
 {
-    const bool breaks = table->n_rows > LONG_TABLE;
-    const size_t width = width_of(table);
-    const bool shrinks = width > WIDER_TABLE && !breaks;
-    const char *environment = breaks ? "longtable" : "tabular";
-    const char *size = width > WIDER_TABLE  ? "\\tiny"
-                       : width > WIDE_TABLE ? "\\scriptsize"
-                                            : "\\footnotesize";
-    fprintf(out, "%% ---- table %d ----\n%s%s\\setlength{\\tabcolsep}{4pt}\n", number,
-            breaks ? "\\begingroup" : "\\begin{table}[H]\n\\centering", size);
-    if (!breaks) { /* a longtable's caption stands inside */
-        put_caption(out, table, number);
-    }
-    fprintf(out, "\n%s\\begin{%s}{@{}", shrinks ? "\\resizebox{\\linewidth}{!}{%\n" : "",
-            environment);
+    fputs("\\toprule\n", out);
+    put_spans(out, table);
+    put_row(out, table->headings, table, true);
+    fputs("\\midrule\n", out);
+}
+
+static void put_columns(FILE *out, const esp_table *table, const char *environment)
+{
+    fprintf(out, "\\begin{%s}{@{}", environment);
     for (int i = 0; i < table->n_columns; i++) {
         fputc(i < table->n_labels ? 'l' : 'r', out);
     }
     fputs("@{}}\n", out);
-    if (breaks) {
-        put_caption(out, table, number);
-        fputs("\\\\\n", out);
-    }
-    fputs("\\toprule\n", out);
-    put_spans(out, table);
-    put_row(out, table->headings, table, true);
-    fprintf(out, "\\midrule\n%s", breaks ? "\\endhead\n" : "");
+}
+
+/* On one page; the widest is shrunk to it. */
+static void put_whole(FILE *out, const esp_table *table, int number, const char *size)
+{
+    const bool shrinks = width_of(table) > WIDER_TABLE;
+    fprintf(out, "\\begin{table}[H]\n\\centering%s\\setlength{\\tabcolsep}{4pt}\n", size);
+    put_caption(out, table, number);
+    fprintf(out, "\n%s", shrinks ? "\\resizebox{\\linewidth}{!}{%\n" : "");
+    put_columns(out, table, "tabular");
+    put_head(out, table);
     put_rows(out, table);
-    fprintf(out, "\\bottomrule\n\\end{%s}%s\n%s\n\n", environment, shrinks ? "}" : "",
-            breaks ? "\\endgroup" : "\\end{table}");
+    fprintf(out, "\\bottomrule\n\\end{tabular}%s\n\\end{table}\n\n", shrinks ? "}" : "");
+}
+
+/* Over several pages, each with the headings; the widest across them. The caption stands inside,
+ * and its label in the first head alone. */
+static void put_broken(FILE *out, const esp_table *table, int number, const char *size)
+{
+    const bool turns = width_of(table) > WIDER_TABLE;
+    fprintf(out, "%s\\begingroup%s\\setlength{\\tabcolsep}{4pt}\n",
+            turns ? "\\begin{landscape}\n" : "", size);
+    put_columns(out, table, "longtable");
+    put_caption(out, table, number);
+    fputs("\\\\\n", out);
+    put_head(out, table);
+    fprintf(out, "\\endfirsthead\n\\multicolumn{%d}{@{}l}{Table \\thetable, continued}\\\\\n",
+            table->n_columns);
+    put_head(out, table);
+    fputs("\\endhead\n", out);
+    put_rows(out, table);
+    fprintf(out, "\\bottomrule\n\\end{longtable}\n\\endgroup\n%s\n",
+            turns ? "\\end{landscape}\n" : "");
+}
+
+static void put_table(FILE *out, const esp_table *table, int number)
+{
+    const size_t width = width_of(table);
+    const char *size = width > WIDER_TABLE  ? "\\tiny"
+                       : width > WIDE_TABLE ? "\\scriptsize"
+                                            : "\\footnotesize";
+    fprintf(out, "%% ---- table %d ----\n", number);
+    if (table->n_rows > LONG_TABLE) {
+        put_broken(out, table, number, size);
+    } else {
+        put_whole(out, table, number, size);
+    }
 }
 
 /* ---- the document ---------------------------------------------------------------------------- */
@@ -263,6 +294,7 @@ int esp_render_latex(FILE *out, esp_report *report)
           "\\usepackage{float}\n"
           "\\usepackage{graphicx}\n"
           "\\usepackage{longtable}\n"
+          "\\usepackage{lscape}\n"
           "\\begin{document}\n",
           out);
     fputs("\\section*{", out);

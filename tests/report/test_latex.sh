@@ -49,4 +49,15 @@ command -v pdflatex >/dev/null && kpsewhich booktabs.sty >/dev/null || exit 77
 pdflatex -interaction=nonstopmode -halt-on-error small.tex >stdout 2>stderr </dev/null ||
     fail "pdflatex: $(grep -A3 '^!' stdout)"
 [ -s small.pdf ] || fail "no pages"
+
+# ---- tables of many rows break over pages, within the page, each label once ---------------------
+sed -e 's/^study: .*/study: long/' -e 's/epochs: 2/epochs: 1/' -e '/^  wide:/d' study.yaml >long.yaml
+echo '  wide: {grid: {batch_size: [8, 9, 10, 11, 12, 13, 14, 15], optimizer.learning_rate: [0.01, 0.02, 0.03, 0.04, 0.05, 0.06]}}' >>long.yaml
+expect 0 "$ESPALIER" run long.yaml --db some.db
+expect 0 "$ESPALIER" report long --db some.db --statistics --format latex -o long.tex
+grep -qF '\begin{longtable}' long.tex || fail "no table breaks"
+for _ in 1 2 3 4; do # column widths and labels settle
+    pdflatex -interaction=nonstopmode -halt-on-error long.tex >stdout 2>stderr </dev/null || fail "pdflatex: $(grep -A3 '^!' stdout)"
+done
+grep -E 'Overfull .hbox \([0-9]{2,}|multiply defined|Rerun' stdout && fail "pages of long.tex"
 exit "$failures"
