@@ -121,6 +121,7 @@ static void add_head_tensors(esp_network *network, const esp_head_decl *decl)
         own.trainable = decl->tensors[t].trainable != 0;
         own.center = decl->tensors[t].center;
         own.bound = decl->tensors[t].bound;
+        own.is_bias = (decl->biases & 1u << t) != 0;
         add_tensor(network, own);
     }
 }

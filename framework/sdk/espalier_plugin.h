@@ -222,6 +222,9 @@ typedef struct esp_head_decl {
     int32_t n_tensors;
     esp_tensor_decl tensors[ESP_MAX_TENSORS];
     double inference_macs; /* multiply-adds an example, projections included */
+    /* Bit i: tensors[i] is a bias, which penalties on parameters leave out unless asked for. Newer
+     * than the first release: set it where struct_size covers it. */
+    uint32_t biases;
 } esp_head_decl;
 
 typedef struct esp_head_batch {

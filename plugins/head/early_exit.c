@@ -72,6 +72,10 @@ static int declare(void *state, const esp_host *host, const esp_dims *dims, esp_
     /* W1, W2, and the two products of the mix */
     decl->inference_macs =
         (double)dims->n_features * n_hidden + (double)n_hidden * n_outputs + 2.0 * n_outputs;
+    /* a host of the first release knows no biases of heads */
+    if (decl->struct_size >= offsetof(esp_head_decl, biases) + sizeof decl->biases) {
+        decl->biases = 1u << B2;
+    }
     return 0;
 }
 

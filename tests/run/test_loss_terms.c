@@ -86,6 +86,14 @@ static void add_term(const char *name, double weight, const char *param, double 
     }
 }
 
+static void add_head(const char *name)
+{
+    esp_head_config *head = &cell.heads[cell.n_heads++];
+    head->plugin = esp_registry_find(registry, ESP_HEAD, name);
+    assert_non_null(head->plugin);
+    esp_params_default(&head->params, head->plugin);
+}
+
 static esp_training *create(void)
 {
     esp_training *training = NULL;
@@ -326,6 +334,43 @@ static void test_penalties__shrink_and_stay_out_of_the_task(void **state)
     assert_true(norm_after(0.01) < 0.8 * norm_after(0));
 }
 
+/* What l2 without biases is of: all tensors but those that are biases by name, heads' too. */
+static void test_penalties__leave_out_biases_of_heads(void **state)
+{
+    (void)state;
+    static const char *const biases[] = {"node_biases", "b1s",     "b2s",    "magic_b1",
+                                         "magic_b2",    "exit_b1", "exit_b2"};
+    const esp_model_config model = esp_model_fff(2, 2);
+    begin(&model);
+    add_term("cross_entropy", 1, NULL, 0);
+    add_term("l2", 0.001, NULL, 0);
+    add_head("master_leaf");
+    add_head("early_exit");
+    esp_training *training = create();
+    run_epochs(training, 1);
+    const esp_network *network = training->network;
+    double expected = 0;
+    int n_biases = 0;
+    for (int t = 0; t < network->n_tensors; t++) {
+        const esp_tensor *tensor = &network->tensors[t];
+        bool is_bias = false;
+        for (size_t i = 0; i < sizeof biases / sizeof *biases; i++) {
+            is_bias |= strcmp(tensor->name, biases[i]) == 0;
+        }
+        n_biases += is_bias;
+        for (size_t i = 0; i < tensor->count && !is_bias; i++) {
+            const double w = (double)network->parameters[tensor->offset + i];
+            expected += 0.5 * w * w;
+        }
+    }
+    assert_int_equal(n_biases, 7);
+    const double value = extra(training, ESP_TEST, "loss.l2");
+    if (!(fabs(value - expected) <= 1e-6 * expected)) {
+        fail_msg("l2 is %g instead of %g", value, expected);
+    }
+    esp_training_destroy(training);
+}
+
 int main(void)
 {
     unsetenv("ESPALIER_PLUGIN_PATH");
@@ -337,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_hardening__reaches_its_target),
         cmocka_unit_test(test_loss_terms__continue_to_the_same_bits),
         cmocka_unit_test(test_penalties__shrink_and_stay_out_of_the_task),
+        cmocka_unit_test(test_penalties__leave_out_biases_of_heads),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
