@@ -61,6 +61,30 @@ static void check_group(builder *b, const esp_phase_config *phase, const esp_ter
     }
 }
 
+/* Legal, and said: a weight that changes nothing, since no gradient passes what the term sees. */
+static void warn_of_constants(builder *b, const esp_phase_config *phase,
+                              const esp_term_config *term)
+{
+    const esp_model_config *model = &b->cell->model;
+    const esp_loss_ops *ops = term->plugin->loss;
+    const uint32_t seen = ops->needs & ~(ESP_CHOICES | ops->held_fixed);
+    const char *why = NULL;
+    if (ops->needs & ESP_LOAD && !model->noise) {
+        why = "looks at the gate's load, which without noise is a count that no gradient passes; "
+              "see model.noise";
+    } else if (seen == ESP_MIXTURE && model->train_hardened) {
+        why = "looks at the mixture, which model.train_hardened rounds: no gradient passes it, and "
+              "nodes learn nothing from it";
+    }
+    if (why != NULL && json_object_get(b->config, "model")) {
+        const char *name = term->plugin->name;
+        const char *path = esp_fill_written_at(
+            b, phase->name, esp_tree_pool_format(b->r->pool, "losses.%s.weight", name));
+        esp_problem(b->r->problems, ESP_WARNING, esp_node_mark(b->draft->tree, path), "%s %s", name,
+                    why);
+    }
+}
+
 void esp_fill_check_term(builder *b, const esp_phase_config *phase, const esp_term_config *term)
 {
     const esp_loss_ops *ops = term->plugin->loss;
@@ -86,13 +110,8 @@ void esp_fill_check_term(builder *b, const esp_phase_config *phase, const esp_te
     }
     if (text != NULL) {
         esp_fill_complain_of_term(b, phase, term, ".weight", text);
-    } else if (ops->needs & ESP_LOAD && !model->noise && json_object_get(b->config, "model")) {
-        const char *path = esp_fill_written_at(
-            b, phase->name, esp_tree_pool_format(b->r->pool, "losses.%s.weight", name));
-        esp_problem(b->r->problems, ESP_WARNING, esp_node_mark(b->draft->tree, path),
-                    "%s looks at the gate's load, which without noise is a count that no gradient "
-                    "passes; see model.noise",
-                    name);
+    } else {
+        warn_of_constants(b, phase, term);
     }
     check_group(b, phase, term);
 }

@@ -211,6 +211,31 @@ static void test_moe__gates_without_a_gradient(void **state)
     assert_null(strstr(f->words, "warning"));
 }
 
+static void test_fff__hardened_training_rounds_the_mixture(void **state)
+{
+    fixture *f = *state;
+    static const struct {
+        const char *set;
+        bool warned;
+    } cases[] = {
+        {"losses.balance={}", true},         {"losses.importance={}", true},
+        {"losses.mixture_entropy={}", true}, {"losses.balance.weight=0", false},
+        {"losses.hardening={}", false},
+    };
+    const char text[] =
+        TOP "  model: {kind: fff, depth: 2, leaf_width: 2, train_hardened: true}\n" REST;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        load_sound(f, text, &(esp_study_options){.sets = &cases[i].set, .n_sets = 1});
+        assert_true((strstr(f->words, "warning") != NULL) == cases[i].warned);
+        const char *soft[] = {cases[i].set, "model.train_hardened=false"};
+        load_sound(f, text, &(esp_study_options){.sets = soft, .n_sets = 2});
+        assert_null(strstr(f->words, "warning"));
+    }
+    load_sound(f, text, &(esp_study_options){.sets = &cases[0].set, .n_sets = 1});
+    assert_said(f, "--set:1: warning: balance looks at the mixture, which model.train_hardened "
+                   "rounds: no gradient passes it, and nodes learn nothing from it\n");
+}
+
 /* ---- cost ----------------------------------------------------------------------------------- */
 
 static void costs(fixture *f, const char *model, const char *parameters, const char *inference,
@@ -300,6 +325,7 @@ int main(void)
         TEST(test_model__freeze),
         TEST(test_losses__views_that_the_model_lacks),
         TEST(test_moe__gates_without_a_gradient),
+        TEST(test_fff__hardened_training_rounds_the_mixture),
         TEST(test_cost__by_hand),
         TEST(test_moe__width_matches_an_fff),
     };
