@@ -45,6 +45,10 @@ int esp_head_declare(esp_head_decl *out, esp_instance *head, const esp_dims *dim
          out->projection_bias_name == NULL || !esp_name_is_sound(out->projection_bias_name))) {
         return esp_fail(ESP_PLUGIN, "head '%s' does not name its projections", name);
     }
+    if (out->biases >> out->n_tensors != 0) {
+        return esp_fail(ESP_PLUGIN, "head '%s' declares biases (bits %#x) beyond its %d tensors",
+                        name, (unsigned)out->biases, out->n_tensors);
+    }
     for (int i = 0; i < out->n_tensors; i++) {
         ESP_TRY(inspect_tensor(&out->tensors[i], name));
     }

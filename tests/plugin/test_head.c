@@ -82,6 +82,9 @@ static void test_head__unsound_declarations(void **state)
     declared = sound();
     declared.n_hidden = -1;
     assert_refused("-1 hidden units");
+    declared = sound();
+    declared.biases = 1u << 1; /* there is only tensor 0 */
+    assert_refused("biases (bits 0x2) beyond its 1 tensors");
 }
 
 static void test_head__names_stand_once(void **state)
