@@ -45,7 +45,7 @@ const esp_key esp_keys[] = {
      .help = "of intervals; tests are at 1 less it"},
     {"report.interval", ESP_KEY_CHOICE, "student", .choices = "student bootstrap", .flags = TOP,
      .help = "of means; bootstrap: the studentized one"},
-    {"report.bootstrap_seed", ESP_KEY_INTEGER, "0", 0, 9007199254740992.0, .flags = TOP},
+    {"report.bootstrap_seed", ESP_KEY_INTEGER, "0", 0, 9007199254740991.0, .flags = TOP},
     {"report.failure", ESP_KEY_OTHER, .flags = TOP, .help = "when a trial counts as failed"},
     {"report.failure.metric", ESP_KEY_METRIC, NULL, .flags = TOP | NEEDS},
     {"report.failure.below", ESP_KEY_REAL, NULL, -1e300, 1e300, .flags = TOP,
