@@ -148,6 +148,23 @@ static void check_plateau(builder *b, const esp_phase_config *phase)
     }
 }
 
+/* What `by` counts: all of a linear, cosine or step schedule, else only its warm-up. */
+static void check_by(builder *b, const esp_phase_config *phase)
+{
+    const esp_rate_schedule *schedule = &phase->optimizer.schedule;
+    const bool plateau = schedule->kind == ESP_SCHEDULE_PLATEAU;
+    if (schedule->by_step && schedule->warmup == 0 &&
+        (plateau || schedule->kind == ESP_SCHEDULE_CONSTANT)) {
+        esp_fill_complain(
+            b, esp_fill_written_at(b, phase->name, "optimizer.schedule.by"),
+            esp_tree_pool_format(b->r->pool,
+                                 "optimizer.schedule.by: step is of a warm-up alone where the kind "
+                                 "is %s, and there is none%s",
+                                 plateau ? "plateau" : "constant",
+                                 plateau ? "; patience counts epochs" : ""));
+    }
+}
+
 void esp_fill_check_optimizer(builder *b, const esp_phase_config *phase)
 {
     const esp_optimizer_config *o = &phase->optimizer;
@@ -165,6 +182,7 @@ void esp_fill_check_optimizer(builder *b, const esp_phase_config *phase)
                                  esp_model_kind_name(b->cell->model.kind),
                                  o->kind == ESP_LOCAL_SGD ? "sgd" : "adam"));
     }
+    check_by(b, phase);
     if (o->schedule.kind == ESP_SCHEDULE_PLATEAU && b->sound) {
         check_plateau(b, phase);
     }

@@ -112,6 +112,14 @@ static void test_schedule__mistakes_are_located(void **state)
             "patience: 1, minimum: 0.01}",
             "--set:1: error: this plateau changes nothing: learning_rate 0.01, factor 0.5, minimum "
             "0.01, maximum 1e+06\n");
+    refused(*state,
+            "optimizer.schedule={kind: plateau, monitor: test.hard_loss, factor: 0.5, patience: 9, "
+            "by: step}",
+            "--set:1: error: optimizer.schedule.by: step is of a warm-up alone where the kind is "
+            "plateau, and there is none; patience counts epochs\n");
+    refused(*state, "optimizer.schedule={by: step}",
+            "--set:1: error: optimizer.schedule.by: step is of a warm-up alone where the kind is "
+            "constant, and there is none\n");
     refused(*state, "optimizer.schedule.threshold=3",
             "--set:1: error: unknown key 'threshold' in optimizer.schedule; did you mean "
             "'min_delta'?\n");
