@@ -9,14 +9,17 @@
 #include "store/store.h"
 
 typedef struct esp_claims {
-    int lock;                /* of the database, from esp_lock_take; the caller's */
-    esp_store *store;        /* its own connection for reading */
+    int lock;         /* of the database, from esp_lock_take; the caller's */
+    esp_store *store; /* its own connection for reading */
+    int n_trials;
     esp_store_trial *trials; /* as listed, then as last looked at; the caller's */
-    pthread_mutex_t mutex;   /* guards store and trials */
+    bool *held;              /* by this run */
+    pthread_mutex_t mutex;   /* guards all above */
 } esp_claims;
 
 /* trials: keys, states and latest attempts as registered. Errors: ESP_STORE. Thread: one. */
-int esp_claims_open(esp_claims *claims, int lock, const char *database, esp_store_trial *trials);
+int esp_claims_open(esp_claims *claims, int lock, const char *database, esp_store_trial *trials,
+                    int n_trials);
 void esp_claims_close(esp_claims *claims);
 
 typedef enum esp_claim {
@@ -34,5 +37,11 @@ int esp_claim_look(esp_claims *claims, int trial);
 
 /* What the trial's run wrote must be committed by then. Thread: any. */
 void esp_claim_drop(esp_claims *claims, int trial);
+
+/* Sees to it that other runs see these claims: a lock file that was removed is made again. Errors:
+ * ESP_STORE, where it cannot be or another run has claimed one of the trials meanwhile. Thread:
+ * any.
+ */
+int esp_claims_keep(esp_claims *claims);
 
 #endif

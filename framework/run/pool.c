@@ -272,13 +272,26 @@ static void end_hanging(pool *p)
     }
 }
 
-/* Watches for epochs without end; gives an interrupted epoch two seconds to finish, then a batch
- * three. */
+/* What this run trains is another's now: nothing more may be said of these trials. */
+static void leave_to_another(pool *p)
+{
+    char message[1024];
+    snprintf(message, sizeof message, "%s", esp_message());
+    esp_writer_flush(p->context->writer); /* epochs are the same whoever trains them */
+    esp_log_error("%s", message);
+    _exit(esp_exit_code(ESP_STORE));
+}
+
+/* Watches for epochs without end, and once a second over the lock file; gives an interrupted epoch
+ * two seconds to finish, then a batch three. */
 static void *watch(void *argument)
 {
     pool *p = argument;
     const struct timespec nap = {.tv_nsec = 50000000};
-    for (int ticks = 0; atomic_load(&p->finished) == 0;) {
+    for (int ticks = 0, naps = 0; atomic_load(&p->finished) == 0;) {
+        if (naps++ % 20 == 0 && esp_claims_keep(p->claims) != ESP_OK) {
+            leave_to_another(p);
+        }
         nanosleep(&nap, NULL);
         if (atomic_load(&esp_supervisor_stop) == 0) {
             end_hanging(p);

@@ -410,7 +410,8 @@ static int run_in_child(void *argument, esp_shared *shared)
     ESP_TRY_OUT(esp_writer_start(&r.context.writer, r.options->database));
     ESP_TRY_OUT(record_crashes(&r));
     list_todo(&r);
-    ESP_TRY_OUT(esp_claims_open(&r.claims, r.lock, r.options->database, r.record.trials));
+    ESP_TRY_OUT(esp_claims_open(&r.claims, r.lock, r.options->database, r.record.trials,
+                                r.study->n_trials));
     r.context.stored = r.record.trials;
     r.context.anew = r.anew;
     if (r.n_todo > 0) {

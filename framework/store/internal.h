@@ -41,6 +41,12 @@ int esp_sql_check_all(esp_store *store);
 /* Ends a transaction: commits where status is ESP_OK, else rolls back and keeps the message. */
 int esp_sql_end(esp_store *store, int status);
 
+/* Whether the file is still the one under its name. Where not, all that was committed is in the
+ * file that was moved, and its log is emptied, which would damage what took its place. Errors:
+ * ESP_STORE.
+ */
+int esp_store_check_place(esp_store *store);
+
 /* ---- migrations --------------------------------------------------------------------------------
  */
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/file.h"
@@ -69,6 +70,22 @@ int esp_lock_take(int *lock, const char *path, esp_lock_mode mode)
 out:
     free(name);
     return status;
+}
+
+int esp_lock_renew(int *renewed, int lock, const char *path)
+{
+    struct stat held, named;
+    *renewed = -1;
+    char *name = esp_store_beside(path, ".lock");
+    if (name == NULL) {
+        return esp_fail(ESP_MEMORY, "%s: no memory", path);
+    }
+    const bool is_there = stat(name, &named) == 0;
+    const bool is_gone = is_there ? fstat(lock, &held) == 0 &&
+                                        (held.st_ino != named.st_ino || held.st_dev != named.st_dev)
+                                  : errno == ENOENT;
+    free(name);
+    return is_gone ? esp_lock_take(renewed, path, ESP_LOCK_SHARED) : ESP_OK;
 }
 
 int esp_lock_trial(bool *taken, int lock, int64_t trial_key)

@@ -14,6 +14,10 @@ typedef enum esp_lock_mode { ESP_LOCK_SHARED, ESP_LOCK_ALONE } esp_lock_mode;
  * made. Thread: any. */
 int esp_lock_take(int *lock, const char *path, esp_lock_mode mode);
 
+/* *renewed: -1 where the lock file is still under its name. Where somebody removed it, others do
+ * not see what it holds: then a new one, with byte 0 shared. Errors: as above. Thread: any. */
+int esp_lock_renew(int *renewed, int lock, const char *path);
+
 /* *taken: the trial is this lock's now, or was before. Errors: ESP_STORE. Thread: any. */
 int esp_lock_trial(bool *taken, int lock, int64_t trial_key);
 void esp_unlock_trial(int lock, int64_t trial_key);

@@ -253,6 +253,23 @@ static int after_commit(void *context, sqlite3 *db, const char *schema, int page
     return SQLITE_OK; /* a checkpoint that fails now is made later: the commit stands */
 }
 
+int esp_store_check_place(esp_store *store)
+{
+    int moved = 0;
+    sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    if (!moved) {
+        return ESP_OK;
+    }
+    sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    return esp_fail(
+        ESP_STORE,
+        "%s: was moved, replaced or removed while this run wrote to it. Finished epochs "
+        "are in the file that was moved: put it back, or move %s.checkpoints along and "
+        "name it with --db; then the same command goes on",
+        store->path, store->path);
+}
+
 static int use_log(esp_store *store)
 {
     sqlite3_stmt *statement = NULL;

@@ -310,7 +310,8 @@ static int write_all(esp_writer *writer, int count)
     for (int i = 0; i < count && status == ESP_OK; i++) {
         status = write_record(writer, &writer->slots[(writer->first + i) % CAPACITY]);
     }
-    return esp_sql_end(writer->store, status);
+    ESP_TRY(esp_sql_end(writer->store, status));
+    return esp_store_check_place(writer->store);
 }
 
 static void release(esp_writer *writer, int count, double seconds)
