@@ -68,8 +68,12 @@ static void warn_of_constants(builder *b, const esp_phase_config *phase,
     const esp_model_config *model = &b->cell->model;
     const esp_loss_ops *ops = term->plugin->loss;
     const uint32_t seen = ops->needs & ~(ESP_CHOICES | ops->held_fixed);
+    const bool of_nodes = model->kind == ESP_MODEL_FFF || model->kind == ESP_MODEL_MOE;
+    const bool of_routing = seen != 0 && !(seen & (ESP_LOGITS | ESP_PARAMETERS));
     const char *why = NULL;
-    if (ops->needs & ESP_LOAD && !model->noise) {
+    if (of_nodes && of_routing && model->frozen & 1u << ESP_GROUP_NODES) {
+        why = "shapes routing alone, and model.freeze holds the nodes: nothing learns from it";
+    } else if (ops->needs & ESP_LOAD && !model->noise) {
         why = "looks at the gate's load, which without noise is a count that no gradient passes; "
               "see model.noise";
     } else if (seen == ESP_MIXTURE && model->train_hardened) {

@@ -134,11 +134,13 @@ const esp_key esp_keys[] = {
     {"model.region_leak", ESP_KEY_REAL, "0", 0, 1, .kinds = "fff", .flags = ID,
      .help = "probability that a node's children change places for an example, in training"},
     {"model.train_hardened", ESP_KEY_BOOLEAN, "false", .kinds = "fff", .flags = ID,
-     .help = "round node choices in training's forward pass; nodes then learn from routing terms"},
+     .help = "round node choices in training's forward pass; nodes then learn from terms of scores or "
+             "probabilities alone (hardening)"},
     {"model.dropout", ESP_KEY_REAL, "0", 0, 0.9999999, .flags = ID,
      .help = "share of hidden units dropped in training"},
     {"model.freeze", ESP_KEY_TEXTS, "[]", .flags = ID,
-     .help = "groups that keep their initial values: nodes (a gate too), leaves (experts too), heads"},
+     .help = "groups that keep their initial values: nodes (a gate too, but for its routing bias), "
+             "leaves (experts too), heads"},
     {"model.node_scale", ESP_KEY_REAL, "1", 0, 1e6, .kinds = "fff moe", .flags = SINCE,
      .help = "factor of the initial weights of nodes or gate"},
     {"model.leaf_scale", ESP_KEY_REAL, "1", 0, 1e6, .flags = SINCE,

@@ -215,6 +215,28 @@ static void test_load_bias__weight_is_a_switch(void **state)
     assert_string_not_equal(digests[0], digests[2]);
 }
 
+/* A frozen gate keeps its weights; the bias is not one of them: a random gate can be balanced. */
+static void test_load_bias__moves_beside_a_frozen_gate(void **state)
+{
+    (void)state;
+    begin_gate(1, 0.01);
+    cell.model.frozen = 1u << ESP_GROUP_NODES;
+    esp_training *training = create();
+    const esp_tensor *gate = esp_own_tensor(training->network, ESP_NODE_WEIGHTS);
+    const esp_real *weights = training->network->parameters + gate->offset;
+    esp_real first[EXPERTS * 64];
+    double bias = 0;
+    assert_int_equal(gate->count, EXPERTS * 64);
+    memcpy(first, weights, sizeof first);
+    run_epochs(training, 2);
+    assert_memory_equal(first, weights, sizeof first);
+    for (int i = 0; i < EXPERTS; i++) {
+        bias += fabs((double)esp_network_routing_bias(training->network)[i]);
+    }
+    assert_true(bias > 0);
+    esp_training_destroy(training);
+}
+
 /* The bias is not taken over where a term leaves no numbers in it. */
 static void test_after_step__names_who_left_a_bias_not_finite(void **state)
 {
@@ -378,6 +400,7 @@ int main(void)
         cmocka_unit_test(test_load_bias__moves_once_a_step),
         cmocka_unit_test(test_load_bias__balances_without_gradients),
         cmocka_unit_test(test_load_bias__weight_is_a_switch),
+        cmocka_unit_test(test_load_bias__moves_beside_a_frozen_gate),
         cmocka_unit_test(test_after_step__names_who_left_a_bias_not_finite),
         cmocka_unit_test(test_hardening__reaches_its_target),
         cmocka_unit_test(test_loss_terms__continue_to_the_same_bits),

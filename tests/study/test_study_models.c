@@ -236,6 +236,43 @@ static void test_fff__hardened_training_rounds_the_mixture(void **state)
                    "rounds: no gradient passes it, and nodes learn nothing from it\n");
 }
 
+/* What shapes routing alone reaches nothing where nodes are frozen; a routing bias needs no
+ * gradient. */
+static void test_losses__that_frozen_nodes_cannot_follow(void **state)
+{
+    static const char tree[] = "kind: fff, depth: 2, leaf_width: 2, freeze: [nodes]";
+    static const char leaves[] = "kind: fff, depth: 2, leaf_width: 2, freeze: [leaves]";
+    static const char gate[] = "kind: moe, experts: 4, expert_width: 2, top_k: 2, freeze: [nodes]";
+    static const struct {
+        const char *model, *term;
+        bool warned;
+    } cases[] = {
+        {tree, "balance", true},    {tree, "hardening", true}, {tree, "l2", false},
+        {leaves, "balance", false}, {gate, "balance", true},   {gate, "router_z", true},
+        {gate, "load_bias", false},
+    };
+    fixture *f = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[4096], set[64], words[256];
+        const char *sets[] = {set};
+        snprintf(text, sizeof text, TOP "  model: {%s}\n" REST, cases[i].model);
+        snprintf(set, sizeof set, "losses.%s={}", cases[i].term);
+        load_sound(f, text, &(esp_study_options){.sets = sets, .n_sets = 1});
+        if (!cases[i].warned) {
+            assert_null(strstr(f->words, "warning"));
+            continue;
+        }
+        snprintf(words, sizeof words,
+                 "--set:1: warning: %s shapes routing alone, and model.freeze holds the nodes: "
+                 "nothing learns from it\n",
+                 cases[i].term);
+        assert_said(f, words);
+        snprintf(set, sizeof set, "losses.%s.weight=0", cases[i].term);
+        load_sound(f, text, &(esp_study_options){.sets = sets, .n_sets = 1});
+        assert_null(strstr(f->words, "warning"));
+    }
+}
+
 /* ---- cost ----------------------------------------------------------------------------------- */
 
 static void costs(fixture *f, const char *model, const char *parameters, const char *inference,
@@ -326,6 +363,7 @@ int main(void)
         TEST(test_losses__views_that_the_model_lacks),
         TEST(test_moe__gates_without_a_gradient),
         TEST(test_fff__hardened_training_rounds_the_mixture),
+        TEST(test_losses__that_frozen_nodes_cannot_follow),
         TEST(test_cost__by_hand),
         TEST(test_moe__width_matches_an_fff),
     };
