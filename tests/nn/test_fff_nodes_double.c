@@ -198,11 +198,23 @@ static void test_fff_nodes__definition(void **state)
     }
 }
 
+/* Right iff z > 0: at 0 an example goes left, down to the first leaf of each tree. */
+static void test_fff_nodes__a_score_of_0_goes_left(void **state)
+{
+    (void)state;
+    esp_network *n = create(2, 2, 3, 2, 1);
+    assert_int_equal(esp_network_forward(n, 1, ESP_EVALUATION), 0);
+    assert_int_equal(n->choices[0], 0);
+    assert_int_equal(n->choices[n->stride], 4);
+    esp_network_destroy(n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fff_nodes__published_layer),
         cmocka_unit_test(test_fff_nodes__definition),
+        cmocka_unit_test(test_fff_nodes__a_score_of_0_goes_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -136,6 +136,30 @@ static void test_gate__noise_and_load(void **state)
     near(b.load[3], phi((3 - 2) / softplus(-2)));
 }
 
+/* A bias moves both sides of what must be passed: z + bias against the greatest H + bias of the
+ * others. By hand: H = z, as no noise comes of normals 0; with the biases 4, 1, 2, 3. */
+static void test_gate__load_with_a_bias(void **state)
+{
+    (void)state;
+    bench b;
+    setup(&b, ESP_GATE_TOP_K, 2, (const double[E]){0, 1, 2, 3});
+    b.gate.raw_noise = b.raw;
+    b.gate.normals = b.normals;
+    b.raw[0] = 0.5;
+    b.bias[0] = 4;
+    esp_gate_forward(&b.gate);
+    assert_int_equal(b.choices[0], 0);
+    assert_int_equal(b.choices[STRIDE], 3);
+    near(b.load[0], phi((4 - 2) / softplus(0.5)));
+    near(b.load[1], phi((1 - 3) / softplus(0)));
+    near(b.load[2], phi((2 - 3) / softplus(0)));
+    near(b.load[3], phi((3 - 2) / softplus(0)));
+    b.bias[3] = 2; /* H + bias: 4, 1, 2, 5 */
+    esp_gate_forward(&b.gate);
+    near(b.load[2], phi((2 - 4) / softplus(0)));
+    near(b.load[3], phi((5 - 2) / softplus(0)));
+}
+
 /* All experts chosen: nothing could be otherwise. */
 static void test_gate__all_chosen(void **state)
 {
@@ -174,6 +198,7 @@ int main(void)
         cmocka_unit_test(test_gate__switch),
         cmocka_unit_test(test_gate__bias_is_for_choosing_only),
         cmocka_unit_test(test_gate__noise_and_load),
+        cmocka_unit_test(test_gate__load_with_a_bias),
         cmocka_unit_test(test_gate__all_chosen),
         cmocka_unit_test(test_gate__ties_and_what_is_not_a_number),
     };
