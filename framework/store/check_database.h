@@ -4,12 +4,13 @@
 
 #include "store/store.h"
 
-/* broken: results cannot be relied on; else it is a note. what: "integrity", "foreign key",
- * "epochs", "selection", "checkpoint" or "digest". The words last for the call only. */
+/* broken: results cannot be relied on; else it is a note. what: "integrity", "values",
+ * "foreign key", "epochs", "selection", "checkpoint" or "digest". The words last for the call only.
+ */
 typedef void esp_store_finding(void *context, bool broken, const char *what, const char *words);
 
-/* Tells every finding: SQLite's own checks of the file and its foreign keys, epochs that do not
- * number without gaps, selections of epochs that are not stored, done trials without their last
+/* Tells every finding: SQLite's own checks of the file, its values and foreign keys, epochs that do
+ * not number without gaps, selections of epochs that are not stored, done trials without their last
  * network in the folder of checkpoints or with another one there, and as notes epochs that came out
  * differently when trained again and checkpoints of no trial. Reads only, while a run writes too.
  * Errors: ESP_STORE, ESP_MEMORY, ESP_IO where it cannot look. Thread: the store's. */

@@ -58,6 +58,14 @@ broken 3 "some are missing" "DELETE FROM epoch_metric WHERE epoch = 3; DELETE FR
 broken 3 "which is not stored" "UPDATE selection SET epoch = 77 WHERE at = 'last'"
 broken 3 "names no last epoch" "DELETE FROM selection WHERE at = 'last'"
 broken 3 "no parent" "PRAGMA foreign_keys = OFF; DELETE FROM environment"
+# a value that each CHECK of the schema refuses, as a flipped bit may leave it
+sqlite3 whole.db .schema | awk '/^CREATE TABLE/ { table = $3 } / (TEXT|INTEGER|REAL) / { column = $1 }
+    /CHECK \(/ { print table, column }' >checked
+[ "$(wc -l <checked)" -ge 9 ] || fail "the schema's checks are not found"
+while read -r table column; do
+    broken 3 "of $table" "PRAGMA ignore_check_constraints = ON; UPDATE OR IGNORE $table SET $column = 'broken'"
+    says "broken: values" "$column"
+done <checked
 broken 0 "came out differently" "INSERT INTO digest_mismatch (trial, epoch, stored, found, attempt, at)
     VALUES (1, 1, 'a', 'b', 1, '2026')"
 id=$(value whole.db "SELECT trial_id FROM trial WHERE seed_init = 0 ORDER BY id LIMIT 1")
