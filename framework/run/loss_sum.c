@@ -279,14 +279,17 @@ int esp_loss_sum_differentiate(esp_loss_sum *sum, double *total, double *values,
         if (!esp_loss_sum_trains(sum, i)) {
             continue;
         }
+        /* where a schedule is at 0 the term is only measured: what it adapts must wait until the
+         * network can answer */
+        const bool acts = sum->weights[i] != 0;
         const uint32_t needs = sum->terms[i].plugin->loss->needs;
-        for (int v = 0; v < n_views; v++) {
+        for (int v = 0; v < n_views && acts; v++) {
             if (needs & views[v].bit) {
                 memset(views[v].part, 0, sizeof(esp_real) * views[v].count);
             }
         }
-        esp_batch batch =
-            make_batch(sum, sum->terms[i].plugin, network, network->logits, ESP_TRAINING, position);
+        esp_batch batch = make_batch(sum, sum->terms[i].plugin, network, network->logits,
+                                     acts ? ESP_TRAINING : ESP_EVALUATION, position);
         esp_gradients d = {.struct_size = sizeof d,
                            .logits = needs & ESP_LOGITS ? sum->d_logits : NULL,
                            .scores = needs & ESP_SCORES ? sum->d_scores : NULL,
@@ -294,12 +297,12 @@ int esp_loss_sum_differentiate(esp_loss_sum *sum, double *total, double *values,
                            .mixture = needs & ESP_MIXTURE ? sum->d_mixture : NULL,
                            .load = needs & ESP_LOAD ? sum->d_load : NULL,
                            .spans = needs & ESP_PARAMETERS ? sum->span_gradients : NULL};
-        ESP_TRY(call_term(sum, i, &values[i], &batch, &d, position));
+        ESP_TRY(call_term(sum, i, &values[i], &batch, acts ? &d : NULL, position));
         ESP_TRY(check_guards(views, n_views, sum->terms[i].plugin->name, position));
         if (!isfinite(values[i])) {
             return report_not_finite(sum, i, "value", network, position);
         }
-        for (int v = 0; v < n_views; v++) {
+        for (int v = 0; v < n_views && acts; v++) {
             if ((needs & views[v].bit) && accumulate(views[v].total, views[v].part,
                                                      (esp_real)sum->weights[i], views[v].count)) {
                 return report_not_finite(sum, i, "gradient", network, position);

@@ -16,7 +16,7 @@ typedef struct esp_loss_sum {
     int n_terms;
     esp_instance terms[ESP_MAX_TERMS];
     double weights[ESP_MAX_TERMS];
-    bool scheduled[ESP_MAX_TERMS]; /* its weight changes within the phase: called at 0 too */
+    bool scheduled[ESP_MAX_TERMS]; /* its weight changes within the phase: measured at 0 too */
     bool monitored[ESP_MAX_TERMS]; /* evaluated although its weight is 0 */
     bool usable[ESP_MAX_TERMS];    /* false: it looks at what this model does not have */
     /* one term's derivatives at a time, as laid out in the network */
@@ -56,8 +56,9 @@ bool esp_loss_sum_trains(const esp_loss_sum *sum, int term);
 
 /* After a forward in training: total and values [n_terms] (NaN where not called) of this batch, and
  * the network's d_* views overwritten with the derivatives of the total. Terms of weight 0 are not
- * called. Allocates nothing after the first calls. Errors: ESP_FAILED naming term, epoch and batch
- * where a term fails or is not finite. Thread: the trial's. */
+ * called, or where a schedule is at 0 called as in evaluation, without gradients. Allocates nothing
+ * after the first calls. Errors: ESP_FAILED naming term, epoch and batch where a term fails or is
+ * not finite. Thread: the trial's. */
 int esp_loss_sum_differentiate(esp_loss_sum *sum, double *total, double *values,
                                esp_network *network, esp_position position);
 

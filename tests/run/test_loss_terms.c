@@ -286,6 +286,29 @@ static void test_hardening__reaches_its_target(void **state)
     }
 }
 
+/* Ten steps an epoch; a term that has no weight yet leaves h as it is, else it would grow to 1000.
+ */
+static void test_hardening__waits_for_its_weight(void **state)
+{
+    (void)state;
+    begin_tree(0.1);
+    esp_term_config *term = &phase.terms[1];
+    term->ramp = (esp_ramp){.kind = ESP_SCHEDULE_STEP, .from = 0, .to = term->weight, .over = 5};
+    esp_training *training = create();
+    run_epochs(training, 5);
+    assert_true(isnan(extra(training, ESP_TRAIN, "hardening.h"))); /* nothing adapts */
+    const double entropy = extra(training, ESP_TRAIN, "loss.hardening");
+    assert_true(entropy > 0.4 && entropy < 0.7); /* measured all the same, without h */
+    run_epochs(training, 1);
+    const double h = extra(training, ESP_TRAIN, "hardening.h");
+    if (!(h > 1 && h < pow(log(2) / 0.1, 0.01 * 10))) { /* the most of ten steps from 1 */
+        fail_msg("h is %g after its first epoch", h);
+    }
+    run_epochs(training, 14);
+    assert_true(extra(training, ESP_TRAIN, "hardening.entropy") > 0.01);
+    esp_training_destroy(training);
+}
+
 /* ---- resuming ---------------------------------------------------------------------------------
  */
 
@@ -403,6 +426,7 @@ int main(void)
         cmocka_unit_test(test_load_bias__moves_beside_a_frozen_gate),
         cmocka_unit_test(test_after_step__names_who_left_a_bias_not_finite),
         cmocka_unit_test(test_hardening__reaches_its_target),
+        cmocka_unit_test(test_hardening__waits_for_its_weight),
         cmocka_unit_test(test_loss_terms__continue_to_the_same_bits),
         cmocka_unit_test(test_penalties__shrink_and_stay_out_of_the_task),
         cmocka_unit_test(test_penalties__leave_out_biases_of_heads),
