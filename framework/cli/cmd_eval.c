@@ -1,6 +1,7 @@
 /* espalier eval: a stored model on a split of a data set. */
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -185,6 +186,12 @@ static bool mixes(const esp_model *model)
            model->network->config.model.depth > 0;
 }
 
+/* JSON has no number for what a broken model gives. */
+static json_t *real_or_null(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
 static void print_json(const arguments *a, const esp_evaluation *evaluation, uint32_t n,
                        const esp_model *model)
 {
@@ -193,11 +200,12 @@ static void print_json(const arguments *a, const esp_evaluation *evaluation, uin
     for (int i = 0; i < leaves; i++) {
         json_array_append_new(load, json_integer(evaluation->leaf_counts[i]));
     }
-    json_t *root = json_pack("{s:f, s:f, s:i, s:o, s:s, s:s, s:s}", "accuracy",
-                             evaluation->metrics[a->soft ? ESP_SOFT_ACCURACY : ESP_HARD_ACCURACY],
-                             "loss", evaluation->metrics[a->soft ? ESP_SOFT_LOSS : ESP_HARD_LOSS],
-                             "n", (int)n, "leaf_load", load, "routing", a->soft ? "soft" : "hard",
-                             "data", a->data, "split", esp_split_name(a->split));
+    json_t *root = json_pack(
+        "{s:o, s:o, s:i, s:o, s:s, s:s, s:s}", "accuracy",
+        real_or_null(evaluation->metrics[a->soft ? ESP_SOFT_ACCURACY : ESP_HARD_ACCURACY]), "loss",
+        real_or_null(evaluation->metrics[a->soft ? ESP_SOFT_LOSS : ESP_HARD_LOSS]), "n", (int)n,
+        "leaf_load", load, "routing", a->soft ? "soft" : "hard", "data", a->data, "split",
+        esp_split_name(a->split));
     json_object_set_new(root, "model",
                         json_string(esp_model_kind_name(model->network->config.model.kind)));
     json_object_set_new(root, "routing_matters", json_boolean(mixes(model)));
@@ -210,7 +218,7 @@ static void print_json(const arguments *a, const esp_evaluation *evaluation, uin
             char name[96];
             snprintf(name, sizeof name, "%s.%s", head->plugin->name, head->logged[k].key);
             json_object_set_new(root, name,
-                                json_real(head->logged[k].sum / head->logged[k].weight));
+                                real_or_null(head->logged[k].sum / head->logged[k].weight));
         }
     }
     json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));

@@ -99,6 +99,14 @@ says "hard and soft are the same for model kind 'moe'"
 expect 1 "$ESPALIER" eval "two.db.checkpoints/$trial/last.safetensors" --dump-logits /nonexistent/logits.npy
 says "/nonexistent/logits.npy"
 
+# ---- a model that is broken: JSON that can be read ----------------------------------------------
+trial=$(value two.db "SELECT trial_id FROM trial_final WHERE variant = 'ff' AND seed = '0' LIMIT 1")
+cp "two.db.checkpoints/$trial/last.safetensors" broken.safetensors
+printf '\377\377\377\377' | dd of=broken.safetensors bs=1 seek=$(($(stat -c %s broken.safetensors) - 4)) \
+    conv=notrunc 2>/dev/null # its last output bias: not a number
+expect 0 "$ESPALIER" eval broken.safetensors --format json
+says '"loss": null' '"n": 90'
+
 # ---- the same bits however scheduled, cut off and resumed --------------------------------------
 contents() {
     sqlite3 "$1" "SELECT t.trial_id, e.epoch, e.digest, e.train_running_loss, e.test_leaf_counts
