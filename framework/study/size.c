@@ -10,12 +10,12 @@
 
 /* Multiply-adds of training are those of the implementation: all leaves, experts and neurons are
  * computed for every example. Forward, the same again for the gradient of the weights, and from
- * outputs also back to the hidden units. */
+ * outputs also back to the hidden units and, by the output biases, to the mixture. */
 esp_size esp_size_of_model(const esp_model_config *model, uint32_t n_features, uint32_t n_outputs)
 {
     const double F = n_features, O = n_outputs, l = model->leaf_width, L = model->n_leaves;
     const double leaves = L * (l * (F + 1) + O * (l + 1));
-    const double leaves_training = 2 * F * L * l + 3 * L * l * O + 2 * L * O;
+    const double leaves_training = 2 * F * L * l + 3 * L * (l + 1) * O;
     const double router = esp_model_router_rows(model); /* of fff with a bias each */
     double parameters = leaves, training = leaves_training + 2 * F * router;
     switch (model->kind) {
