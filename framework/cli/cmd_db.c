@@ -172,8 +172,7 @@ static int merge(const arguments *given, const char *path)
     int64_t n_conflicts = 0;
     /* Looked at before a database is made for it. */
     for (int i = 0; i < given->n_files; i++) {
-        int version = 0, newest = 0;
-        ESP_TRY(esp_store_version(&version, &newest, given->files[i]));
+        ESP_TRY(esp_store_may_merge(path, given->files[i]));
     }
     json_t *merged = given->json ? json_array() : NULL;
     int status = esp_store_open(&store, path, ESP_STORE_WRITE);
@@ -193,9 +192,9 @@ static int merge(const arguments *given, const char *path)
     json_decref(merged);
     if (status == ESP_OK && n_conflicts > 0) {
         status = esp_fail(ESP_FAILED,
-                          "%lld conflicts: what %s had was kept; `espalier show TRIAL` "
+                          "%lld conflict%s: what %s had was kept; `espalier show TRIAL` "
                           "in both tells the environments",
-                          (long long)n_conflicts, path);
+                          (long long)n_conflicts, n_conflicts == 1 ? "" : "s", path);
     }
     return status;
 }

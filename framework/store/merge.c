@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/status.h"
 #include "core/text.h"
 #include "store/backup.h"
+#include "store/check_database.h"
 #include "store/internal.h"
 #include "store/lock.h"
 #include "store/merge_checkpoints.h"
@@ -281,14 +283,25 @@ static int merge_checkpoints(esp_store *store, const char *other)
 static int copy_other(const char *copy, const char *other)
 {
     esp_store *from = NULL;
-    if (esp_store_has_runner(other)) {
-        return esp_fail(ESP_STORE, "%s: a run is writing to it; merge it when that has ended",
-                        other);
-    }
     ESP_TRY(esp_store_open(&from, other, ESP_STORE_READ));
     int status = esp_store_back_up(copy, from);
     esp_store_close(from);
     return status;
+}
+
+int esp_store_may_merge(const char *path, const char *other)
+{
+    int version = 0, newest = 0;
+    struct stat into, from;
+    ESP_TRY(esp_store_version(&version, &newest, other));
+    if (stat(path, &into) == 0 && stat(other, &from) == 0 && into.st_ino == from.st_ino &&
+        into.st_dev == from.st_dev) {
+        return esp_fail(ESP_USAGE, "%s: is the database that others are merged into (--db)", other);
+    }
+    return esp_store_has_runner(other)
+               ? esp_fail(ESP_STORE, "%s: a run is writing to it; merge it when that has ended",
+                          other)
+               : ESP_OK;
 }
 
 int esp_store_merge(esp_merge_count *count, esp_store *store, const char *other,

@@ -11,6 +11,11 @@ typedef struct esp_merge_count {
     int64_t conflicts;        /* told one by one, and kept as they are here */
 } esp_merge_count;
 
+/* Before a database is made at path: whether `other` is one that may be merged into it. Errors:
+ * ESP_NOT_FOUND, ESP_USAGE where it is path itself, ESP_STORE, also while a run writes to it.
+ * Thread: any. */
+int esp_store_may_merge(const char *path, const char *other);
+
 /* The words last for the call only. */
 typedef void esp_merge_conflict(void *context, const char *words);
 
@@ -21,9 +26,8 @@ typedef void esp_merge_conflict(void *context, const char *words);
  * digest_mismatch. Trials equally far agree where no epoch's digest differs; else, and for cells of
  * another configuration, it is a conflict, and the store keeps its own. The revision run last stays
  * the latest by time. Again, it changes nothing. One transaction; `other` is only read. The caller
- * holds the database's lock alone (lock.h). Errors: ESP_STORE, also while a run writes to other, or
- * where checkpoints cannot be copied: nothing is merged then; ESP_NOT_FOUND. Thread: the store's.
- */
+ * holds the database's lock alone (lock.h). Errors: ESP_STORE, also where checkpoints cannot be
+ * copied: nothing is merged then; ESP_NOT_FOUND. Thread: the store's. */
 int esp_store_merge(esp_merge_count *count, esp_store *store, const char *other,
                     esp_merge_conflict *tell, void *context);
 

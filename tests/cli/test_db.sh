@@ -148,7 +148,7 @@ sqlite3 part0.db "UPDATE epoch SET digest = 'different' WHERE epoch >= 3 AND tri
     (SELECT id FROM trial WHERE trial_id = '$id')"
 results less.db >before
 expect 1 "$ESPALIER" db merge part0.db --db less.db
-says "conflict: trial $id: epoch 3 differs" "3 here already, 1 conflict" "error"
+says "conflict: trial $id: epoch 3 differs" "3 here already, 1 conflict" "error: 1 conflict:"
 results less.db | cmp - before || fail "a conflict changed what was here"
 expect 1 "$ESPALIER" db merge part0.db --db less.db --format json
 says '"conflicts": [' "epoch 3 differs"
@@ -162,6 +162,11 @@ expect 3 "$ESPALIER" db merge foreign.db --db new.db
 expect 3 "$ESPALIER" db merge study.yaml --db merged.db
 expect 4 "$ESPALIER" db merge none.db --db merged.db
 expect 3 "$ESPALIER" db merge part0.db --db foreign.db
+ln -s merged.db same.db
+for itself in merged.db ./merged.db same.db; do
+    expect 2 "$ESPALIER" db merge part0.db $itself --db merged.db
+    says "$itself: is the database that others are merged into"
+done
 
 # ---- while a run writes: backup does, merge does not -------------------------------------------
 "$ESPALIER" run study.yaml --db live.db --seeds 0 --jobs 1 --only balanced \
@@ -185,6 +190,9 @@ expect 3 "$ESPALIER" db merge whole.db --db live.db
 says "a run is writing"
 expect 3 "$ESPALIER" db merge live.db --db merged.db
 says "live.db: a run is writing"
+expect 3 "$ESPALIER" db merge part1.db live.db --db new.db
+says "live.db: a run is writing"
+[ ! -e new.db ] || fail "a refused merge made a database"
 expect 0 "$ESPALIER" db check --db live.db
 kill -INT $runner
 wait $runner
