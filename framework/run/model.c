@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/log.h"
 #include "core/status.h"
 #include "core/text.h"
 #include "plugin/head.h"
@@ -319,6 +320,30 @@ static int load_tensors(esp_network *network, const esp_safetensors *file, const
     return ESP_OK;
 }
 
+/* A tensor that nothing reads, such as an output bias that fff_nodes have none of: what is computed
+ * is not what the file's author computes, so it is said. */
+static void warn_of_unread(const esp_network *network, const esp_safetensors *file,
+                           const char *path)
+{
+    const char *first = NULL;
+    int n_unread = 0;
+    for (int i = 0; i < esp_safetensors_count(file); i++) {
+        const char *name = esp_safetensors_at(file, i)->name;
+        bool read = strcmp(name, "normalize_scale") == 0 || strcmp(name, "normalize_shift") == 0;
+        for (int t = 0; t < network->n_tensors; t++) {
+            read = read || strcmp(name, network->tensors[t].name) == 0;
+        }
+        first = first == NULL && !read ? name : first;
+        n_unread += !read;
+    }
+    if (n_unread > 0) {
+        esp_log_warning("%s: %d tensor%s left out that this %s has not: '%s'%s", path, n_unread,
+                        n_unread > 1 ? "s are" : " is",
+                        esp_model_kind_name(network->config.model.kind), first,
+                        n_unread > 1 ? ", ..." : "");
+    }
+}
+
 /* The classes of which not all examples were kept: {"3": 0.1}. */
 static int load_keep(esp_model *model, const char *text, const char *path)
 {
@@ -398,6 +423,7 @@ int esp_model_open(esp_model **out, const char *path, int batch_size, const esp_
     ESP_TRY_OUT(esp_network_create(&model->network, &config));
     ESP_TRY_OUT(load_tensors(model->network, file, path));
     ESP_TRY_OUT(load_data_rules(model, file, path));
+    warn_of_unread(model->network, file, path);
     const char *mean = esp_safetensors_meta_of(file, "normalize_mean");
     const char *std = esp_safetensors_meta_of(file, "normalize_std");
     const char *data = esp_safetensors_meta_of(file, "data");

@@ -107,6 +107,11 @@ printf '\377\377\377\377' | dd of=broken.safetensors bs=1 seek=$(($(stat -c %s b
 expect 0 "$ESPALIER" eval broken.safetensors --format json
 says '"loss": null' '"n": 90'
 
+# ---- a tensor that nothing reads is said -------------------------------------------------------
+LC_ALL=C sed 's/"node_weights"/"mode_weights"/' "two.db.checkpoints/$trial/last.safetensors" >more.safetensors
+expect 0 "$ESPALIER" eval more.safetensors --format json
+says "warning: more.safetensors: 1 tensor is left out that this ff has not: 'mode_weights'"
+
 # ---- the same bits however scheduled, cut off and resumed --------------------------------------
 contents() {
     sqlite3 "$1" "SELECT t.trial_id, e.epoch, e.digest, e.train_running_loss, e.test_leaf_counts
