@@ -16,8 +16,8 @@ void esp_route_by_choice(esp_network *network)
 }
 
 /* Region leak: with a probability, a node's children change places for an example. Hardened
- * training: decisions are rounded, and no gradient passes them (as published; ties go right here).
- */
+ * training: decisions are those of hard descent, and no gradient passes them (as published, where
+ * probabilities are rounded: at a tie to the left). */
 static void change_branches(esp_network *network, bool harden)
 {
     const ptrdiff_t stride = network->stride;
@@ -28,9 +28,8 @@ static void change_branches(esp_network *network, bool harden)
     }
     for (int i = 0; i < network->n_nodes; i++) {
         for (ptrdiff_t b = i * stride; b < i * stride + network->n_examples; b++) {
-            esp_real p = network->probabilities[b];
-            p = network->leaks && network->leaked[b] > 0 ? 1 - p : p;
-            network->branch[b] = !harden ? p : p >= (esp_real)0.5 ? 1 : 0;
+            const esp_real p = harden ? network->scores[b] >= 0 : network->probabilities[b];
+            network->branch[b] = network->leaks && network->leaked[b] > 0 ? 1 - p : p;
         }
     }
 }

@@ -166,6 +166,35 @@ static void test_models__fff_hardened(void **state)
     check("fff, hardened, region leak", &model, 0);
 }
 
+/* Each example's logits in hardened training are those of its hard choice, also where a score is so
+ * near 0 that its probability is 0.5; with all children changed, of the leaf across. */
+static void test_models__fff_hardened_is_the_hard_forward(void **state)
+{
+    (void)state;
+    static const double biases[] = {1, -1, 0, 1e-17, -1e-17};
+    for (size_t i = 0; i < sizeof biases / sizeof *biases; i++) {
+        for (int leak = 0; leak < 2; leak++) {
+            esp_model_config model = esp_model_fff(1, 3);
+            model.train_hardened = true;
+            model.region_leak = leak;
+            probe p;
+            setup(&p, &model, 0);
+            esp_network *n = p.network;
+            memset(n->parameters + esp_own_tensor(n, ESP_NODE_WEIGHTS)->offset, 0,
+                   sizeof(double) * FEATURES);
+            n->parameters[esp_own_tensor(n, ESP_NODE_BIASES)->offset] = biases[i];
+            assert_int_equal(esp_network_forward(n, EXAMPLES, ESP_TRAINING), 0);
+            const int chosen = biases[i] >= 0;
+            for (int b = 0; b < EXAMPLES; b++) {
+                assert_int_equal(n->choices[b], chosen);
+                assert_true(n->mixture[(chosen != leak) * n->stride + b] == 1);
+                assert_true(n->mixture[(chosen == leak) * n->stride + b] == 0);
+            }
+            esp_network_destroy(n);
+        }
+    }
+}
+
 static void test_models__ff(void **state)
 {
     (void)state;
@@ -289,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_models__fff),
         cmocka_unit_test(test_models__fff_region_leak),
         cmocka_unit_test(test_models__fff_hardened),
+        cmocka_unit_test(test_models__fff_hardened_is_the_hard_forward),
         cmocka_unit_test(test_models__ff),
         cmocka_unit_test(test_models__moe),
         cmocka_unit_test(test_models__fff_nodes),
