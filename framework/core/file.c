@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,37 +80,47 @@ int esp_file_write(const char *path, const void *bytes, size_t count)
     return esp_file_write_pieces(path, &(esp_file_piece){bytes, count}, 1);
 }
 
+/* What is there and is no regular file: a device or a pipe, which a rename would put a file in
+ * place of, or a link, which leads where it is to be written. */
+static bool is_written_in_place(const char *path)
+{
+    struct stat found;
+    return lstat(path, &found) == 0 && !S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode);
+}
+
+/* in_place: pipes and terminals cannot be synchronized. */
+static int write_file(const char *path, const esp_file_piece *pieces, int n_pieces, bool in_place)
+{
+    int status = ESP_OK;
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (file < 0) {
+        return esp_fail(ESP_IO, "%s: %s", path, strerror(errno));
+    }
+    for (int i = 0; i < n_pieces; i++) {
+        ESP_TRY_OUT(write_all(file, path, &pieces[i]));
+    }
+    if (fsync(file) != 0 && !in_place) {
+        status = esp_fail(ESP_IO, "%s: %s", path, strerror(errno));
+    }
+out:
+    if (close(file) != 0 && status == ESP_OK) {
+        status = esp_fail(ESP_IO, "%s: %s", path, strerror(errno));
+    }
+    return status;
+}
+
 int esp_file_write_pieces(const char *path, const esp_file_piece *pieces, int n_pieces)
 {
+    if (is_written_in_place(path)) {
+        return write_file(path, pieces, n_pieces, true);
+    }
     char *temporary = esp_text_format("%s.tmp", path);
     if (temporary == NULL) {
         return esp_fail(ESP_MEMORY, "%s: no memory", path);
     }
-    int status = ESP_OK;
-    int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (file < 0) {
-        status = esp_fail(ESP_IO, "%s: %s", temporary, strerror(errno));
-        goto out;
-    }
-    for (int i = 0; i < n_pieces; i++) {
-        ESP_TRY_OUT(write_all(file, temporary, &pieces[i]));
-    }
-    if (fsync(file) != 0) {
-        status = esp_fail(ESP_IO, "%s: %s", temporary, strerror(errno));
-        goto out;
-    }
-    const int closed = close(file);
-    file = -1;
-    if (closed != 0) {
-        status = esp_fail(ESP_IO, "%s: %s", temporary, strerror(errno));
-        goto out;
-    }
-    if (rename(temporary, path) != 0) {
+    int status = write_file(temporary, pieces, n_pieces, false);
+    if (status == ESP_OK && rename(temporary, path) != 0) {
         status = esp_fail(ESP_IO, "%s: %s", path, strerror(errno));
-    }
-out:
-    if (file >= 0) {
-        close(file);
     }
     if (status != ESP_OK) {
         unlink(temporary);

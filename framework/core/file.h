@@ -10,7 +10,8 @@
 int esp_file_read(char **bytes, size_t *count, const char *path);
 
 /* Writes path through <path>.tmp, fsync and rename: readers see the old or the new file, never half
- * of one. One writer of a path at a time. Errors: ESP_IO with path and reason. Thread: any. */
+ * of one. A device, a pipe or a link that is there already is written in place. One writer of a
+ * path at a time. Errors: ESP_IO with path and reason. Thread: any. */
 int esp_file_write(const char *path, const void *bytes, size_t count);
 
 /* The same of pieces one after another, so that none need be copied. */

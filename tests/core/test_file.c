@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,38 @@ static void test_file__failed_write_leaves_nothing(void **state)
     free(folder);
 }
 
+/* A name that is no plain file stays what it is: /dev/stdout is a link, as root one to be lost. */
+static void test_file__links_and_pipes_stay(void **state)
+{
+    char *target = esp_text_format("%s/target", (char *)*state), *bytes = NULL, got = 0;
+    char *link = esp_text_format("%s/link", (char *)*state);
+    char *pipe = esp_text_format("%s/pipe", (char *)*state);
+    struct stat found;
+    size_t count = 0;
+    assert_int_equal(esp_file_write(target, "older and longer", 16), ESP_OK);
+    assert_int_equal(symlink(target, link), 0);
+    assert_int_equal(esp_file_write(link, "new", 3), ESP_OK);
+    assert_int_equal(lstat(link, &found), 0);
+    assert_true(S_ISLNK(found.st_mode));
+    assert_int_equal(esp_file_read(&bytes, &count, target), ESP_OK);
+    assert_string_equal(bytes, "new");
+    free(bytes);
+
+    assert_int_equal(mkfifo(pipe, 0666), 0);
+    const int reader = open(pipe, O_RDONLY | O_NONBLOCK);
+    assert_true(reader >= 0);
+    assert_int_equal(esp_file_write(pipe, "x", 1), ESP_OK);
+    assert_int_equal(lstat(pipe, &found), 0);
+    assert_true(S_ISFIFO(found.st_mode));
+    assert_int_equal(read(reader, &got, 1), 1);
+    assert_int_equal(got, 'x');
+    close(reader);
+    assert_int_equal(entries(*state), 3);
+    free(pipe);
+    free(link);
+    free(target);
+}
+
 static void test_file__make_directories(void **state)
 {
     char *deep = esp_text_format("%s/one/two/three/", (char *)*state);
@@ -119,6 +152,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_file__absent_and_unreadable, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(test_file__failed_write_leaves_nothing, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(test_file__links_and_pipes_stay, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(test_file__make_directories, make_folder, remove_folder),
     };
