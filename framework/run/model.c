@@ -2,6 +2,7 @@
  * there is, so that models published by others open as ours do. F features, O outputs. */
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +65,20 @@ static int read_meta(int *out, const esp_safetensors *file, const char *key, int
     }
     ESP_TRY(check_range(path, key, value, low, high));
     *out = (int)value;
+    return ESP_OK;
+}
+
+/* A number of the metadata; *out is unchanged where it says nothing. */
+static int read_number(double *out, const esp_safetensors *file, const char *key, const char *path)
+{
+    const char *text = esp_safetensors_meta_of(file, key);
+    char *end = NULL;
+    const double value = text != NULL ? strtod(text, &end) : *out;
+    if (text != NULL && (end == text || *end != '\0' || !isfinite(value))) {
+        return esp_fail(ESP_DATA, "%s: metadata '%s': expected a number, found '%s'", path, key,
+                        text);
+    }
+    *out = value;
     return ESP_OK;
 }
 
@@ -263,8 +278,10 @@ static int add_listed_heads(esp_model *model, esp_network_config *config, json_t
                 return esp_fail(ESP_DATA, "%s: head '%s' has no parameter '%s'", path, plugin->name,
                                 key);
             }
-            ESP_TRY(esp_params_parse(&params.values[row], &plugin->params[row],
-                                     json_string_value(value)));
+            if (esp_params_parse(&params.values[row], &plugin->params[row],
+                                 json_string_value(value)) != ESP_OK) {
+                return esp_fail_prefix(ESP_DATA, "%s: head '%s'", path, plugin->name);
+            }
         }
         ESP_TRY(add_head(model, config, plugin, &params, file, path));
     }
@@ -300,6 +317,19 @@ static int add_heads(esp_model *model, esp_network_config *config, const esp_saf
     return ESP_OK;
 }
 
+/* What such a model answers is no number, or by chance: it is said, by tensor. */
+static void warn_unless_finite(const float *values, size_t count, const char *name,
+                               const char *path)
+{
+    size_t i = 0;
+    while (i < count && isfinite(values[i])) {
+        i++;
+    }
+    if (i < count) {
+        esp_log_warning("%s: tensor '%s' holds %g, at %zu", path, name, (double)values[i], i);
+    }
+}
+
 static int load_tensors(esp_network *network, const esp_safetensors *file, const char *path)
 {
     for (int i = 0; i < network->n_tensors; i++) {
@@ -314,22 +344,26 @@ static int load_tensors(esp_network *network, const esp_safetensors *file, const
             return esp_fail(ESP_MEMORY, "%s: no memory", path);
         }
         memcpy(aligned, found->bytes, found->count);
+        warn_unless_finite(aligned, tensor->count, tensor->name, path);
         esp_tensor_import(network->parameters, tensor, aligned);
         free(aligned);
     }
     return ESP_OK;
 }
 
-/* A tensor that nothing reads, such as an output bias that fff_nodes have none of: what is computed
- * is not what the file's author computes, so it is said. */
+/* A tensor that nothing reads, such as an output bias that fff_nodes have none of, or a
+ * normalization whose metadata was lost: what is computed is not what the file's author computes,
+ * so it is said. */
 static void warn_of_unread(const esp_network *network, const esp_safetensors *file,
                            const char *path)
 {
+    const bool measured = esp_safetensors_meta_of(file, "normalize") != NULL;
     const char *first = NULL;
     int n_unread = 0;
     for (int i = 0; i < esp_safetensors_count(file); i++) {
         const char *name = esp_safetensors_at(file, i)->name;
-        bool read = strcmp(name, "normalize_scale") == 0 || strcmp(name, "normalize_shift") == 0;
+        bool read = measured &&
+                    (strcmp(name, "normalize_scale") == 0 || strcmp(name, "normalize_shift") == 0);
         for (int t = 0; t < network->n_tensors; t++) {
             read = read || strcmp(name, network->tensors[t].name) == 0;
         }
@@ -378,34 +412,59 @@ static int load_keep(esp_model *model, const char *text, const char *path)
     return status;
 }
 
-/* What of its data it was trained on, and how that was normalized where a measure of the data
- * tells. */
-static int load_data_rules(esp_model *model, const esp_safetensors *file, const char *path)
+/* Means and deviations that were measured: scales and shifts of each feature. */
+static int load_measured(esp_model *model, const esp_safetensors *file, const char *path)
 {
-    const char *validation = esp_safetensors_meta_of(file, "validation");
-    const char *split_seed = esp_safetensors_meta_of(file, "split_seed");
-    const char *keep = esp_safetensors_meta_of(file, "keep");
-    const char *normalize = esp_safetensors_meta_of(file, "normalize");
-    model->partition.validation = validation ? strtod(validation, NULL) : 0;
-    model->partition.split_seed = split_seed ? strtoull(split_seed, NULL, 10) : 0;
-    if (keep != NULL) {
-        ESP_TRY(load_keep(model, keep, path));
-    }
-    if (normalize == NULL) {
-        return ESP_OK;
-    }
     const int64_t n_features = model->network->config.n_features;
+    const size_t count = (size_t)n_features;
     const esp_safetensor *scales = NULL, *shifts = NULL;
     ESP_TRY(require_shape(&scales, file, "normalize_scale", 1, &n_features, path));
     ESP_TRY(require_shape(&shifts, file, "normalize_shift", 1, &n_features, path));
-    float *both = malloc(2 * sizeof *both * (size_t)n_features);
+    float *both = malloc(2 * sizeof *both * count);
     if (both == NULL) {
         return esp_fail(ESP_MEMORY, "%s: no memory", path);
     }
-    memcpy(both, scales->bytes, sizeof *both * (size_t)n_features);
-    memcpy(both + n_features, shifts->bytes, sizeof *both * (size_t)n_features);
-    model->normalization = (esp_normalization){.scales = both, .shifts = both + n_features};
+    model->normalization = (esp_normalization){.scales = both, .shifts = both + count};
+    memcpy(both, scales->bytes, sizeof *both * count);
+    memcpy(both + count, shifts->bytes, sizeof *both * count);
+    warn_unless_finite(both, count, scales->name, path);
+    warn_unless_finite(both + count, count, shifts->name, path);
     return ESP_OK;
+}
+
+/* How its data were normalized: measured, by one mean and std, or as published. */
+static int load_normalization(esp_model *model, const esp_safetensors *file, const char *path)
+{
+    static const char *const kinds[] = {"fixed", "per_feature", "per_channel", NULL};
+    int kind = ESP_NORMALIZE_FIXED;
+    ESP_TRY(read_word(&kind, file, "normalize", kinds, kind, path));
+    if (kind != ESP_NORMALIZE_FIXED) {
+        return load_measured(model, file, path);
+    }
+    model->mean = model->std = 0.5;
+    ESP_TRY(read_number(&model->mean, file, "normalize_mean", path));
+    ESP_TRY(read_number(&model->std, file, "normalize_std", path));
+    return model->std > 0 ? ESP_OK
+                          : esp_fail(ESP_DATA, "%s: normalize_std is %g, not greater than 0", path,
+                                     model->std);
+}
+
+/* Which of its data it was trained on. */
+static int load_partition(esp_model *model, const esp_safetensors *file, const char *path)
+{
+    const char *split_seed = esp_safetensors_meta_of(file, "split_seed");
+    const char *keep = esp_safetensors_meta_of(file, "keep");
+    ESP_TRY(read_number(&model->partition.validation, file, "validation", path));
+    if (split_seed != NULL) {
+        char *end = NULL;
+        model->partition.split_seed = strtoull(split_seed, &end, 10);
+        if (*split_seed < '0' || *split_seed > '9' || *end != '\0') {
+            return esp_fail(ESP_DATA,
+                            "%s: metadata 'split_seed': expected a whole number, found '%s'", path,
+                            split_seed);
+        }
+    }
+    return keep != NULL ? load_keep(model, keep, path) : ESP_OK;
 }
 
 int esp_model_open(esp_model **out, const char *path, int batch_size, const esp_registry *registry)
@@ -422,13 +481,10 @@ int esp_model_open(esp_model **out, const char *path, int batch_size, const esp_
     ESP_TRY_OUT(add_heads(model, &config, file, registry, path));
     ESP_TRY_OUT(esp_network_create(&model->network, &config));
     ESP_TRY_OUT(load_tensors(model->network, file, path));
-    ESP_TRY_OUT(load_data_rules(model, file, path));
     warn_of_unread(model->network, file, path);
-    const char *mean = esp_safetensors_meta_of(file, "normalize_mean");
-    const char *std = esp_safetensors_meta_of(file, "normalize_std");
+    ESP_TRY_OUT(load_partition(model, file, path));
+    ESP_TRY_OUT(load_normalization(model, file, path));
     const char *data = esp_safetensors_meta_of(file, "data");
-    model->mean = mean ? strtod(mean, NULL) : 0.5;
-    model->std = std ? strtod(std, NULL) : 0.5;
     model->trained_on = esp_text_format("%s", data ? data : "");
     *out = model;
     model = NULL;

@@ -146,6 +146,44 @@ static void test_model__kinds_and_activations_by_name(void **state)
     expect_refused(tensors, 2, &ff, 1, "the number of leaves of an ff is 2, not from 1 to 1");
 }
 
+static void test_model__metadata_that_is_no_number(void **state)
+{
+    (void)state;
+    static const float values[2] = {1, 2};
+    enum { ONE = sizeof *values };
+    const esp_safetensor tensors[] = {{"w1s", "F32", 3, {1, 2, 1}, values, 2 * ONE},
+                                      {"b1s", "F32", 2, {1, 1}, values, ONE},
+                                      {"w2s", "F32", 3, {1, 1, 2}, values, 2 * ONE},
+                                      {"b2s", "F32", 2, {1, 2}, values, 2 * ONE}};
+    static const struct {
+        esp_safetensors_meta entry;
+        const char *words;
+    } cases[] = {
+        {{"normalize_mean", "abc"}, "metadata 'normalize_mean': expected a number, found 'abc'"},
+        {{"normalize_mean", "nan"}, "'normalize_mean': expected a number"},
+        {{"normalize_std", ""}, "metadata 'normalize_std': expected a number, found ''"},
+        {{"normalize_std", "0.5x"}, "'normalize_std': expected a number, found '0.5x'"},
+        {{"normalize_std", "inf"}, "'normalize_std': expected a number"},
+        {{"normalize_std", "0"}, "normalize_std is 0, not greater than 0"},
+        {{"normalize_std", "-1"}, "normalize_std is -1"},
+        {{"normalize", "per_feture"}, "metadata 'normalize' has no value 'per_feture'"},
+        {{"validation", "a tenth"}, "metadata 'validation': expected a number"},
+        {{"split_seed", "-1"}, "metadata 'split_seed': expected a whole number, found '-1'"},
+        {{"split_seed", "1.5"}, "metadata 'split_seed': expected a whole number"},
+        {{"heads", "[{\"name\":\"master_leaf\",\"parameters\":{\"width\":\"x\"}}]"},
+         "head 'master_leaf': width must be a whole number, not 'x'"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        expect_refused(tensors, 4, &cases[i].entry, 1, cases[i].words);
+    }
+    esp_model *model = NULL;
+    const esp_safetensors_meta sound = {"normalize_std", "0.25"};
+    assert_int_equal(esp_safetensors_write(path, tensors, 4, &sound, 1), ESP_OK);
+    assert_int_equal(esp_model_open(&model, path, 16, registry), ESP_OK);
+    assert_true(model->std == 0.25 && model->mean == 0.5);
+    esp_model_close(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +192,7 @@ int main(void)
         cmocka_unit_test(test_model__moe_that_does_not_fit_its_words),
         cmocka_unit_test(test_model__fff_nodes_that_do_not_fit_their_words),
         cmocka_unit_test(test_model__kinds_and_activations_by_name),
+        cmocka_unit_test(test_model__metadata_that_is_no_number),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
