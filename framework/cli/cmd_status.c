@@ -17,18 +17,24 @@ typedef struct arguments {
     bool watch;
 } arguments;
 
-static const char studies_sql[] =
-    "SELECT t.study," ESP_STATES_SQL ", r.last_run_at AS last_run FROM study_trial t"
-    " JOIN study s ON s.name = t.study JOIN revision r ON r.id = s.current_revision"
-    " WHERE t.latest = 1 GROUP BY t.study ORDER BY r.last_run_at DESC";
+/* A column of a time left, as people read it. */
+#define TIME_LEFT_SQL                                                                              \
+    "iif(seconds_left IS NULL, NULL, printf('%d:%02d:%02d', seconds_left / 3600,"                  \
+    " seconds_left / 60 % 60, seconds_left % 60)) AS time_left"
+
+static const char studies_text_sql[] =
+    ESP_STUDIES_LEFT_SQL "SELECT study, trials, done, failed, running, interrupted, planned,"
+                         " " TIME_LEFT_SQL ", last_run FROM listed ORDER BY last_run DESC";
+
+static const char studies_json_sql[] =
+    ESP_STUDIES_LEFT_SQL "SELECT study, trials, done, failed, running, interrupted, planned,"
+                         " seconds_left, last_run FROM listed ORDER BY last_run DESC";
 
 static const char running_text_sql[] =
     ESP_RUNNING_SQL "SELECT state, study, cell, seed, trial_id, host, process, phase,"
                     " epoch || '/' || coalesce(epochs, '?') AS epoch,"
                     " iif(rate IS NULL, NULL, printf('%.3g', rate)) AS epochs_per_s,"
-                    " iif(seconds_left IS NULL, NULL, printf('%d:%02d:%02d', seconds_left / 3600,"
-                    " seconds_left / 60 % 60, seconds_left % 60)) AS time_left"
-                    " FROM left_over ORDER BY state DESC, started_at, trial_id";
+                    " " TIME_LEFT_SQL " FROM left_over ORDER BY state DESC, started_at, trial_id";
 
 static const char running_json_sql[] = ESP_RUNNING_SQL
     "SELECT state, study, cell, seed, trial_id, host, process, started_at, phase, epoch,"
@@ -63,7 +69,7 @@ static int print_text(esp_store *store, FILE *out)
     int64_t n_running = 0, n_failed = 0;
     char *table = NULL;
     size_t size = 0;
-    ESP_TRY(print_table(&n_studies, store, studies_sql, out));
+    ESP_TRY(print_table(&n_studies, store, studies_text_sql, out));
     FILE *memory = open_memstream(&table, &size);
     if (memory == NULL) {
         return esp_fail(ESP_MEMORY, "no memory for the running trials");
@@ -99,7 +105,7 @@ static int print_text(esp_store *store, FILE *out)
 static int print_json(esp_store *store, bool has_runner, FILE *out)
 {
     static const char *const names[] = {"studies", "trials"};
-    static const char *const texts[] = {studies_sql, running_json_sql};
+    static const char *const texts[] = {studies_json_sql, running_json_sql};
     int status = ESP_OK;
     json_t *object =
         json_pack("{s:s, s:b}", "database", esp_store_path(store), "runner", has_runner);
@@ -190,7 +196,8 @@ static int run(int argc, char **argv)
         .doc = "Shows the studies of the results database with their trials by state, and for each "
                "running trial where it runs, how far it is, its rate and the time left.\v"
                "Formats: text and json. The rate is the attempt's so far; early stopping may "
-               "end a trial sooner. A trial whose runner was killed is cut off and counts as "
+               "end a trial sooner. A study's time left counts what waits too, as if it trained "
+               "at the rate of what runs. A trial whose runner was killed is cut off and counts as "
                "interrupted. It only reads, and holds no run up.\n\n"
                "examples:\n"
                "  espalier status\n"

@@ -44,4 +44,20 @@
     " left_over AS (SELECT *, CASE WHEN epoch <= epochs THEN (epochs - epoch) / rate END"          \
     "  AS seconds_left FROM timed) "
 
+/* The table listed: every study, and the time left to those of which something runs: epochs of all
+ * that runs or waits, by the rate of what runs. */
+#define ESP_STUDIES_LEFT_SQL                                                                       \
+    ESP_RUNNING_SQL                                                                                \
+    ", pace AS (SELECT study, sum(rate) AS rate, sum(epochs - epoch) AS epochs FROM left_over"     \
+    "  WHERE state = 'running' GROUP BY study),"                                                   \
+    " waiting AS (SELECT t.study, sum((SELECT sum(json_extract(p.value, '$.epochs'))"              \
+    "   FROM json_each(c.config, '$.phases') p) - coalesce((SELECT max(e.epoch) FROM epoch e"      \
+    "   WHERE e.trial = t.trial_key), 0)) AS epochs"                                               \
+    "  FROM pace CROSS JOIN study_trial t ON t.study = pace.study AND t.latest = 1"                \
+    "  CROSS JOIN cell c ON c.id = t.cell_key WHERE t.status IN ('planned', 'interrupted')"        \
+    "  OR t.status = 'running' AND NOT " ESP_TRIAL_LIVES_SQL " GROUP BY t.study),"                 \
+    " listed AS (SELECT x.*, (p.epochs + coalesce(w.epochs, 0)) / p.rate AS seconds_left"          \
+    "  FROM (" ESP_STUDIES_SQL ") x LEFT JOIN pace p USING (study)"                                \
+    "  LEFT JOIN waiting w USING (study)) "
+
 #endif

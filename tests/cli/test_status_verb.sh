@@ -22,7 +22,8 @@ expect 4 "$ESPALIER" status --db none.db
 says "espalier run"
 expect 0 "$ESPALIER" run study.yaml --db rest.db
 expect 0 "$ESPALIER" status --db rest.db
-says "small" "nothing runs"
+says "small" "nothing runs" "time_left"
+! grep -qE " [0-9]+:[0-5][0-9]:[0-5][0-9] " stdout || fail "what is done has time left"
 ! grep -qF "query failed" stdout || fail "no trial failed"
 expect 0 "$ESPALIER" status --db rest.db --format json
 says '"runner": false' '"done": 2' '"trials": []'
@@ -51,16 +52,24 @@ for _ in $(seq 100); do
 done
 says '"runner": true' '"state": "running"' '"epochs": 1000000' '"seed": "0"' '"running": 1' \
     '"epochs_per_second": ' '"phase": "second"' "\"host\": \"$(hostname)\""
-left=$(sed -n 's/.*"seconds_left": \([0-9.]*\).*/\1/p' stdout)
+# the study's, then the trial's
+mapfile -t lefts < <(sed -n 's/.*"seconds_left": \([0-9.]*\).*/\1/p' stdout)
+[ ${#lefts[@]} = 2 ] || fail "${#lefts[@]} times left"
+left=${lefts[1]}
 rate=$(sed -n 's/.*"epochs_per_second": \([0-9.]*\).*/\1/p' stdout)
 epoch=$(sed -n 's/.*"epoch": \([0-9]*\).*/\1/p' stdout)
 # the time left is what is left by the rate
 awk -v l="$left" -v r="$rate" -v e="$epoch" 'BEGIN {
     exit !(e > 2 && r > 0 && (l * r + e - 1e6) ^ 2 <= 1)}' || fail "left $left rate $rate at $epoch"
+# and the study's that of its other trial too, which waits with all of its epochs: twice as long, but
+# for the moment between the two queries
+awk -v l="${lefts[0]}" -v t="$left" 'BEGIN { exit !(l > 1.5 * t && l < 2.5 * t)}' || fail "the study: left ${lefts[0]} rate $rate at $epoch"
 process=$(sed -n 's/.*"process": \([0-9]*\).*/\1/p' stdout)
 [ -d "/proc/$process" ] || fail "process $process does not live"
 expect 0 "$ESPALIER" status --db live.db
 says "1 trial running" "/1000000" "time_left"
+[ "$(grep -cE ' +[0-9]+:[0-5][0-9]:[0-5][0-9] *$| +[0-9]+:[0-5][0-9]:[0-5][0-9] +20' stdout)" = 2 ] ||
+    fail "a time left of the study and one of the trial"
 
 # --watch draws until nothing runs; script(1) gives it a terminal where there are any to give
 terminal=no
