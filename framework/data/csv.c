@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/status.h"
+#include "core/text.h"
 #include "data/numbers.h"
 
 enum { MAX_LABEL = 255, LISTED_NAMES = 200 };
@@ -134,10 +135,13 @@ static int fail_without_label(const reader *in, const esp_csv_header *header, co
         }
         snprintf(list + used, sizeof list - used, "%s%s", used > 0 ? ", " : "", header->names[i]);
     }
-    return esp_fail(ESP_DATA,
-                    "%s:1:1: expected a header with the label's column '%s', found columns %s; a "
-                    "file label-column beside it can name another",
-                    in->path, label, list);
+    const char *meant = esp_text_suggest(label, (const char *const *)header->names, header->count);
+    return esp_fail(
+        ESP_DATA,
+        "%s:1:1: expected a header with the label's column '%s', found columns %s%s%s%s; "
+        "a file label-column beside it can name another",
+        in->path, label, list, meant != NULL ? "; did you mean '" : "", meant != NULL ? meant : "",
+        meant != NULL ? "'?" : "");
 }
 
 static int read_header(esp_csv_header *out, reader *in, const char *label)
@@ -149,6 +153,10 @@ static int read_header(esp_csv_header *out, reader *in, const char *label)
         ESP_TRY(read_field(&name, in));
         if (out->count >= ESP_MAX_FEATURES) {
             return fail_at(in, name.line, name.column, "at most 16777216 columns", "more");
+        }
+        if (name.length == 0 && !(out->count == 0 && name.is_last)) { /* row numbers, say */
+            return fail_at(in, name.line, name.column, "a column's name (pandas: index=False)",
+                           "nothing");
         }
         ESP_TRY(add_name(out, &capacity, &name));
         if (strcmp(out->names[out->count - 1], label) == 0) {
@@ -233,16 +241,18 @@ static int read_row(esp_part *part, reader *in, const esp_csv_header *header)
     return ESP_OK;
 }
 
+/* What stands before text that some editors write; 0 bytes or 3. */
+static size_t byte_order_mark(const char *text, size_t size)
+{
+    return size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
 int esp_csv_parse(esp_csv_header *header, esp_part *part, const char *path, char *text, size_t size,
                   const char *label)
 {
-    static const char byte_order_mark[] = "\xef\xbb\xbf";
     *header = (esp_csv_header){.names = NULL};
     reader in = {.path = path, .at = text, .end = text + size, .line_start = text, .line = 1};
-    if (size >= 3 && memcmp(text, byte_order_mark, 3) == 0) {
-        in.at += 3;
-        in.line_start = in.at;
-    }
+    in.line_start = in.at += byte_order_mark(text, size);
     ESP_TRY(read_header(header, &in, label));
     *part = (esp_part){.channels = 1, .rows = 1, .columns = header->count - 1};
     size_t capacity = 0;
@@ -284,7 +294,8 @@ static int read_label_name(char **out, esp_data_file *file)
     char *text = NULL;
     size_t size = 0;
     ESP_TRY(esp_data_file_load(&text, &size, file));
-    size_t start = strspn(text, " \t\r\n"), stop = size;
+    size_t start = byte_order_mark(text, size), stop = size;
+    start += strspn(text + start, " \t\r\n");
     while (stop > start && strchr(" \t\r\n", text[stop - 1]) != NULL) {
         stop--;
     }

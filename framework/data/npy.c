@@ -10,7 +10,7 @@
 #include "data/format.h"
 #include "data/numbers.h"
 
-enum { MAGIC = 6, SHORT_START = 10, LONG_START = 12, N_TYPES = 4, MAX_LABEL = 255 };
+enum { MAGIC = 6, SHORT_START = 10, LONG_START = 12, N_TYPES = 4, MAX_LABEL = 255, MAX_COLORS = 4 };
 
 static const struct {
     const char *descr;
@@ -239,6 +239,14 @@ static int read_images(esp_part *part, const char *path, const esp_npy *array)
                         "%s: expected uint8 or float32 of shape (count, features), (count, rows, "
                         "columns) or (count, channels, rows, columns), found %d dimension%s of %s",
                         path, rank, rank == 1 ? "" : "s", rank < 2 ? "an array" : "whole numbers");
+    }
+    if (rank == 4 && shape[3] <= MAX_COLORS && shape[1] > MAX_COLORS) {
+        return esp_fail(ESP_DATA,
+                        "%s: expected (count, channels, rows, columns), found (%llu, %llu, %llu, "
+                        "%llu), where channels seem to be last; save it as "
+                        "numpy.ascontiguousarray(it.transpose(0, 3, 1, 2))",
+                        path, (unsigned long long)shape[0], (unsigned long long)shape[1],
+                        (unsigned long long)shape[2], (unsigned long long)shape[3]);
     }
     *part = (esp_part){.count = (uint32_t)shape[0],
                        .channels = rank == 4 ? (uint32_t)shape[1] : 1,

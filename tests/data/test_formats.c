@@ -432,6 +432,8 @@ static void test_formats__npy_refusals(void **state)
         {"('descr')", "a dictionary"},
         {"{'descr': '|u1', 'fortran_order': False, 'shape': (12,)}", "found 1 dimension"},
         {"{'descr': '<i4', 'fortran_order': False, 'shape': (3, 1)}", "whole numbers"},
+        {"{'descr': '|u1', 'fortran_order': False, 'shape': (1, 6, 1, 2)}",
+         "found (1, 6, 1, 2), where channels seem to be last; save it as"},
         {"{'descr': '|u1', 'fortran_order': False, 'shape': (3, 4)}", "wrong image size"},
     };
     generate(state, "npy");
@@ -481,6 +483,11 @@ static void test_formats__csv_refusals(void **state)
     } files[] = {
         {"", ":1:1: expected a header with the label's column 'class'"},
         {"a,b\n1,2\n", "found columns a, b; a file label-column"},
+        {"a,clas\n1,2\n", "found columns a, clas; did you mean 'clas'?"},
+        {"a,Class\n1,2\n", "did you mean 'Class'?"},
+        {",a,class\n0,1,2\n",
+         ":1:1: expected a column's name (pandas: index=False), found nothing"},
+        {"a,class,\n1,2,\n", ":1:9: expected a column's name"},
         {"class\n1\n", ":1:1: expected features beside the label"},
         {"a,class,class\n1,2,3\n", ":1:9: expected one column of the label's name"},
         {"a,class\n", "truncated: expected examples below the header"},
@@ -554,6 +561,8 @@ static void test_formats__csv_accepts(void **state)
     }
     assert_true(it->test.values[0] == 2 && it->test.labels[0] == 1);
     esp_dataset_close(it);
+    write_text(state, "label-column", "\xef\xbb\xbflabel\r\n");
+    esp_dataset_close(open_one("it"));
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, isolate, scratch_destroy)
