@@ -13,6 +13,7 @@ int esp_epoch_store(esp_writer *writer, const esp_training *t, int64_t trial_key
     esp_epoch_record record = {.trial_key = trial_key,
                                .attempt_key = attempt_key,
                                .epoch = epoch,
+                               .supplements = selected_later,
                                .phase = epoch > 0 ? phase->name : "",
                                .phase_epoch = epoch > 0 ? t->phase_epoch : 0,
                                .learning_rate = selected_later ? NAN : t->optimizer.learning_rate,

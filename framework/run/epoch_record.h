@@ -6,8 +6,8 @@
 #include "store/store.h"
 
 /* Posts an epoch as it was last trained and evaluated, with the digest of the parameters.
- * selected_later: the exact evaluation of a selected epoch, which fills in what is stored. Errors:
- * ESP_STORE. Thread: the trial's. */
+ * selected_later: the exact evaluation of a selected epoch, which adds what is not stored of it.
+ * Errors: ESP_STORE. Thread: the trial's. */
 int esp_epoch_store(esp_writer *writer, const esp_training *training, int64_t trial_key,
                     int64_t attempt_key, int epoch, bool selected_later);
 

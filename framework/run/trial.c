@@ -216,7 +216,8 @@ static int store_untrained(worker *w)
     return store_epoch(w, 0, false);
 }
 
-/* The selected epochs get their exact evaluation on all splits, and their models are written. */
+/* The selected epochs get their exact evaluation on train, and their models are written. What was
+ * measured when they were trained stands: terms that keep a state are in another one by now. */
 static int finish_selected(worker *w)
 {
     esp_training *t = w->training;
@@ -238,8 +239,7 @@ static int finish_selected(worker *w)
         memcpy(t->network->parameters, best->parameters, bytes);
         esp_training_stand_at(t, best->phase, best->epoch, best->phase_epoch, best->phase_steps);
         t->n_extra = 0;
-        ESP_TRY_OUT(esp_training_evaluate(t, (bool[ESP_N_SPLITS]){true, true, true}));
-
+        ESP_TRY_OUT(esp_training_evaluate(t, (bool[ESP_N_SPLITS]){[ESP_TRAIN] = true}));
         ESP_TRY_OUT(store_epoch(w, best->epoch, true));
         snprintf(name, sizeof name, i == 0 ? "selected.safetensors" : "selected.%s.safetensors",
                  w->cell->monitors[i].name);

@@ -66,7 +66,7 @@ static int prepare_all(esp_recorder *recorder)
          " ON CONFLICT (split, name) DO UPDATE SET name = name RETURNING id"},
         {&recorder->put_metric,
          "INSERT INTO epoch_metric (trial, epoch, metric, value) VALUES (?1, ?2, ?3, ?4)"
-         " ON CONFLICT (trial, epoch, metric) DO UPDATE SET value = excluded.value"},
+         " ON CONFLICT (trial, epoch, metric) DO NOTHING"},
         {&recorder->end_attempt,
          "UPDATE attempt SET status = ?3, ended_at = " NOW ", seconds = ?4, epochs = ?5,"
          " message = nullif(?6, ''), peak_memory = ?7, checkpoint_digest = nullif(?8, '')"
@@ -85,7 +85,7 @@ static int prepare_all(esp_recorder *recorder)
     return ESP_OK;
 }
 
-/* The columns of epoch that an absent value leaves as they are, in the order they are bound. */
+/* The columns of epoch that may be absent and be added later, in the order they are bound. */
 enum { FIRST_KEPT = 6, N_KEPT = 3 + 2 + ESP_N_SPLITS * ESP_N_METRICS + ESP_N_SPLITS };
 
 static int prepare_put_epoch(esp_recorder *recorder)
@@ -115,10 +115,10 @@ static int prepare_put_epoch(esp_recorder *recorder)
     for (int i = 0; i < n; i++) {
         sqlite3_str_appendf(sql, ", ?%d", FIRST_KEPT + i);
     }
-    sqlite3_str_appendall(sql, ") ON CONFLICT (trial, epoch) DO UPDATE SET phase = excluded.phase,"
-                               " phase_epoch = excluded.phase_epoch, attempt = excluded.attempt");
+    sqlite3_str_appendall(sql, ") ON CONFLICT (trial, epoch) DO UPDATE SET");
     for (int i = 0; i < n; i++) {
-        sqlite3_str_appendf(sql, ", %s = coalesce(excluded.%s, %s)", names[i], names[i], names[i]);
+        sqlite3_str_appendf(sql, "%s %s = coalesce(%s, excluded.%s)", i > 0 ? "," : "", names[i],
+                            names[i], names[i]);
     }
     char *text = sqlite3_str_finish(sql);
     if (text == NULL) {
@@ -213,8 +213,28 @@ int esp_recorder_begin(int64_t *attempt_key, esp_recorder *recorder, const esp_b
 /* ---- epochs ------------------------------------------------------------------------------------
  */
 
-/* Where the stored epoch came out differently, notes that and takes the stored one away. */
-static int compare_digest(esp_recorder *recorder, const esp_epoch_record *record)
+static int note_mismatch(esp_recorder *recorder, const esp_epoch_record *record, const char *stored,
+                         const char *trial_id, bool noted)
+{
+    /* Once an attempt: every later epoch differs too. */
+    if (!noted) {
+        esp_log_warning("trial %s, epoch %d: trained again, it came out differently (digest %.12s "
+                        "was stored, %.12s found); the new rows are kept, table digest_mismatch "
+                        "has the list",
+                        trial_id, record->epoch, stored, record->digest);
+    }
+    sqlite3_stmt *add = recorder->add_mismatch;
+    sqlite3_bind_int64(add, 1, record->trial_key);
+    sqlite3_bind_int(add, 2, record->epoch);
+    sqlite3_bind_text(add, 3, stored, -1, SQLITE_TRANSIENT);
+    esp_sql_bind_text(add, 4, record->digest);
+    sqlite3_bind_int64(add, 5, record->attempt_key);
+    return esp_sql_step(recorder->store, add, NULL);
+}
+
+/* Takes an epoch that was stored before it was trained again away: nothing of it may stay beside
+ * the new one. Where it came out differently, that is noted. */
+static int drop_stored(esp_recorder *recorder, const esp_epoch_record *record)
 {
     sqlite3_stmt *find = recorder->stored_digest;
     sqlite3_bind_int64(find, 1, record->trial_key);
@@ -223,34 +243,20 @@ static int compare_digest(esp_recorder *recorder, const esp_epoch_record *record
     bool has_row = false;
     ESP_TRY(esp_sql_step(recorder->store, find, &has_row));
     const char *stored = has_row ? (const char *)sqlite3_column_text(find, 0) : NULL;
-    if (stored == NULL || record->digest == NULL || *record->digest == '\0' ||
-        strcmp(stored, record->digest) == 0) {
-        sqlite3_reset(find);
-        return ESP_OK;
+    const bool has_digest = record->digest != NULL && *record->digest != '\0';
+    int status = ESP_OK;
+    if (stored != NULL && has_digest && strcmp(stored, record->digest) != 0) {
+        status = note_mismatch(recorder, record, stored, (const char *)sqlite3_column_text(find, 1),
+                               sqlite3_column_int(find, 2) != 0);
     }
-    /* Once an attempt: every later epoch differs too. */
-    if (!sqlite3_column_int(find, 2)) {
-        esp_log_warning("trial %s, epoch %d: trained again, it came out differently (digest %.12s "
-                        "was stored, %.12s found); the new rows are kept, table digest_mismatch "
-                        "has the list",
-                        (const char *)sqlite3_column_text(find, 1), record->epoch, stored,
-                        record->digest);
-    }
-    sqlite3_stmt *add = recorder->add_mismatch;
-    sqlite3_bind_int64(add, 1, record->trial_key);
-    sqlite3_bind_int(add, 2, record->epoch);
-    sqlite3_bind_text(add, 3, stored, -1, SQLITE_TRANSIENT);
-    esp_sql_bind_text(add, 4, record->digest);
-    sqlite3_bind_int64(add, 5, record->attempt_key);
     sqlite3_reset(find);
-    ESP_TRY(esp_sql_step(recorder->store, add, NULL));
     sqlite3_stmt *const drops[] = {recorder->drop_metrics, recorder->drop_epoch};
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2 && has_row && status == ESP_OK; i++) {
         sqlite3_bind_int64(drops[i], 1, record->trial_key);
         sqlite3_bind_int(drops[i], 2, record->epoch);
-        ESP_TRY(esp_sql_step(recorder->store, drops[i], NULL));
+        status = esp_sql_step(recorder->store, drops[i], NULL);
     }
-    return ESP_OK;
+    return status;
 }
 
 /* counts [n] as a JSON array, in a buffer of the recorder. */
@@ -335,7 +341,9 @@ static int metric_id(int64_t *id, esp_recorder *recorder, esp_split split, const
 
 int esp_recorder_epoch(esp_recorder *recorder, const esp_epoch_record *record)
 {
-    ESP_TRY(compare_digest(recorder, record));
+    if (!record->supplements) {
+        ESP_TRY(drop_stored(recorder, record));
+    }
     ESP_TRY(put_epoch(recorder, record));
     for (int i = 0; i < record->n_extra; i++) {
         const esp_extra_metric *extra = &record->extra[i];

@@ -108,7 +108,8 @@ typedef struct esp_epoch_record {
     const char *phase; /* "" for epoch 0 */
     int phase_epoch;
     double learning_rate, seconds;
-    const char *digest;                          /* of all parameters at the epoch's end */
+    bool supplements;   /* adds to a stored epoch what it lacks; else it takes that one's place */
+    const char *digest; /* of all parameters at the epoch's end */
     double running_loss, running_soft_accuracy;  /* of train; NaN: absent (epoch 0) */
     double metrics[ESP_N_SPLITS][ESP_N_METRICS]; /* NaN: not evaluated */
     int n_extra;
@@ -163,9 +164,10 @@ int esp_writer_start(esp_writer **out, const char *path);
 /* Waits until all is written, stops the thread. Returns the first failure there was. */
 int esp_writer_stop(esp_writer *writer);
 
-/* Post a record; its contents are copied. Blocks while the queue is full. Epochs already stored are
- * filled in (an absent metric keeps what is there); a digest that differs from the stored one is
- * kept as a mismatch and warned about. begin waits for its commit and returns the attempt's key.
+/* Post a record; its contents are copied. Blocks while the queue is full. An epoch that was stored
+ * before gives place to the new one, and a digest that differs is kept as a mismatch and warned
+ * about; a record that supplements changes nothing that is there. Of several values of one metric
+ * in a record, the first is kept. begin waits for its commit and returns the attempt's key.
  * Errors: ESP_STORE, with the writer's first failure (disk full, ...), after which all posts fail.
  * Thread: any. */
 int esp_writer_begin(int64_t *attempt_key, esp_writer *writer, const esp_begin_record *record);

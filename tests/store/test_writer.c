@@ -16,28 +16,34 @@ static esp_writer *start(const fixture *db, fixture_study *study, int n_seeds)
     return writer;
 }
 
-static void test_epoch__absent_values_keep_what_is_stored(void **state)
+/* What was measured when an epoch was trained stands; what it lacked is added. */
+static void test_epoch__a_supplement_adds_what_is_absent(void **state)
 {
     const fixture *db = *state;
     fixture_study study;
     esp_writer *writer = start(db, &study, 1);
     int64_t key = study.trials[0].key, attempt = fixture_begin(writer, key, "{}");
-    const int64_t counts[] = {1, 2};
-    const esp_extra_metric extra[] = {{ESP_TEST, "a.b", 1}, {ESP_TEST, "a.c", 2}};
+    const int64_t counts[] = {1, 2}, other_counts[] = {3, 4};
+    const esp_extra_metric extra[] = {
+        {ESP_TEST, "a.b", 1}, {ESP_TEST, "a.c", 2}, {ESP_TEST, "a.b", 7}};
     esp_epoch_record record = fixture_epoch(key, attempt, 1);
     record.digest = "d";
     record.running_loss = 3;
     record.n_leaves = 2;
     record.leaf_counts[ESP_TEST] = counts;
-    record.n_extra = 2;
+    record.n_extra = 3;
     record.extra = extra;
     ASSERT_OK(esp_writer_epoch(writer, &record));
     record = fixture_epoch(key, attempt, 1);
+    record.supplements = true;
     record.digest = "d";
+    record.running_loss = 4;
+    record.n_leaves = 2;
+    record.leaf_counts[ESP_TEST] = other_counts;
     record.metrics[ESP_TRAIN][ESP_HARD_ACCURACY] = 0.25;
-    const esp_extra_metric again = {ESP_TEST, "a.b", 5};
-    record.n_extra = 1;
-    record.extra = &again;
+    const esp_extra_metric again[] = {{ESP_TEST, "a.b", 5}, {ESP_TEST, "a.d", 6}};
+    record.n_extra = 2;
+    record.extra = again;
     ASSERT_OK(esp_writer_epoch(writer, &record));
     ASSERT_OK(esp_writer_stop(writer));
     ASSERT_ROW(db->path,
@@ -47,7 +53,37 @@ static void test_epoch__absent_values_keep_what_is_stored(void **state)
     ASSERT_ROW(db->path,
                "SELECT group_concat(metric || '=' || value, ' ') FROM learning_curve"
                " WHERE metric LIKE 'a.%'",
-               "a.b=5.0 a.c=2.0");
+               "a.b=1.0 a.c=2.0 a.d=6.0");
+    ASSERT_ROW(db->path, "SELECT count(*) FROM digest_mismatch", "0");
+}
+
+/* An evaluation that was mended gives the same parameters other values: none of the old may stay.
+ */
+static void test_epoch__trained_again_it_takes_the_old_ones_place(void **state)
+{
+    const fixture *db = *state;
+    fixture_study study;
+    esp_writer *writer = start(db, &study, 1);
+    int64_t key = study.trials[0].key, attempt = fixture_begin(writer, key, "{}");
+    const esp_extra_metric extra = {ESP_TEST, "a.b", 1}, other = {ESP_TEST, "a.c", 2};
+    esp_epoch_record record = fixture_epoch(key, attempt, 1);
+    record.digest = "d";
+    record.metrics[ESP_TRAIN][ESP_HARD_ACCURACY] = 0.25;
+    record.n_extra = 1;
+    record.extra = &extra;
+    ASSERT_OK(esp_writer_epoch(writer, &record));
+    record = fixture_epoch(key, fixture_begin(writer, key, "{}"), 1);
+    record.digest = "d";
+    record.running_loss = 3;
+    record.n_extra = 1;
+    record.extra = &other;
+    ASSERT_OK(esp_writer_epoch(writer, &record));
+    ASSERT_OK(esp_writer_stop(writer));
+    ASSERT_ROW(db->path,
+               "SELECT e.train_running_loss, e.train_hard_accuracy, a.number, (SELECT"
+               " group_concat(metric || '=' || value) FROM learning_curve WHERE metric LIKE 'a.%')"
+               " FROM epoch e JOIN attempt a ON a.id = e.attempt",
+               "3.0|-|2|a.c=2.0");
     ASSERT_ROW(db->path, "SELECT count(*) FROM digest_mismatch", "0");
 }
 
@@ -326,7 +362,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_epoch__absent_values_keep_what_is_stored),
+        TEST(test_epoch__a_supplement_adds_what_is_absent),
+        TEST(test_epoch__trained_again_it_takes_the_old_ones_place),
         TEST(test_epoch__another_digest_replaces_and_is_noted),
         TEST(test_begin_and_end__attempts_statuses_selections),
         TEST(test_end__attempt_zero_is_the_latest),
