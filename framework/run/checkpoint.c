@@ -300,8 +300,8 @@ int esp_checkpoint_write_state(const char *path, const esp_training *training)
     }
     put_integer(file, "trial", 0); /* its id, in the value */
     snprintf(file->values[file->n_metadata - 1], sizeof file->values[0], "%s", training->trial->id);
-    ESP_TRY_OUT(esp_safetensors_write(path, file->tensors, file->n_tensors, file->metadata,
-                                      file->n_metadata));
+    ESP_TRY_OUT(esp_safetensors_write_sealed(path, file->tensors, file->n_tensors, file->metadata,
+                                             file->n_metadata));
 out:
     for (int i = 0; i < file->n_tensors; i++) {
         free(file->owned[i]);

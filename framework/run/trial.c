@@ -151,9 +151,9 @@ static int train(worker *w)
 /* ---- beginning and end -------------------------------------------------------------------------
  */
 
-/* Continues from a checkpoint where there is a sound one. One that is damaged, of another shape, or
- * ahead of the database (whose earlier epochs would be missing) is passed over with a word; one
- * that cannot be read ends the run. */
+/* Continues from a checkpoint where there is a sound one. One that is missing, damaged, of another
+ * shape, or ahead of the database (whose earlier epochs would be missing) is passed over with a
+ * word; one that cannot be read ends the run. */
 static int resume(worker *w, bool *resumed)
 {
     char *path = NULL;
@@ -175,9 +175,15 @@ static int resume(worker *w, bool *resumed)
                           w->training->epoch, stored);
     }
     *resumed = status == ESP_OK;
+    char line[512];
     if (status == ESP_DATA) {
-        char line[512];
         snprintf(line, sizeof line, "warning: %s; this trial starts anew", esp_message());
+        esp_progress_note(w->context->progress, line);
+    } else if (status == ESP_NOT_FOUND && stored > 0) {
+        snprintf(line, sizeof line,
+                 "note: no %s: removed, or cut off before the first checkpoint; this trial starts "
+                 "anew, %d epochs are trained again",
+                 path, stored);
         esp_progress_note(w->context->progress, line);
     }
     free(path);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/digest.h"
 #include "core/file.h"
 #include "core/status.h"
 
@@ -86,6 +87,58 @@ static int put(json_t *object, const char *key, json_t *value, const char *path)
     return ESP_OK;
 }
 
+/* ---- seals -------------------------------------------------------------------------------------
+ */
+
+static const char seal_key[] = "espalier_sha256";
+
+/* A digest of the header, to which the data is added; jansson keeps the order of insertion. */
+static int begin_seal(esp_digest **out, const json_t *header)
+{
+    char *text = json_dumps(header, JSON_COMPACT);
+    const int status = text != NULL ? esp_digest_create(out) : esp_fail(ESP_MEMORY, "no memory");
+    if (status == ESP_OK) {
+        esp_digest_add(*out, text, strlen(text));
+    }
+    free(text);
+    return status;
+}
+
+static int seal(json_t *header, const char *path, const esp_safetensor *tensors, int n_tensors)
+{
+    char hex[ESP_SHA256_HEX];
+    esp_digest *digest = NULL;
+    ESP_TRY(begin_seal(&digest, header));
+    for (int i = 0; i < n_tensors; i++) {
+        esp_digest_add(digest, tensors[i].bytes, tensors[i].count);
+    }
+    esp_digest_finish(digest, hex);
+    return put(json_object_get(header, "__metadata__"), seal_key, json_string(hex), path);
+}
+
+/* Takes the seal, if there is one, off the header and compares it with the content. */
+static int check_seal(json_t *header, const char *path, const char *data, size_t data_size)
+{
+    json_t *metadata = json_object_get(header, "__metadata__");
+    const char *sealed = json_string_value(json_object_get(metadata, seal_key));
+    char written[ESP_SHA256_HEX], found[ESP_SHA256_HEX];
+    esp_digest *digest = NULL;
+    if (sealed == NULL) {
+        return ESP_OK;
+    }
+    snprintf(written, sizeof written, "%s", sealed);
+    json_object_del(metadata, seal_key);
+    ESP_TRY(begin_seal(&digest, header));
+    esp_digest_add(digest, data, data_size);
+    esp_digest_finish(digest, found);
+    return strcmp(written, found) == 0
+               ? ESP_OK
+               : esp_fail(ESP_DATA, "%s: damaged: its content is not what was written", path);
+}
+
+/* ---- writing a file ----------------------------------------------------------------------------
+ */
+
 static int make_header(json_t *header, const char *path, const esp_safetensor *tensors,
                        int n_tensors, const esp_safetensors_meta *metadata, int n_metadata,
                        size_t *data_size)
@@ -114,8 +167,8 @@ static int make_header(json_t *header, const char *path, const esp_safetensor *t
     return ESP_OK;
 }
 
-int esp_safetensors_write(const char *path, const esp_safetensor *tensors, int n_tensors,
-                          const esp_safetensors_meta *metadata, int n_metadata)
+static int write_file(const char *path, const esp_safetensor *tensors, int n_tensors,
+                      const esp_safetensors_meta *metadata, int n_metadata, bool sealed)
 {
     int status = ESP_OK;
     size_t data_size = 0;
@@ -123,7 +176,9 @@ int esp_safetensors_write(const char *path, const esp_safetensor *tensors, int n
     json_t *header = json_object();
     esp_file_piece *pieces = malloc(sizeof *pieces * ((size_t)n_tensors + 1));
     ESP_TRY_OUT(make_header(header, path, tensors, n_tensors, metadata, n_metadata, &data_size));
-    /* jansson keeps the order of insertion. */
+    if (sealed) {
+        ESP_TRY_OUT(seal(header, path, tensors, n_tensors));
+    }
     text = json_dumps(header, JSON_COMPACT);
     const size_t length = text != NULL ? (strlen(text) + 7) / 8 * 8 : 0;
     block = text != NULL ? malloc(PREFIX + length) : NULL;
@@ -147,6 +202,18 @@ out:
     free(block);
     free(pieces);
     return status;
+}
+
+int esp_safetensors_write(const char *path, const esp_safetensor *tensors, int n_tensors,
+                          const esp_safetensors_meta *metadata, int n_metadata)
+{
+    return write_file(path, tensors, n_tensors, metadata, n_metadata, false);
+}
+
+int esp_safetensors_write_sealed(const char *path, const esp_safetensor *tensors, int n_tensors,
+                                 const esp_safetensors_meta *metadata, int n_metadata)
+{
+    return write_file(path, tensors, n_tensors, metadata, n_metadata, true);
 }
 
 /* ---- reading -----------------------------------------------------------------------------------
@@ -302,7 +369,8 @@ static int parse(esp_safetensors *file, const char *path, size_t count)
             file->n_tensors++;
         }
     }
-    return check_cover(file, path, data, data_size);
+    ESP_TRY(check_cover(file, path, data, data_size));
+    return check_seal(file->header, path, data, data_size);
 }
 
 int esp_safetensors_read(esp_safetensors **out, const char *path)

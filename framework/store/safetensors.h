@@ -26,11 +26,16 @@ typedef struct esp_safetensors_meta {
 int esp_safetensors_write(const char *path, const esp_safetensor *tensors, int n_tensors,
                           const esp_safetensors_meta *metadata, int n_metadata);
 
+/* The same, with the SHA-256 of all else as last metadata, which reading checks: for files that are
+ * read back where one wrong bit would go unnoticed. */
+int esp_safetensors_write_sealed(const char *path, const esp_safetensor *tensors, int n_tensors,
+                                 const esp_safetensors_meta *metadata, int n_metadata);
+
 typedef struct esp_safetensors esp_safetensors; /* a file read whole */
 
 /* Reads and validates: header length, JSON, dtypes, shapes against byte ranges, no overlap, no gaps
- * past the end. Errors: ESP_IO / ESP_NOT_FOUND / ESP_DATA naming file, tensor, expected and found.
- * Thread: any. */
+ * past the end, and the content where the file is sealed. Errors: ESP_IO / ESP_NOT_FOUND / ESP_DATA
+ * naming file, tensor, expected and found. Thread: any. */
 int esp_safetensors_read(esp_safetensors **out, const char *path);
 void esp_safetensors_free(esp_safetensors *file);
 int esp_safetensors_count(const esp_safetensors *file);

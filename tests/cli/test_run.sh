@@ -245,6 +245,31 @@ rmdir "kept.db.checkpoints/$id/state.safetensors.tmp"
 expect 0 "$ESPALIER" run "${one[@]}" --db kept.db
 [ "$(hashes kept.db)" = "$(hashes alone.db)" ] || fail "it did not go on to the same bytes"
 
+# ---- a checkpoint that cannot be continued from: said, and the trial starts anew -----------------
+cut=(study.yaml --seeds 2 --only balanced --set "phases.balance.epochs=$few" --set early_stopping=null
+    --set checkpoint.seconds=0)
+for harm in damaged removed; do
+    "$ESPALIER" run "${cut[@]}" --db $harm.db >stdout 2>stderr </dev/null &
+    runner=$!
+    for _ in $(seq 100); do
+        sleep 0.05
+        [ -e $harm.db.checkpoints/*/state.safetensors ] && break
+    done
+    kill -KILL $runner
+    wait $runner 2>/dev/null
+    state=$(echo $harm.db.checkpoints/*/state.safetensors)
+    if [ $harm = removed ]; then
+        rm "$state"
+    else # one byte of the parameters
+        printf '\x55' | dd of="$state" bs=1 seek=$(($(stat -c %s "$state") - 3000)) conv=notrunc 2>dd
+    fi
+    expect 0 "$ESPALIER" run "${cut[@]}" --db $harm.db
+    says "$state" "this trial starts anew"
+    [ "$(value $harm.db "SELECT max(first_epoch) FROM attempt")" = 0 ] || fail "$harm: it was continued"
+    cmp -s "whole.db.${state#*.db.}" "$state" || fail "$harm: it ended in another state"
+    [ "$(value $harm.db "SELECT count(*) FROM digest_mismatch")" = 0 ] || fail "$harm: digests differ"
+done
+
 # ---- ended by early stopping, then cut off before that was written ------------------------------
 epochs=$(value kept.db "SELECT max(epoch) FROM learning_curve WHERE trial_id = '$id'")
 sqlite3 kept.db "UPDATE trial SET status = 'running' WHERE trial_id = '$id'" || fail "no sqlite3"

@@ -96,6 +96,45 @@ static void test_write__bytes_by_the_specification(void **state)
     free(bytes);
 }
 
+/* Whatever bit is wrong, but for those of the seal's name, a sealed file is not read. */
+static void test_sealed__any_wrong_bit_is_found(void **state)
+{
+    const fixture *db = *state;
+    const float weights[] = {1, 2, 3};
+    const uint8_t odd[] = {1, 2, 3};
+    const esp_safetensor tensors[] = {{"a", "F32", 1, {3}, weights, sizeof weights},
+                                      {"none", "U8", 1, {0}, NULL, 0},
+                                      {"odd", "U8", 1, {3}, odd, sizeof odd}};
+    const esp_safetensors_meta metadata[] = {{"epoch", "3"}, {"quoted", "a \"b\" \n \xc3\xa9"}};
+    char path[128], *bytes = NULL;
+    size_t count = 0;
+    esp_safetensors *file = NULL;
+    snprintf(path, sizeof path, "%s/sealed.safetensors", db->folder);
+    ASSERT_OK(esp_safetensors_write_sealed(path, tensors, 3, metadata, 2));
+    ASSERT_OK(esp_safetensors_read(&file, path));
+    assert_string_equal(esp_safetensors_meta_of(file, "epoch"), "3");
+    assert_int_equal(esp_safetensors_count(file), 3);
+    esp_safetensors_free(file);
+    ASSERT_OK(esp_file_read(&bytes, &count, path));
+    const char *name = memmem(bytes, count, "espalier_sha256", 15);
+    assert_non_null(name);
+    int found = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (bytes + i >= name && bytes + i < name + 15) {
+            continue;
+        }
+        bytes[i] ^= 1;
+        ASSERT_OK(esp_file_write(path, bytes, count));
+        if (esp_safetensors_read(&file, path) != ESP_DATA) {
+            fail_msg("read with byte %zu of %zu wrong", i, count);
+        }
+        found += strstr(esp_message(), "its content is not what was written") != NULL;
+        bytes[i] ^= 1;
+    }
+    assert_true(found > 80); /* the data, the seal, and much of the header */
+    free(bytes);
+}
+
 static void test_write__refuses_what_does_not_fit(void **state)
 {
     const fixture *db = *state;
@@ -198,6 +237,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_round_trip__all_that_was_written),
         TEST(test_write__bytes_by_the_specification),
+        TEST(test_sealed__any_wrong_bit_is_found),
         TEST(test_write__refuses_what_does_not_fit),
         TEST(test_read__hostile_headers),
         TEST(test_read__hostile_lengths),
