@@ -5,6 +5,8 @@
 -- :at selected selected, selected:<metric> or last
 -- The best of more seeds is better by luck alone: compare cells of the same n.
 -- selected_by: what chose the epoch; with test.<metric> its test figures are optimistic.
+-- training_saw: what of the test set ended a phase, changed its rate or chose the epoch it began with; figures of
+-- every epoch are optimistic then.
 WITH done AS MATERIALIZED (
     SELECT study, cell, cell_key, seed, trial_id, epoch, value, count(*) OVER cells AS n,
            row_number() OVER (PARTITION BY cell_key
@@ -17,7 +19,10 @@ WITH done AS MATERIALIZED (
     WINDOW cells AS (PARTITION BY cell_key))
 SELECT d.study, d.cell, d.n, d.seed, d.trial_id, d.epoch, d.value,
        (SELECT s.monitor FROM selection s JOIN trial t ON t.id = s.trial
-        WHERE t.trial_id = d.trial_id AND s.at = :at) AS selected_by
+        WHERE t.trial_id = d.trial_id AND s.at = :at) AS selected_by,
+       (SELECT group_concat(DISTINCT trim(k.value, '[]')) FROM cell_key k JOIN cell_key p USING (cell)
+        WHERE cell = d.cell_key AND ltrim(k.value, '[') LIKE 'test.%' AND (k.key LIKE 'phases.%.monitor' OR
+            k.key = 'selection.monitor' AND p.key LIKE '%.start_from' AND p.value = 'best')) AS training_saw
 FROM done d
 JOIN cell c ON c.id = d.cell_key
 WHERE d.place = 1

@@ -23,6 +23,13 @@ typedef struct section {
     bool single;
 } section;
 
+/* Whether a phase of trial t ends, changes its rate or begins by a metric of the test split. */
+#define TRAINING_SAW_TEST                                                                          \
+    "EXISTS (SELECT 1 FROM cell_trial ct JOIN cell_key k USING (cell) JOIN cell_key p USING"       \
+    " (cell) WHERE ct.trial = t.id AND ltrim(k.value, '[') LIKE 'test.%' AND (k.key LIKE"          \
+    " 'phases.%.monitor' OR k.key = 'selection.monitor' AND p.key LIKE '%.start_from'"             \
+    " AND p.value = 'best'))"
+
 /* What the database calls running was cut off where no run holds the trial. */
 #define STATUS_OF(row, trial)                                                                      \
     " CASE WHEN " row ".status = 'running' AND NOT trial_is_held(" trial ")"                       \
@@ -64,7 +71,8 @@ static const section trial_sections[] = {
                          " WHERE t.trial_id = :name ORDER BY a.number",
      false},
     {"selections",
-     "SELECT s.at, s.epoch, s.monitor, iif(s.monitor LIKE 'test.%', 'the test set!', '')"
+     "SELECT s.at, s.epoch, s.monitor, CASE WHEN s.monitor LIKE 'test.%' THEN 'the test set!'"
+     " WHEN " TRAINING_SAW_TEST " THEN 'training looked at the test set!' ELSE '' END"
      " AS chosen_by FROM selection s JOIN trial t ON t.id = s.trial"
      " WHERE t.trial_id = :name ORDER BY s.at = 'last', s.at",
      false},

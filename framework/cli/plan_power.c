@@ -322,19 +322,18 @@ static int make_rows(esp_power *power)
     return ESP_OK;
 }
 
-/* Whether the epoch that `at` names is chosen by looking at the test set. */
+/* Whether the epoch that `at` names is chosen, or was trained, by looking at the test set. */
 static bool is_by_test(const esp_study *study, const char *at)
 {
     const char *further = strchr(at, ':');
-    if (further != NULL) {
-        return strncmp(further + 1, "test.", 5) == 0;
+    bool by_test = further != NULL && strncmp(further + 1, "test.", 5) == 0;
+    for (int i = 0; i < study->n_cells; i++) {
+        const esp_cell *cell = &study->cells[i];
+        by_test = by_test || esp_cell_trains_by_test(cell) ||
+                  (strcmp(at, "selected") == 0 && cell->n_monitors > 0 &&
+                   cell->monitors[0].split == ESP_TEST);
     }
-    for (int i = 0; i < study->n_cells && strcmp(at, "selected") == 0; i++) {
-        if (study->cells[i].n_monitors > 0 && study->cells[i].monitors[0].split == ESP_TEST) {
-            return true;
-        }
-    }
-    return false;
+    return by_test;
 }
 
 static bool ends_with(const char *text, const char *end)

@@ -50,7 +50,7 @@ typedef struct esp_power {
     esp_report_section section;
     const char *metric, *split, *at; /* split: the metric's */
     bool is_accuracy;                /* printed in percent */
-    bool by_test;                    /* a metric of the test split chooses the epoch */
+    bool by_test;                    /* a metric of the test split chose the epoch, or trained it */
     esp_power_wish wish;
     int wish_paired, wish_welch; /* seeds, for a wish in sds */
     int n_contrasts, n_rows;

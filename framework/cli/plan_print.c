@@ -234,21 +234,15 @@ static void print_phases(FILE *out, const esp_plan *plan, bool markdown)
     free(texts);
 }
 
-/* Whether some cell selects its epochs, ends a phase or changes a rate by the test set. A phase
- * that starts from the best epoch does so by the selection. */
+/* Whether some cell selects its epochs, or trains, by the test set. */
 static bool is_by_test(const esp_plan *plan)
 {
     bool by_test = false;
     for (int i = 0; i < plan->study->n_cells; i++) {
         const esp_cell *cell = &plan->study->cells[i];
+        by_test = by_test || esp_cell_trains_by_test(cell);
         for (int k = 0; k < cell->n_monitors; k++) {
             by_test = by_test || cell->monitors[k].split == ESP_TEST;
-        }
-        for (int k = 0; k < cell->n_phases; k++) {
-            const esp_early_stopping *stopping = &cell->phases[k].early_stopping;
-            const esp_monitor *plateau = &cell->phases[k].optimizer.monitor;
-            by_test = by_test || (stopping->enabled && stopping->monitor.split == ESP_TEST) ||
-                      (plateau->name != NULL && plateau->split == ESP_TEST);
         }
     }
     return by_test;

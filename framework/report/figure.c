@@ -199,6 +199,10 @@ static int prepare(esp_figure *figure, const esp_report *report, const esp_figur
                        .metric = "",
                        .at = "",
                        .at_words = ""};
+    if (report->training_saw_test != NULL) { /* which figures of every epoch say, too */
+        plot->at_words = esp_pool_format(pool, "training looked at the test set (%s)",
+                                         report->training_saw_test);
+    }
     const size_t n = (size_t)report->n_cells + 1;
     plot->grid_points = esp_pool_take(pool, n * sizeof *plot->grid_points);
     plot->series = esp_pool_take(pool, n * sizeof *plot->series);

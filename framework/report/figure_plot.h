@@ -54,7 +54,7 @@ typedef struct esp_plot {
     esp_draw draw;
     const char *x_label, *value_name; /* value_name: the metric in words */
     const char *split, *metric, *at;  /* "" where they have no meaning */
-    const char *at_words;             /* how the epoch was chosen, "" where there is no one epoch */
+    const char *at_words;             /* how the epoch was chosen, what training saw; "" at best */
     bool log_x;
     bool whole_x; /* x are whole numbers: epochs, ranks */
     bool dodge;   /* series stand side by side at the places of an axis of words */
@@ -117,7 +117,7 @@ int esp_plot_each_epoch(esp_plot *plot, esp_store *store, const char *metric, es
 int esp_plot_each_final(esp_plot *plot, esp_store *store, const char *metric, esp_plot_take *take,
                         void *context);
 
-/* Sets at_words for the epoch called plot->at. */
+/* Says in at_words, before what is there, how the epoch called plot->at was chosen. */
 int esp_plot_describe_at(esp_plot *plot, esp_store *store);
 
 /* Sorts the rows and adds the means of every group over the done trials of a cell, where all of

@@ -285,7 +285,7 @@ int esp_plot_describe_at(esp_plot *plot, esp_store *store)
 {
     esp_rows *rows = NULL;
     int status = ESP_OK;
-    const char *monitors = "", *saw = plot->report->training_saw_test;
+    const char *monitors = "", *saw = plot->at_words;
     bool by_test = false;
     ESP_TRY_OUT(esp_report_ask(&rows, store, plot->report,
                                "SELECT DISTINCT s.monitor FROM study_trial t JOIN selection s ON"
@@ -297,13 +297,10 @@ int esp_plot_describe_at(esp_plot *plot, esp_store *store)
         by_test = by_test || strncmp(monitor, "test.", 5) == 0;
         monitors = esp_pool_format(plot->pool, "%s%s%s", monitors, *monitors ? ", " : "", monitor);
     }
-    plot->at_words = *monitors ? esp_pool_format(plot->pool, "at the epoch selected by %s%s",
+    const char *at = *monitors ? esp_pool_format(plot->pool, "at the epoch selected by %s%s",
                                                  monitors, by_test ? " (the test set!)" : "")
                                : "at the last epoch";
-    if (saw != NULL) {
-        plot->at_words = esp_pool_format(plot->pool, "%s; training looked at the test set (%s)",
-                                         plot->at_words, saw);
-    }
+    plot->at_words = esp_pool_format(plot->pool, "%s%s%s", at, *saw ? "; " : "", saw);
 out:
     esp_rows_close(rows);
     return status;

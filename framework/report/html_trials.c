@@ -8,6 +8,7 @@
 #include "report/html.h"
 #include "report/html_report.h"
 #include "report/report_query.h"
+#include "report/report_tables.h"
 
 /* Trials shown in full, and reasons of failures: what keeps a page of a large study small. */
 enum { MAX_TRIALS = 300, MAX_REASONS = 50, MAX_NAMED = 12 };
@@ -201,17 +202,18 @@ static int put_metrics(FILE *out, cursor *at, int place)
     return ESP_OK;
 }
 
-static int put_selections(FILE *out, cursor *at, int place)
+static int put_selections(FILE *out, const esp_report *report, cursor *at, int place)
 {
     while (is_at(at, place)) {
         esp_html_print(out, "<dt>%s</dt>", esp_rows_text(at->rows, 1));
         const char *monitor = esp_rows_text(at->rows, 3);
         esp_html_print(out, "<dd>epoch %d", (int)esp_rows_integer(at->rows, 2));
         if (*monitor) {
-            esp_html_print(out, ", by %s%s", monitor,
-                           strncmp(monitor, "test.", 5) == 0 ? " (the test set!)" : "");
+            esp_html_print(out, ", by %s", monitor);
         }
-        fputs("</dd>\n", out);
+        esp_html_print(out, "%s</dd>\n",
+                       strncmp(monitor, "test.", 5) == 0 ? " (the test set!)"
+                                                         : esp_report_training_mark(report));
         ESP_TRY(esp_rows_step(at->rows, &at->has_row));
     }
     return ESP_OK;
@@ -261,6 +263,7 @@ static int put_trial(FILE *out, const esp_report *report, const esp_report_trial
         const bool percent = metric->better == ESP_BETTER_HIGHER;
         esp_html_print(out, ", %s ", metric->name);
         fprintf(out, percent ? "%.2f %%" : "%.4f", percent ? 100 * value : value);
+        fputs(report->ats[0].by_test ? " (saw the test set!)" : "", out);
     }
     fputs("</summary>\n<dl>\n", out);
     if (!isnan(trial->seconds)) {
@@ -276,7 +279,7 @@ static int put_trial(FILE *out, const esp_report *report, const esp_report_trial
     if (*trial->message) {
         esp_html_print(out, "<dt>said</dt><dd>%s</dd>\n", trial->message);
     }
-    ESP_TRY(put_selections(out, &cursors[1], place));
+    ESP_TRY(put_selections(out, report, &cursors[1], place));
     ESP_TRY(put_leaves(out, &cursors[2], place));
     fputs("</dl>\n", out);
     ESP_TRY(put_metrics(out, &cursors[0], place));

@@ -42,6 +42,10 @@ int esp_page_make(esp_page **out, esp_report *report);
 /* "Test accuracy, hard routing, percent", from a metric. */
 const char *esp_report_metric_title(esp_report *report, const esp_report_metric *metric);
 
+/* " (training looked at the test set!)" where a phase ended, changed its rate or began by it; else
+ * "". For tables of every epoch. */
+const char *esp_report_training_mark(const esp_report *report);
+
 /* "at the epoch selected by test.hard_accuracy (the test set!)". */
 const char *esp_report_at_phrase(esp_report *report, const esp_report_at *at);
 

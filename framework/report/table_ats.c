@@ -10,11 +10,9 @@
 static const char *heading_of(esp_report *report, const esp_report_at *at)
 {
     const char *by = strcmp(at->name, "last") != 0 ? at->monitors : "";
-    return esp_pool_format(&report->pool, "%s%s%s%s", *by ? "selected by " : at->name, by,
-                           strstr(by, "test.") != NULL ? " (the test set!)" : "",
-                           report->training_saw_test != NULL && strstr(by, "test.") == NULL
-                               ? " (training looked at the test set!)"
-                               : "");
+    return esp_pool_format(&report->pool, "%s%s%s", *by ? "selected by " : at->name, by,
+                           strstr(by, "test.") != NULL ? " (the test set!)"
+                                                       : esp_report_training_mark(report));
 }
 
 /* The epoch that others are told from: the last one, else the first that is printed. */

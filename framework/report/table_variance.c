@@ -328,8 +328,8 @@ int esp_table_parting(esp_table *out, esp_report *report, const esp_layout *plan
     ESP_TRY(esp_table_start(out, report, plan, true, 5));
     esp_table_headings(out, headings, 5);
     esp_table_title(out, report, "parting", 0, m, ": sd over seeds as training goes");
-    out->subtitle =
-        esp_pool_format(&report->pool, "%s, by phase and epoch within it", metric->name);
+    out->subtitle = esp_pool_format(&report->pool, "%s, by phase and epoch within it%s",
+                                    metric->name, esp_report_training_mark(report));
     const esp_place *before = NULL;
     for (int i = 0; i < plan->n; i++) {
         const esp_report_cell *cell = plan->places[i].cell;

@@ -45,23 +45,26 @@ const char *esp_report_metric_title(esp_report *report, const esp_report_metric 
     return esp_pool_format(&report->pool, "%s %s", split, metric->key);
 }
 
+const char *esp_report_training_mark(const esp_report *report)
+{
+    return report->training_saw_test != NULL ? " (training looked at the test set!)" : "";
+}
+
 const char *esp_report_at_phrase(esp_report *report, const esp_report_at *at)
 {
-    const bool saw = report->training_saw_test != NULL;
+    const char *mark = esp_report_training_mark(report);
     if (strcmp(at->name, "last") == 0) {
-        return saw ? "at the last epoch (training looked at the test set!)" : "at the last epoch";
+        return esp_pool_format(&report->pool, "at the last epoch%s", mark);
     }
     if (*at->monitors == '\0') {
         return esp_pool_format(&report->pool, "%s%s",
                                report->done > 0
                                    ? "at the last epoch: the study names nothing to select one by"
                                    : "at the selected epoch",
-                               saw ? " (training looked at the test set!)" : "");
+                               mark);
     }
     return esp_pool_format(&report->pool, "at the epoch selected by %s%s", at->monitors,
-                           strstr(at->monitors, "test.") != NULL ? " (the test set!)"
-                           : saw ? " (training looked at the test set!)"
-                                 : "");
+                           strstr(at->monitors, "test.") != NULL ? " (the test set!)" : mark);
 }
 
 const char *esp_words_key(esp_report *report, const char *key)

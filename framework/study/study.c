@@ -121,6 +121,25 @@ static void check_twins(esp_study *study, esp_reading *r)
     }
 }
 
+static bool begins_by_test(const esp_cell *cell, const esp_phase_config *phase)
+{
+    return phase->start_from == ESP_START_BEST && cell->n_monitors > 0 &&
+           cell->monitors[0].split == ESP_TEST;
+}
+
+bool esp_cell_trains_by_test(const esp_cell *cell)
+{
+    for (int k = 0; k < cell->n_phases; k++) {
+        const esp_phase_config *phase = &cell->phases[k];
+        const esp_monitor *plateau = &phase->optimizer.monitor;
+        if ((phase->early_stopping.enabled && phase->early_stopping.monitor.split == ESP_TEST) ||
+            (plateau->name != NULL && plateau->split == ESP_TEST) || begins_by_test(cell, phase)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void note_test_selection(esp_reading *r, const esp_study *study)
 {
     for (int i = 0; i < study->n_cells; i++) {
@@ -150,6 +169,12 @@ static void note_test_selection(esp_reading *r, const esp_study *study)
                             "phase '%s' changes its learning rate by %s: what is reported at any "
                             "epoch has seen the test set",
                             phase->name, plateau->name);
+            }
+            if (begins_by_test(cell, phase)) {
+                esp_problem(r->problems, ESP_NOTE, esp_node_mark(r->drafts[i].tree, "phases"),
+                            "phase '%s' begins with the epoch best by %s: what is reported at any "
+                            "epoch has seen the test set",
+                            phase->name, cell->monitors[0].name);
             }
         }
     }

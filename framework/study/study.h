@@ -161,6 +161,10 @@ typedef struct esp_study_options {
     const char *only;        /* shell pattern over cell labels or variant names, or NULL */
 } esp_study_options;
 
+/* Whether a phase ends early, changes its rate or begins by a metric of the test split: then the
+ * network of any epoch has seen the test set. Thread: any. */
+bool esp_cell_trains_by_test(const esp_cell *cell);
+
 /* Reads, checks and resolves a study. All errors of the file and of the overrides are written to
  * errors, located, as FILE:LINE:COL: error: ... (--set:N: error: ...), then ESP_STUDY. *out owned
  * by the caller. Warnings (FILE:LINE:COL: warning: ...) and notes go there too. Thread: one. */

@@ -63,7 +63,7 @@ run 4 query spraed --help
 
 # ---- named queries
 run 0 query spread --set study=s --format csv
-is "$(head -1 <<<"$out")" "study,cell,n,planned,mean,sd,best,spread,variance,variance_ratio,selected_by,note" "columns"
+is "$(head -1 <<<"$out")" "study,cell,n,planned,mean,sd,best,spread,variance,variance_ratio,selected_by,note,training_saw" "columns"
 is "$(sed -n 2p <<<"$out" | cut -d, -f1-4,7,8)" "s,baseline leaf=8,3,3,1,0.4" "spread of baseline"
 # balanced .75 .8 .7: variance .0025; baseline .0408333...; ratio .0612244...
 is "$(sed -n 3p <<<"$out" | cut -d, -f10 | cut -c1-9)" "0.0612244" "variance ratio of balanced"
@@ -77,7 +77,7 @@ has "$out" "000000000000abc0" "dead leaves"
 run 0 query dead-leaves --set least=2
 has "$err" "(no rows)" "nothing found is said on stderr"
 run 0 query curve --set study=s --set cell='baseline%' --format csv
-is "$(sed -n 3p <<<"$out")" "s,baseline leaf=8,train,2,1,0.5,,0.5,0.5" "curve: epoch 2 has one seed"
+is "$(sed -n 3p <<<"$out")" "s,baseline leaf=8,train,2,1,0.5,,0.5,0.5," "curve: epoch 2 has one seed"
 run 0 query failed --format md
 has "$out" "| loss is not finite |" "failed"
 run 0 query slowest --set limit=1 --format csv
@@ -101,7 +101,7 @@ is "$(row delta balanced 6 | cut -c1-8)" "0.251661" "delta: sd"
 is "$(row failures baseline 3,4,5,6,7,8)" "3,3,0,0,0,0" "failures: none"
 is "$(row failures baseline 3,4,5,6,7,8 --set below=0.7 | cut -c1-12)" "3,3,0,0,1,0." "failures: one below .7"
 run 0 query failures --set study=table1 --format csv
-is "$(cut -d, -f3- <<<"$out" | tail -n 2 | sort)" $'1,0,1,0,0,1\n1,1,0,0,0,0' "failures: one failed"
+is "$(cut -d, -f3-8 <<<"$out" | tail -n 2 | sort)" $'1,0,1,0,0,1\n1,1,0,0,0,0' "failures: one failed"
 is "$(row durations baseline 3-10)" "3,3,3,6,2,1,1.3333333333333333,2" "durations: 2 s and at most 2 epochs each"
 run 0 query durations --set study=cut --format csv
 is "$(sed -n 2p <<<"$out" | cut -d, -f3-5)" "1,0,1" "durations of a trial that was cut off"

@@ -15,7 +15,7 @@ defaults:
   phases: {first: {epochs: 3}, second: {epochs: 3}}
   early_stopping: {monitor: STOPS, patience: 2}
   selection: {monitor: [CHOOSES]}
-report: {at: [selected, last]}
+report: {at: [selected, last], figures: [learning_curve]}
 YAML
 # study STOPS CHOOSES DB: writes and runs it.
 study() {
@@ -27,6 +27,9 @@ study validation.soft_loss "test.hard_accuracy, validation.hard_accuracy" chosen
 study test.soft_loss validation.hard_accuracy stopped
 study validation.soft_loss validation.hard_accuracy sound
 study test.soft_loss "" last
+# the last epoch of what began with the epoch best by the test set has seen it, too
+sed -i 's/second: {epochs: 3}/second: {epochs: 3, start_from: best}/' study.yaml
+study validation.soft_loss test.hard_accuracy begun
 
 # lacks WORD...: the last command's words have none of them.
 lacks() {
@@ -44,9 +47,10 @@ column() {
 # ---- before and while it runs -------------------------------------------------------------------
 grep -q "note: epochs are selected by test.hard_accuracy" chosen.words || fail "chosen: no word from run"
 grep -q "note: phase 'second' ends early by test.soft_loss" stopped.words || fail "stopped: no word from run"
+grep -q "note: phase 'second' begins with the epoch best by test.hard_accuracy" begun.words || fail "begun: no word from run"
 ! grep -q "the test set" sound.words || fail "sound: $(cat sound.words)"
 for format in text md; do
-    for name in chosen stopped last; do
+    for name in chosen stopped last begun; do
         expect 0 "$ESPALIER" plan $name.yaml --db $name.db --format $format
         says "looks at the test set"
     done
@@ -77,6 +81,33 @@ for format in text md; do
     says "(training looked at the test set!)"
     expect 0 "$ESPALIER" report choosing-sound --db sound.db --format $format
     lacks "test set"
+    # tables of every epoch are marked where training looked
+    for pair in chosen:0 stopped:1 last:1 begun:1 sound:0; do
+        expect 0 "$ESPALIER" report "choosing-${pair%:*}" --db "${pair%:*}.db" --format $format --variance
+        [ "$(grep -c "by phase and epoch within it (training looked at the test set!)" stdout)" = "${pair#*:}" ] ||
+            fail "${pair%:*}: the table over epochs"
+    done
+done
+# of each of two trials: the value in its heading, and its epochs
+for pair in chosen:2 stopped:0 sound:0; do
+    expect 0 "$ESPALIER" report "choosing-${pair%:*}" --db "${pair%:*}.db" --format html
+    [ "$(grep -c '<dd>epoch .*(the test set!)</dd>' stdout)" = "${pair#*:}" ] || fail "html: epochs by test"
+done
+for pair in chosen:0 stopped:4 begun:2 sound:0; do # of begun, the selected ones are by test
+    expect 0 "$ESPALIER" report "choosing-${pair%:*}" --db "${pair%:*}.db" --format html
+    [ "$(grep -c '<dd>epoch .*(training looked at the test set!)</dd>' stdout)" = "${pair#*:}" ] ||
+        fail "html: epochs of training by test"
+done
+for pair in chosen:2 stopped:2 begun:2 sound:0; do
+    expect 0 "$ESPALIER" report "choosing-${pair%:*}" --db "${pair%:*}.db" --format html
+    [ "$(grep -c '<summary>seed .*(saw the test set!)</summary>' stdout)" = "${pair#*:}" ] || fail "html: headings"
+done
+# captions of figures over all epochs
+for pair in chosen:0 stopped:1 last:1 begun:1 sound:0; do
+    name=${pair%:*}
+    expect 0 "$ESPALIER" report "choosing-$name" --db $name.db --figures "figures-$name"
+    [ "$(grep -c "training looked at the test set" "figures-$name/learning_curve.txt")" = "${pair#*:}" ] ||
+        fail "$name: the learning curve"
 done
 expect 0 "$ESPALIER" report choosing-chosen --db chosen.db --format csv
 [ "$(column chosen_by_test)" = "false true " ] || fail "csv: $(column chosen_by_test)"
@@ -93,10 +124,27 @@ done
 # ---- show and queries ----------------------------------------------------------------------------
 expect 0 "$ESPALIER" show "$(value chosen.db "SELECT trial_id FROM trial LIMIT 1")" --db chosen.db
 [ "$(sed -n '/^selections/,/^$/p' stdout | grep -c "the test set!")" = 1 ] || fail "show: one of three epochs is chosen by test"
-expect 0 "$ESPALIER" query spread --db chosen.db --format csv
-[ "$(column selected_by)" = "test.hard_accuracy " ] || fail "spread: $(column selected_by)"
-expect 0 "$ESPALIER" query dead-leaves --set least=0 --db chosen.db --format csv
-[ "$(column selected_by)" = "test.hard_accuracy " ] || fail "dead-leaves: $(column selected_by)"
+expect 0 "$ESPALIER" show "$(value stopped.db "SELECT trial_id FROM trial LIMIT 1")" --db stopped.db
+[ "$(sed -n '/^selections/,/^$/p' stdout | grep -c "training looked at the test set!")" = 2 ] || fail "show: two epochs"
+for query in best cost dead-leaves failures gap seeds spread; do
+    more=()
+    [ $query != dead-leaves ] || more=(--set least=0)
+    for words in "chosen:test.hard_accuracy: " "stopped:validation.hard_accuracy:test.soft_loss" \
+        "begun:test.hard_accuracy:test.hard_accuracy" "sound:validation.hard_accuracy: "; do
+        IFS=: read -r name selected saw <<<"$words"
+        expect 0 "$ESPALIER" query $query "${more[@]}" --db "$name.db" --format csv
+        [ "$(column selected_by)" = "$selected " ] || fail "$query $name: $(column selected_by)"
+        [ "$(column training_saw)" = "${saw% } " ] || fail "$query $name: training $(column training_saw)"
+    done
+done
+expect 0 "$ESPALIER" query curve --db stopped.db --format csv
+[ "$(column training_saw)" = "test.soft_loss " ] || fail "curve: $(column training_saw)"
+for name in chosen stopped begun; do
+    expect 0 "$ESPALIER" plan $name.yaml --db $name.db --power=1%
+    says "(chosen by the test set!)"
+done
+expect 0 "$ESPALIER" plan sound.yaml --db sound.db --power=1%
+lacks "test set"
 
 # ---- both epochs are kept ------------------------------------------------------------------------
 for name in chosen stopped sound; do
