@@ -155,7 +155,8 @@ static const char *children_of(esp_tree_pool *pool, const esp_registry *registry
         }
     }
     const esp_plugin *plugin = plugin_of(registry, parent);
-    for (uint32_t i = 0; plugin != NULL && i < plugin->n_params; i++) {
+    const bool direct = plugin != NULL && strchr(strchr(parent, '.') + 1, '.') == NULL;
+    for (uint32_t i = 0; direct && i < plugin->n_params; i++) {
         words = esp_tree_pool_format(pool, "%s %s", words, plugin->params[i].name);
     }
     return words + (*words == ' ');

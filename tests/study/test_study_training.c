@@ -144,6 +144,11 @@ static void test_weight__changes_within_a_phase(void **state)
     assert_true(term_of(cell, 1, "cross_entropy")->weight == 1);
     refused(*state, "losses.balance.weight={schedule: linear, from: 2, too: 0, over: 10}",
             "--set:1: error: unknown key 'too' in losses.balance.weight; did you mean 'to'?\n");
+    /* the term's own parameters are no keys of its weight */
+    refused(*state, "losses.balance.weight={kind: linear, from: 2, to: 0, over: 10}",
+            "--set:1: error: losses.balance.weight.schedule is required\n"
+            "--set:1: error: unknown key 'kind' in losses.balance.weight; known: schedule, from, "
+            "to, over, by\n");
     refused(*state, "losses.balance.weight={schedule: linear, from: 2, to: 0}",
             "--set:1: error: losses.balance.weight.over is required\n");
     refused(*state, "losses.balance.weight={schedule: constant, from: 2, to: 0, over: 1}",
