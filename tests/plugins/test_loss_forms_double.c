@@ -268,6 +268,39 @@ static void test_hardening__h_follows_the_entropy(void **state)
     }
 }
 
+/* With a rate of 1 and t = 0.001, h is multiplied by H/t: 693 where nothing is decided, and where
+ * all is H counts as 1e-6. It stays within e^-6.9 and e^6.9. */
+static void test_hardening__h_is_bounded(void **state)
+{
+    (void)state;
+    fixture *f = make(2, 5, 2);
+    esp_instance term;
+    esp_params params;
+    open_term(&term, f, "hardening", "target_entropy", "0.001");
+    esp_params_default(&params, term.plugin);
+    params.values[esp_params_find(term.plugin, "target_entropy")] = 0.001;
+    params.values[esp_params_find(term.plugin, "adaptation_rate")] = 1;
+    esp_instance_set_params(&term, &params);
+    const double most = exp(6.9), rising[] = {1, 1000 * log(2), most, most};
+    for (int call = 0; call < 4; call++) {
+        assert_near(call_term(f, &term), rising[call] * log(2), 1e-12);
+    }
+    for (int i = 0; i < 3; i++) {
+        for (int b = 0; b < 5; b++) {
+            f->scores[i * STRIDE + b] = 800;
+        }
+    }
+    const double falling[] = {most, most * 1e-3, 1 / most, 1 / most};
+    for (int call = 0; call < 4; call++) {
+        term.n_logged = 0;
+        assert_true(call_term(f, &term) == 0);
+        assert_string_equal(term.logged[0].key, "h");
+        assert_near(term.logged[0].sum / term.logged[0].weight / falling[call], 1, 1e-12);
+    }
+    esp_instance_destroy(&term);
+    destroy(f);
+}
+
 /* A state that never adapted is saved as before there was a target: as nothing. */
 static void test_hardening__without_a_target_nothing_is_saved(void **state)
 {
@@ -294,16 +327,17 @@ static void test_penalties__groups_and_biases(void **state)
         const char *param, *value;
         double l1, l2;
     } cases[] = {
-        {NULL, NULL, 5 + 6, (9 + 4 + 36) / 2.0},
+        {NULL, NULL, 5 + 6 + 10, (9 + 4 + 36 + 100) / 2.0},
         {"groups", "nodes", 5, 13 / 2.0},
         {"groups", "leaves", 6, 18},
-        {"groups", "heads", 0, 0},
-        {"biases", "true", 5 + 6 + 7, (13 + 36 + 49) / 2.0},
+        {"groups", "heads", 10, 50},
+        {"biases", "true", 5 + 6 + 7 + 10, (13 + 36 + 49 + 100) / 2.0},
     };
     fixture *f = make(1, 3, 2);
     add_span(f, ESP_GROUP_NODES, 0, 3, (double[]){3, -2, 0});
     add_span(f, ESP_GROUP_LEAVES, 0, 1, (double[]){6});
     add_span(f, ESP_GROUP_LEAVES, 1, 1, (double[]){-7});
+    add_span(f, ESP_GROUP_HEADS, 0, 1, (double[]){-10});
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_near(evaluate(f, "l1", cases[i].param, cases[i].value), cases[i].l1, 1e-12);
         assert_near(evaluate(f, "l2", cases[i].param, cases[i].value), cases[i].l2, 1e-12);
@@ -331,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_balance__is_the_switch_loss_on_a_switch_gate),
         cmocka_unit_test(test_load_bias__moves_against_the_load),
         cmocka_unit_test(test_hardening__h_follows_the_entropy),
+        cmocka_unit_test(test_hardening__h_is_bounded),
         cmocka_unit_test(test_hardening__without_a_target_nothing_is_saved),
         cmocka_unit_test(test_penalties__groups_and_biases),
     };
