@@ -29,7 +29,8 @@ train() {
 for study in "$ESPALIER_SOURCE"/experiments/*.yaml; do
     name=$(basename "$study" .yaml)
     if ! "$ESPALIER" plan "$study" --format json >plan.json 2>stderr; then
-        if grep -q 'unknown data set' stderr && ! grep 'error:' stderr | grep -qv 'unknown data set'; then
+        absent='unknown data set|data set .* is not here'
+        if grep -qE "$absent" stderr && ! grep 'error:' stderr | grep -qvE "$absent"; then
             echo "$name: left out, its data are not here"
         else
             : >stdout
