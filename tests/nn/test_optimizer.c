@@ -133,6 +133,32 @@ static void test_optimizer__adamw_decay_is_decoupled(void **state)
     assert_near((double)x[1], -4 * pow(1 - 0.005, 10));
 }
 
+/* With a gradient the order shows: torch.optim.AdamW shrinks the weight first and takes Adam's
+ * step, which knows nothing of the decay, from there. */
+static void test_optimizer__adamw_shrinks_before_its_step(void **state)
+{
+    (void)state;
+    esp_optimizer optimizer = {.rule = ESP_RULE_ADAMW,
+                               .learning_rate = 0.2,
+                               .beta1 = 0.8,
+                               .beta2 = 0.9,
+                               .epsilon = 1e-4,
+                               .weight_decay = 0.5};
+    esp_real x = 2, first = 0, second = 0;
+    double expected = 2, m = 0, v = 0;
+    for (int step = 1; step <= 20; step++) {
+        esp_real gradient = x - 1;
+        double g = expected - 1;
+        esp_optimizer_begin(&optimizer);
+        esp_optimizer_apply(&optimizer, &x, &first, &second, &gradient, 1);
+        m = 0.8 * m + 0.2 * g;
+        v = 0.9 * v + 0.1 * g * g;
+        expected *= 1 - 0.2 * 0.5;
+        expected -= 0.2 * m / (1 - pow(0.8, step)) / (sqrt(v / (1 - pow(0.9, step))) + 1e-4);
+        assert_near((double)x, expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +168,7 @@ int main(void)
         cmocka_unit_test(test_clip__value),
         cmocka_unit_test(test_optimizer__adam_with_decay_in_the_gradient),
         cmocka_unit_test(test_optimizer__adamw_decay_is_decoupled),
+        cmocka_unit_test(test_optimizer__adamw_shrinks_before_its_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
