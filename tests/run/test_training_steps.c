@@ -160,6 +160,12 @@ static void test_clip__bounds_the_step(void **state)
         largest = fmax(largest, fabs((double)training->network->parameters[i] - (double)start[i]));
     }
     assert_true(fabs(largest - 0.001) <= 1e-6);
+    /* both: elements first, then what they leave has the length asked for */
+    const double clipped = distance(training->network->parameters, start, n);
+    memcpy(training->network->parameters, start, sizeof *start * n);
+    phases[0].optimizer.clip_norm = clipped / 2;
+    step(training, 0, 64);
+    assert_true(fabs(distance(training->network->parameters, start, n) - clipped / 2) <= 1e-5);
     free(start);
     esp_training_destroy(training);
 }
