@@ -195,7 +195,11 @@ static void compare(const esp_model_config *model, esp_optimizer optimizer, bool
         }
     }
     assert_true(n_updates >= 20 && n_waits >= 20); /* both happened */
+    memory[0] = memory[n - 1] = 1;
     esp_localized_reset(&localized, network);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(localized.pending[i] == 0);
+    }
     for (int b = 0; b < esp_localized_blocks(model); b++) {
         assert_true(usage[b] == 0 && steps[b] == 0);
     }

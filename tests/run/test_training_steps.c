@@ -208,6 +208,32 @@ static void test_localized__leaves_wait_and_heads_do_not(void **state)
     esp_training_destroy(training);
 }
 
+/* All batches of a step count, and a restart forgets what waits. */
+static void test_localized__counts_every_batch_and_restarts(void **state)
+{
+    (void)state;
+    use_sgd(0.1);
+    phases[0].optimizer.kind = ESP_LOCAL_SGD;
+    phases[0].optimizer.local_batch_size = 65;
+    phases[0].batch_size = 16;
+    phases[0].accumulate = 4;
+    esp_training *training = create();
+    put_in_order(training);
+    step(training, 0, 64);
+    assert_true(training->localized.usage[0] == 64);
+    double waiting = 0;
+    for (size_t i = 0; i < training->network->n_trainable; i++) {
+        waiting += fabs((double)training->localized.pending[i]);
+    }
+    assert_true(waiting > 0);
+    esp_training_restart_optimizer(training);
+    assert_true(training->localized.usage[0] == 0);
+    for (size_t i = 0; i < training->network->n_trainable; i++) {
+        assert_true(training->localized.pending[i] == 0);
+    }
+    esp_training_destroy(training);
+}
+
 /* ---- budgets and schedules --------------------------------------------------------------------
  */
 
@@ -532,6 +558,7 @@ int main(void)
         TEST(test_accumulate__more_than_there_is_takes_all),
         TEST(test_clip__bounds_the_step),
         TEST(test_localized__leaves_wait_and_heads_do_not),
+        TEST(test_localized__counts_every_batch_and_restarts),
         TEST(test_budget__a_phase_of_steps_ends_after_exactly_so_many),
         TEST(test_schedule__weights_and_rates_by_step_and_by_epoch),
         TEST(test_plateau__halves_and_restarts),
