@@ -1,56 +1,9 @@
-/* What a step is made of and how training goes by them: several batches, clipping, localized
- * optimizers, budgets, schedules; that each of it resumes to the same bits and allocates nothing,
- * and that each seed draws for itself. */
+/* What a step is made of: several batches, clipping, localized optimizers; that each way to train
+ * resumes to the same bits and allocates nothing, and that each seed draws for itself. */
 #include <unistd.h>
 
 #include "fixtures/count_allocations.h"
-#include "run/selection.h"
-#include "run/training_fixture.h"
-
-static esp_phase_config held_phases[2];
-static esp_cell held_cell;
-static esp_trial held_trial;
-
-static int hold(void **state)
-{
-    (void)state;
-    memcpy(held_phases, phases, sizeof phases);
-    held_cell = cell;
-    held_trial = trial;
-    return 0;
-}
-
-static int put_back(void **state)
-{
-    (void)state;
-    memcpy(phases, held_phases, sizeof phases);
-    cell = held_cell;
-    trial = held_trial;
-    return 0;
-}
-
-static void use_sgd(double learning_rate)
-{
-    for (int i = 0; i < 2; i++) {
-        phases[i].optimizer =
-            (esp_optimizer_config){.kind = ESP_SGD, .learning_rate = learning_rate};
-    }
-}
-
-/* One epoch with all that a trial does after it; false: the trial is over. */
-static bool advance(esp_training *training)
-{
-    const bool all[ESP_N_SPLITS] = {true, true, true};
-    if (!esp_phase_advance(training)) {
-        return false;
-    }
-    assert_int_equal(esp_training_epoch(training, NULL), 0);
-    assert_int_equal(esp_training_evaluate(training, all), 0);
-    esp_selection_update(training);
-    esp_stopping_update(training);
-    esp_rate_update(training);
-    return true;
-}
+#include "run/training_steps_fixture.h"
 
 static void put_in_order(esp_training *training)
 {
@@ -231,97 +184,6 @@ static void test_localized__counts_every_batch_and_restarts(void **state)
     for (size_t i = 0; i < training->network->n_trainable; i++) {
         assert_true(training->localized.pending[i] == 0);
     }
-    esp_training_destroy(training);
-}
-
-/* ---- budgets and schedules --------------------------------------------------------------------
- */
-
-/* 540 examples are 9 batches of 64: 13 steps are an epoch and four steps of the next. */
-static void test_budget__a_phase_of_steps_ends_after_exactly_so_many(void **state)
-{
-    (void)state;
-    phases[0].steps = 13;
-    phases[0].epochs = 2;
-    phases[1].epochs = 1;
-    esp_training *training = create();
-    assert_true(advance(training));
-    assert_int_equal(training->phase_steps, 9);
-    assert_true(advance(training));
-    assert_int_equal(training->phase_steps, 13);
-    assert_int_equal(training->phase_epoch, 2);
-    int64_t counted = 0;
-    for (int leaf = 0; leaf < 4; leaf++) {
-        counted += training->running_leaf_counts[leaf];
-    }
-    assert_int_equal(counted, 4 * 64);
-    assert_true(training->running_soft_accuracy <= 1 && training->running_soft_accuracy > 0.3);
-    assert_true(advance(training));
-    assert_int_equal(training->phase, 1);
-    assert_int_equal(training->step, 22);
-    assert_int_equal(training->epoch, 3);
-    assert_false(advance(training));
-    esp_training_destroy(training);
-}
-
-static void test_schedule__weights_and_rates_by_step_and_by_epoch(void **state)
-{
-    (void)state;
-    use_sgd(0.1);
-    phases[0].terms[1].ramp =
-        (esp_ramp){.kind = ESP_SCHEDULE_LINEAR, .by_step = true, .from = 0, .to = 2, .over = 10};
-    phases[0].terms[1].weight = 2;
-    phases[0].terms[2].ramp = (esp_ramp){.kind = ESP_SCHEDULE_STEP, .from = 1, .to = 5, .over = 1};
-    phases[0].terms[2].weight = 5;
-    phases[0].optimizer.schedule = (esp_rate_schedule){
-        .kind = ESP_SCHEDULE_LINEAR, .by_step = true, .over = 10, .final = 0.05};
-    esp_training *training = create();
-    assert_true(training->losses.weights[1] == 0 && training->losses.weights[2] == 1);
-    assert_true(advance(training));
-    /* the epoch's ninth and last step: eight tenths of the way */
-    assert_true(fabs(training->losses.weights[1] - 1.6) < 1e-12);
-    assert_true(training->losses.weights[2] == 1);
-    assert_true(fabs(training->optimizer.learning_rate - 0.06) < 1e-12);
-    assert_true(isfinite(training->running_terms[1])); /* called while its weight was 0, too */
-    assert_true(advance(training));
-    assert_true(training->losses.weights[1] == 2 && training->losses.weights[2] == 5);
-    assert_true(training->optimizer.learning_rate == 0.05);
-    esp_training_stand_at(training, 0, 1, 1, 9); /* as the first epoch left them */
-    assert_true(fabs(training->losses.weights[1] - 1.6) < 1e-12);
-    assert_true(training->losses.weights[2] == 1);
-    esp_training_destroy(training);
-}
-
-static void watch_plateau(void)
-{
-    phases[0].optimizer.schedule = (esp_rate_schedule){.kind = ESP_SCHEDULE_PLATEAU,
-                                                       .factor = 0.5,
-                                                       .patience = 1,
-                                                       .min_delta = 10, /* nothing is that much */
-                                                       .until = NAN};
-    phases[0].optimizer.monitor =
-        (esp_monitor){.name = "test.soft_loss", .split = ESP_TEST, .metric = "soft_loss"};
-    phases[0].optimizer.restart = true;
-}
-
-static void test_plateau__halves_and_restarts(void **state)
-{
-    (void)state;
-    watch_plateau();
-    esp_training *training = create();
-    assert_true(advance(training));
-    assert_true(training->plateau.rate == 0.01 && training->optimizer.step == 9);
-    assert_true(advance(training));
-    assert_true(training->plateau.rate == 0.005 && training->optimizer.step == 0);
-    for (size_t i = 0; i < training->network->n_trainable; i++) {
-        assert_true(training->first_moment[i] == 0 && training->second_moment[i] == 0);
-    }
-    assert_true(training->optimizer.learning_rate == 0.01); /* of the epoch that was */
-    assert_true(advance(training));
-    assert_true(training->optimizer.learning_rate == 0.005);
-    assert_true(advance(training)); /* the next phase begins with its own */
-    assert_int_equal(training->phase, 1);
-    assert_true(training->optimizer.learning_rate == 0.01);
     esp_training_destroy(training);
 }
 
@@ -549,8 +411,6 @@ static void test_seeds__each_draws_for_itself(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, hold, put_back)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -559,9 +419,6 @@ int main(void)
         TEST(test_clip__bounds_the_step),
         TEST(test_localized__leaves_wait_and_heads_do_not),
         TEST(test_localized__counts_every_batch_and_restarts),
-        TEST(test_budget__a_phase_of_steps_ends_after_exactly_so_many),
-        TEST(test_schedule__weights_and_rates_by_step_and_by_epoch),
-        TEST(test_plateau__halves_and_restarts),
         TEST(test_features__continue_to_the_same_bits),
         TEST(test_features__change_what_is_learned),
         TEST(test_features__allocate_nothing),
