@@ -280,6 +280,10 @@ static int try_folder(const char *folder, search *context)
 {
     fprintf(context->looked_at, "\n  %s", folder);
     int status = esp_dataset_locate_in(context->place, folder);
+    struct stat information;
+    if (status == ESP_NOT_FOUND && stat(folder, &information) == 0) {
+        fprintf(context->looked_at, " (without a file of a known name: `espalier data --help`)");
+    }
     context->found = status == ESP_OK;
     return status == ESP_NOT_FOUND ? 0 : context->found ? 1 : status;
 }

@@ -69,6 +69,10 @@ check 4 'espalier data fetch mnist' "$XDG_CACHE_HOME/espalier/data/mnist" -- \
     "$ESPALIER" data info mnist
 check 4 "unknown data set 'tyo'" -- "$ESPALIER" data verify tyo
 check 4 "did you mean 'toy'" -- "$ESPALIER" data info toyy
+mkdir "$ESPALIER_DATA_PATH/usps"
+touch "$ESPALIER_DATA_PATH/usps/usps.bz2" # not unpacked
+check 4 "$ESPALIER_DATA_PATH/usps (without a file of a known name: \`espalier data --help\`)" \
+    "$XDG_CACHE_HOME/espalier/data/usps" -- "$ESPALIER" data verify usps
 check 4 'no source is known' -- "$ESPALIER" data fetch toy
 
 # ---- broken files: each of the four, raw and gzip
