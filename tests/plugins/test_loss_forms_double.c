@@ -201,6 +201,24 @@ static void test_balance__is_the_switch_loss_on_a_switch_gate(void **state)
     destroy(f);
 }
 
+/* Two of three experts an example: shares are of the B K = 4 choices. Experts 0, 1 and 0, 2 are
+ * chosen, so f = 1/2, 1/4, 1/4; P = 0.65, 0.15, 0.2. */
+static void test_balance__shares_are_of_all_choices(void **state)
+{
+    (void)state;
+    fixture *f = make_gate(3, 2, 2);
+    static const double mixture[3][2] = {{0.7, 0.6}, {0.3, 0}, {0, 0.4}};
+    for (int i = 0; i < 3; i++) {
+        memcpy(f->mixture + i * STRIDE, mixture[i], sizeof mixture[i]);
+    }
+    f->choices[STRIDE] = 1;
+    f->choices[STRIDE + 1] = 2;
+    assert_near(evaluate(f, "balance", NULL, NULL), 3 * (0.65 / 2 + 0.15 / 4 + 0.2 / 4), 1e-12);
+    assert_near(f->d_mixture[0], 3 * 0.5 / 2, 1e-12);
+    assert_near(f->d_mixture[STRIDE + 1], 3 * 0.25 / 2, 1e-12);
+    destroy(f);
+}
+
 /* Counts 3, 1, 0, 0 of 4 examples: the mean is 1. */
 static void test_load_bias__moves_against_the_load(void **state)
 {
@@ -363,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_load__coefficient_of_variation),
         cmocka_unit_test(test_router_z__square_of_log_sum_exp),
         cmocka_unit_test(test_balance__is_the_switch_loss_on_a_switch_gate),
+        cmocka_unit_test(test_balance__shares_are_of_all_choices),
         cmocka_unit_test(test_load_bias__moves_against_the_load),
         cmocka_unit_test(test_hardening__h_follows_the_entropy),
         cmocka_unit_test(test_hardening__h_is_bounded),
