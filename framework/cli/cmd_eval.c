@@ -27,10 +27,8 @@ enum {
 static const struct argp_option argument_options[] = {
     {"data", KEY_DATA, "NAME", 0, "data set (default: the one the model was trained on)", 0},
     {"split", KEY_SPLIT, "SPLIT", 0, "train, validation or test (default: test)", 0},
-    {"routing", KEY_ROUTING, "HOW", 0,
-     "hard: one leaf by descent; soft: all leaves mixed (default: hard); the same for ff, moe and "
-     "fff_nodes",
-     0},
+    {"routing", KEY_ROUTING, "hard|soft", 0,
+     "one leaf by descent (default), or all leaves mixed; the same for ff, moe and fff_nodes", 0},
     {"ablate", KEY_ABLATE, "PART", 0,
      "leave a part out: a head by its name, or tree, the model below its heads", 0},
     {"format", KEY_FORMAT, "FORMAT", 0, "text or json (default: text)", 0},

@@ -52,7 +52,7 @@ static const struct argp_option options[] = {
     {"queries", OPTION_QUERIES, NULL, 0, "the SQL behind each table", 0},
     {"output", 'o', "FILE", 0, "a file in place of standard output, written whole or not at all",
      0},
-    {"figures", OPTION_FIGURES, "DIR", 0,
+    {"figures", OPTION_FIGURES, "DIRECTORY", 0,
      "write the study's figures there: NAME.csv and what draws it (gnuplot, matplotlib, R)", 0},
     {"figure-format", OPTION_FIGURE_FORMAT, "LIST", 0, "svg (default), pdf, png; with commas", 0},
     {0},
