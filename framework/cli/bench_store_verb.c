@@ -411,7 +411,7 @@ static const struct argp parser = {
            "posting records and hashing parameters, and the processor time of the writer's "
            "thread, over the time from the trial's begin to its end. A verb is run as a program: "
            "once after the system was told to drop the file from memory, then 5 times, of which "
-           "the median is shown. Formats: text and json.\n\n"
+           "the median is shown.\n\n"
            "examples:\n"
            "  espalier bench store\n"
            "  espalier bench store --trials 10000 --epochs 600 --db /tmp/large.db\n"

@@ -261,7 +261,7 @@ static int dispatch(const arguments *given)
 static int run(int argc, char **argv)
 {
     static const struct argp_child shared[] = {
-        {&esp_format_argp, 0, NULL, 0}, {&esp_database_argp, 0, NULL, 0}, {0}};
+        {&esp_text_or_json_argp, 0, NULL, 0}, {&esp_database_argp, 0, NULL, 0}, {0}};
     static const struct argp parser = {
         .parser = parse_option,
         .children = shared,
@@ -270,7 +270,7 @@ static int run(int argc, char **argv)
             "Looks after a results database: check tells what is broken in it or beside it, "
             "backup copies it while runs go on, migrate brings an older one up to date, merge "
             "brings the trials of other databases into it, with their checkpoints.\v"
-            "Formats: text and json. Merging again changes nothing. Where a trial's epochs differ "
+            "Merging again changes nothing. Where a trial's epochs differ "
             "in both it is a conflict: it is named, what is in --db is kept, and the exit code is "
             "1. A done trial replaces an unfinished one. check exits with 3 where something is "
             "broken.\n\n"

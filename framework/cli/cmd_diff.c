@@ -66,7 +66,7 @@ out:
 static int run(int argc, char **argv)
 {
     static const struct argp_child shared[] = {
-        {&esp_format_argp, 0, NULL, 0}, {&esp_database_argp, 0, NULL, 0}, {0}};
+        {&esp_text_or_json_argp, 0, NULL, 0}, {&esp_database_argp, 0, NULL, 0}, {0}};
     static const struct argp parser = {
         .parser = parse_option,
         .children = shared,
@@ -81,8 +81,7 @@ static int run(int argc, char **argv)
             "cells are compared that share the values of what both sweep: a key that differs in "
             "all of them alike is one line, else one for each [variant] or [variant cell]. Studies "
             "without a variant of the same name are compared as a whole. "
-            "A trial is an id or the beginning of one; of a study the revision run last counts. "
-            "Formats are text and json.\n\n"
+            "A trial is an id or the beginning of one; of a study the revision run last counts.\n\n"
             "examples:\n"
             "  espalier diff 3f2a 81c0\n"
             "  espalier diff quickstart:baseline quickstart:balanced\n"

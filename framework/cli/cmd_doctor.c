@@ -75,7 +75,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 static int run(int argc, char **argv)
 {
     static const struct argp_child shared[] = {
-        {&esp_format_argp, 0, NULL, 0}, {&esp_database_argp, 0, NULL, 0}, {0}};
+        {&esp_text_or_json_argp, 0, NULL, 0}, {&esp_database_argp, 0, NULL, 0}, {0}};
     static const struct argp parser = {
         .parser = parse_option,
         .children = shared,
@@ -85,7 +85,7 @@ static int run(int argc, char **argv)
                "control group's quota, load, CPU frequency, power, memory, limits of the process, "
                "how the program was built and from which commit, git, plugins of another build, "
                "data sets, and the place of the results database. Exits with 1 only where a run "
-               "would fail. Formats are text and json.\n\n"
+               "would fail.\n\n"
                "examples:\n"
                "  espalier doctor\n"
                "  espalier doctor --db /scratch/results.db --format json"};

@@ -26,23 +26,18 @@ static const char doc[] =
 
 enum { OPTION_POWER = 256 };
 
-static const struct argp_option arguments_known[] = {
-    {"set", 's', "KEY=VALUE", 0, "Change one key of every cell (repeatable)", 0},
-    {"seeds", 'S', "SEEDS", 0, "Only these seeds, such as 0..4 or 1,3; others join", 0},
-    {"only", 'o', "PATTERN", 0, "Only cells whose variant or label matches", 0},
-    {"jobs", 'j', "N", 0, "Trials at a time (default: cores)", 0},
-    {"db", 'd', "FILE", 0, "Results database (default: ESPALIER_DB or results/espalier.db)", 0},
+static const struct argp_option own_options[] = {
+    {"jobs", 'j', "N", 0, "trials at a time (default: all cores)", 0},
     {"power", OPTION_POWER, "DIFFERENCE", OPTION_ARG_OPTIONAL,
-     "What the seeds can find, in place of the plan; seeds for a difference of 0.002, 0.2% or "
+     "what the seeds can find, in place of the plan; seeds for a difference of 0.002, 0.2% or "
      "0.5sd",
      0},
-    {"format", 'f', "text|md|json", 0, "Output format (default: text)", 0},
+    {"format", 'f', "text|md|json", 0, "text (default), md or json", 0},
     {0},
 };
 
 typedef struct options {
-    esp_study_options study;
-    const char **sets;
+    esp_study_arguments study;
     const char *path, *database, *format;
     int jobs;
     bool power; /* in place of the plan */
@@ -55,17 +50,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     options *o = state->input;
     char *end = NULL;
     switch (key) {
-    case 's':
-        o->sets[o->study.n_sets++] = argument;
-        return 0;
-    case 'S':
-        o->study.seeds = argument;
-        return 0;
-    case 'o':
-        o->study.only = argument;
-        return 0;
-    case 'd':
-        o->database = argument;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->study;
+        state->child_inputs[1] = &o->database;
         return 0;
     case 'j':
         o->jobs = (int)strtol(argument, &end, 10);
@@ -227,18 +214,22 @@ out:
 
 static int run(int argc, char **argv)
 {
-    options o = {.sets = calloc((size_t)argc, sizeof *o.sets), .format = "text", .jobs = cores()};
-    o.study.sets = o.sets;
+    options o = {.format = "text", .jobs = cores()};
     esp_registry *registry = NULL;
     esp_study *study = NULL;
     esp_store *store = NULL;
     esp_plan plan = {0};
-    int status = o.sets != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "out of memory");
-    const struct argp argp = {arguments_known, parse, "STUDY.yaml", doc, NULL, NULL, NULL};
-    ESP_TRY_OUT(status);
+    int status = ESP_OK;
+    static const struct argp_child shared[] = {
+        {&esp_study_argp, 0, NULL, 0}, {&esp_database_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {.options = own_options,
+                                     .parser = parse,
+                                     .args_doc = "STUDY.yaml",
+                                     .doc = doc,
+                                     .children = shared};
     esp_argp_parse(&argp, argc, argv, &o);
     ESP_TRY_OUT(esp_registry_create(&registry));
-    ESP_TRY_OUT(esp_study_load(&study, o.path, &o.study, registry, stderr));
+    ESP_TRY_OUT(esp_study_load(&study, o.path, &o.study.options, registry, stderr));
     const char *database = esp_store_default_path(o.database);
     status = esp_store_open(&store, database, ESP_STORE_READ);
     if (status != ESP_NOT_FOUND) {
@@ -264,7 +255,6 @@ out:
     esp_store_close(store);
     esp_study_free(study);
     esp_registry_destroy(registry);
-    free(o.sets);
     return status;
 }
 

@@ -299,7 +299,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 static int run(int argc, char **argv)
 {
     static const struct argp_child shared[] = {
-        {&esp_format_argp, 0, NULL, 0}, {&esp_database_argp, 0, NULL, 0}, {0}};
+        {&esp_text_or_json_argp, 0, NULL, 0}, {&esp_database_argp, 0, NULL, 0}, {0}};
     static const struct argp parser = {
         .parser = parse_option,
         .children = shared,

@@ -188,14 +188,14 @@ static int run(int argc, char **argv)
     static const struct argp_option options[] = {
         {"watch", 'w', NULL, 0, "draw again every second until nothing runs", 0}, {0}};
     static const struct argp_child shared[] = {
-        {&esp_format_argp, 0, NULL, 0}, {&esp_database_argp, 0, NULL, 0}, {0}};
+        {&esp_text_or_json_argp, 0, NULL, 0}, {&esp_database_argp, 0, NULL, 0}, {0}};
     static const struct argp parser = {
         .options = options,
         .parser = parse_option,
         .children = shared,
         .doc = "Shows the studies of the results database with their trials by state, and for each "
                "running trial where it runs, how far it is, its rate and the time left.\v"
-               "Formats: text and json. The rate is the attempt's so far; early stopping may "
+               "The rate is the attempt's so far; early stopping may "
                "end a trial sooner. A study's time left counts what waits too, as if it trained "
                "at the rate of what runs. A trial whose runner was killed is cut off and counts as "
                "interrupted. It only reads, and holds no run up.\n\n"
