@@ -127,6 +127,16 @@ blas=$(ldd "$ESPALIER" | sed -n 's/.*blas.* => \([^ ]*\) .*/\1/p')
 is 7 "(SELECT count(*) FROM json_each(content, '\$.libraries') WHERE value <> '')"
 is 1 "content ->> '\$.blas_threads'"
 expect 0 "$ESPALIER" run study.yaml --set optimizer.learning_rate=0.5
+# the compiler's flags, against the build's own list of commands
+python3 - "$ESPALIER_BUILD/compile_commands.json" >expected 2>stderr <<'PYTHON' || fail "no list of commands"
+import json, shlex, sys
+command = next(c["command"] for c in json.load(open(sys.argv[1]))
+               if c["file"].endswith("framework/nn/tree.c") and "-DESP_REAL" not in c["command"])
+words = [w for w in shlex.split(command) if w[0] == "-" and w[:2] not in ("-D", "-I") and
+         w not in ("-isystem", "-o", "-c", "-fPIC", "-std=c11")]
+print(" ".join(words))
+PYTHON
+is "$(cat expected)" "content ->> '\$.flags'"
 # every attempt leads to the text and overrides it was run with, by the hash in its environment
 is '["optimizer.learning_rate=0.5"]' "(SELECT r.overrides FROM revision r JOIN study s
     ON s.id = r.study WHERE s.name = content ->> '\$.study.name'
