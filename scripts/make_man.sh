@@ -10,6 +10,7 @@ program=$1 page=$2
 export ARGP_HELP_FMT=rmargin=1000 # no line breaks inside paragraphs
 overview=$("$program" --help)
 version=$("$program" --version)
+date=$(date -u -d "@${SOURCE_DATE_EPOCH:-$(stat -c %Y "$program")}" +%F)
 verbs=$(sed -n '/^verbs:/,/^$/s/^  \([a-z]*\) .*/\1/p' <<<"$overview")
 [ -n "$verbs" ] || { echo "$0: '$program --help' lists no verbs" >&2; exit 1; }
 
@@ -26,14 +27,30 @@ verb_to_roff() {
         if (on != is_filled) print on ? ".fi" : ".nf"
         is_filled = on
     }
+    function paragraph() {
+        if (is_new) print ".PP"
+        is_new = 0
+    }
+    # Text that is filled, in lines of less than 80 bytes.
+    function print_wrapped(text,    words, n, i, line) {
+        n = split(text, words, " ")
+        for (i = 1; i <= n; i++) {
+            if (line != "" && length(plain(line " " words[i])) > 79) {
+                print plain(line)
+                line = ""
+            }
+            line = line == "" ? words[i] : line " " words[i]
+        }
+        if (line != "") print plain(line)
+    }
     BEGIN { is_filled = 1 }
     /^Usage: |^  or: / {
         sub(/^(Usage|  or): /, "")
-        print ".PP\n.B " plain($0)
-        after_usage = 1
+        paragraph()
+        print ".B " plain($0)
+        is_new = 1
         next
     }
-    after_usage { print ".PP"; after_usage = 0 }
     /^  (-.,|   ) --[a-z]/ {
         filled(1)
         option = $0; about = ""
@@ -42,21 +59,23 @@ verb_to_roff() {
             about = substr(option, RSTART + RLENGTH)
             option = substr(option, 1, RSTART - 1)
         }
-        print ".TP\n.B " plain(option) "\n" plain(about)
+        is_new = 0
+        print ".TP\n.B " plain(option)
+        print_wrapped(about)
         next
     }
-    /^$/ { filled(1); print ".PP"; next }
+    /^$/ { filled(1); is_new = 1; next }
     /^Mandatory or optional arguments/ { next }
-    /^  |^[a-z]+  / { filled(0); print plain($0); next }
-    { filled(1); print plain($0) }
+    /^  |^[a-z]+  / { paragraph(); filled(0); print plain($0); next }
+    { filled(1); paragraph(); print_wrapped($0) }
     END { filled(1) }'
 }
 
 mkdir -p "$(dirname "$page")"
 {
     printf '.\\" made by scripts/make_man.sh from --help; changes go there\n'
-    printf '.TH ESPALIER 1 "" "%s" "User Commands"\n' "$version"
-    printf '.SH NAME\n'
+    printf '.TH ESPALIER 1 "%s" "%s" "User Commands"\n' "$date" "$version"
+    printf '.nh\n.ad l\n.SH NAME\n'
     head -n 1 <<<"$overview" | sed 's/^espalier: /espalier \\- /; s/\([a-z]\)-\([a-z]\)/\1\\-\2/g'
     printf '.SH SYNOPSIS\n.B espalier\n.I VERB\n[\\fIARGUMENT\\fR...]\n.SH DESCRIPTION\n.nf\n'
     sed '1,/^usage:/d' <<<"$overview" | awk "$plain"'{ print $0 == "" ? ".sp" : plain($0) }' | sed '1{/^\.sp$/d}'

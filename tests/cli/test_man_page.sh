@@ -22,6 +22,10 @@ else
     echo "no groff here: the page's source is read"
     sed 's/\\-/-/g; s/\\(aq/'"'"'/g; s/\\(ga/`/g; s/\\e/\\/g; s/^\.B //; s/^\.SS /   /' "$page" >"$scratch/text"
 fi
+if command -v mandoc >/dev/null; then
+    warnings=$(mandoc -T lint -W warning "$page")
+    [ -z "$warnings" ] || fail "mandoc: $warnings"
+fi
 if command -v man >/dev/null; then
     warnings=$(man --warnings -E UTF-8 -l "$page" 2>&1 >/dev/null)
     [ -z "$warnings" ] || fail "man: $warnings"
