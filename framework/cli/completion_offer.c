@@ -174,6 +174,7 @@ static void offer_choices(const esp_typed *t, const char *text)
 {
     char words[16][32];
     int count = 0;
+    bool is_last = false; /* it stands after "or" */
     while (count < 16) {
         const size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-");
         if (length == 0 || length >= sizeof words[0] || strchr(" ,;|", text[length]) == NULL) {
@@ -188,9 +189,10 @@ static void offer_choices(const esp_typed *t, const char *text)
                                : strncmp(text, ", ", 2) == 0   ? 2
                                : strncmp(text, " or ", 4) == 0 ? 4
                                                                : 0;
-        if (between == 0) {
+        if (between == 0 || is_last) {
             break;
         }
+        is_last = between == 4;
         text += between;
     }
     for (int i = 0; count > 1 && i < count; i++) {

@@ -106,6 +106,25 @@ offers "small" ls --db "$ESPALIER_DB" sm
 [ "$("$ESPALIER" completion --words -- ls --format=j)" = $'--format=json\t' ] ||
     fail "--format=j in one word"
 
+# what is offered is taken
+formats=0
+for words in ls status "show small" "diff small small" "report small" "query failed" "plan small.yaml" doctor \
+    "db check" "plugins ls" "data ls" "export small -o export --what metrics"; do
+    # shellcheck disable=SC2086
+    for format in $(tab $words --format ''); do
+        rm -rf export
+        "$ESPALIER" $words --format "$format" >out 2>&1
+        [ $? != 2 ] || fail "$words --format $format: $(cat out)"
+        formats=$((formats + 1))
+    done
+done
+[ $formats -gt 24 ] || fail "only $formats formats are offered"
+# plan and run take the same part of a study by the same words
+for option in db only seeds set; do
+    [ "$(ARGP_HELP_FMT=rmargin=1000 "$ESPALIER" plan --help | grep -e "--$option=")" = \
+        "$(ARGP_HELP_FMT=rmargin=1000 "$ESPALIER" run --help | grep -e "--$option=")" ] || fail "plan's --$option is not run's"
+done
+
 # ---- silent and quick whatever the database is --------------------------------------------------
 echo "no database" >broken.db
 touch empty
