@@ -39,9 +39,6 @@ int esp_bench_report(const esp_bench_frame *frame)
     esp_row_format format;
     int status = ESP_OK;
     ESP_TRY(esp_row_format_parse(&format, frame->format_name));
-    if (format != ESP_ROWS_TEXT && format != ESP_ROWS_JSON) {
-        return esp_fail(ESP_USAGE, "bench has no format '%s': text or json", frame->format_name);
-    }
     ESP_TRY(esp_bench_check_against(frame->against));
     ESP_TRY_OUT(esp_blas_prepare());
     ESP_TRY_OUT(esp_registry_create(&registry));

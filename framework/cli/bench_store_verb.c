@@ -312,9 +312,6 @@ static int bench_store(const arguments *given)
     esp_row_format format;
     int status = ESP_OK;
     ESP_TRY(esp_row_format_parse(&format, given->format_name));
-    if (format != ESP_ROWS_TEXT && format != ESP_ROWS_JSON) {
-        return esp_fail(ESP_USAGE, "bench has no format '%s': text or json", given->format_name);
-    }
     ESP_TRY(esp_bench_check_against(given->against));
     ESP_TRY_OUT(esp_blas_prepare());
     ESP_TRY_OUT(esp_registry_create(&b.registry));

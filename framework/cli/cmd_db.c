@@ -288,10 +288,6 @@ static int run(int argc, char **argv)
         goto out;
     }
     given.json = strcmp(given.format_name, "json") == 0;
-    if (!given.json && strcmp(given.format_name, "text") != 0) {
-        status = esp_fail(ESP_USAGE, "db has no format '%s': text or json", given.format_name);
-        goto out;
-    }
     status = dispatch(&given);
 out:
     free(given.files);

@@ -91,9 +91,6 @@ static int run(int argc, char **argv)
         return esp_fail(ESP_USAGE, "`espalier diff --help` shows how it is used");
     }
     bool json = strcmp(given.format_name, "json") == 0;
-    if (!json && strcmp(given.format_name, "text") != 0) {
-        return esp_fail(ESP_USAGE, "diff writes text or json, not '%s'", given.format_name);
-    }
     esp_store *store = NULL;
     ESP_TRY(esp_store_open(&store, esp_store_default_path(given.database), ESP_STORE_READ));
     int status = diff(store, &given, json);

@@ -144,7 +144,8 @@ int esp_plugins_find(const esp_plugin_entry **out, const esp_registry *registry,
     if (*out) {
         return ESP_OK;
     }
-    const char *meant = esp_text_suggest(wanted, names, count);
+    const char *slash = strrchr(wanted, '/'); /* loss/NAME */
+    const char *meant = esp_text_suggest(slash != NULL ? slash + 1 : wanted, names, count);
     char file[256];
     snprintf(file, sizeof file, "./%s.so", wanted);
     if (access(file, F_OK) == 0) {

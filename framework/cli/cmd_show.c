@@ -322,10 +322,6 @@ static int run(int argc, char **argv)
     esp_row_format format;
     esp_store *store = NULL;
     ESP_TRY(esp_row_format_parse(&format, given.format_name));
-    if (format != ESP_ROWS_TEXT && format != ESP_ROWS_JSON) {
-        return esp_fail(ESP_USAGE, "show writes text or json; `espalier query` writes %s too",
-                        given.format_name);
-    }
     ESP_TRY(esp_store_open(&store, esp_store_default_path(given.database), ESP_STORE_READ));
     int status = show(store, given.name, format == ESP_ROWS_JSON);
     esp_store_close(store);

@@ -211,9 +211,6 @@ static int run(int argc, char **argv)
     bool runs = false;
     const char *path = esp_store_default_path(given.database);
     ESP_TRY(esp_row_format_parse(&format, given.format_name));
-    if (format != ESP_ROWS_TEXT && format != ESP_ROWS_JSON) {
-        return esp_fail(ESP_USAGE, "status has no format '%s': text or json", given.format_name);
-    }
     if (!given.watch) {
         return look(&runs, path, format, stdout);
     }

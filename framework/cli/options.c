@@ -75,6 +75,17 @@ static error_t parse_format(int key, char *value, struct argp_state *state)
     }
 }
 
+static error_t parse_text_or_json(int key, char *value, struct argp_state *state)
+{
+    static const char *const formats[] = {"text", "json"};
+    if (key == KEY_FORMAT && strcmp(value, formats[0]) != 0 && strcmp(value, formats[1]) != 0) {
+        const char *meant = esp_text_suggest(value, formats, 2);
+        argp_error(state, "no format '%s'%s%s%s; text or json", value,
+                   meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
+    }
+    return parse_format(key, value, state);
+}
+
 static const struct argp_option format_options[] = {
     {"format", KEY_FORMAT, "FORMAT", 0, "text (default), md, csv or json", 0}, {0}};
 
@@ -83,7 +94,7 @@ const struct argp esp_format_argp = {.options = format_options, .parser = parse_
 static const struct argp_option text_or_json[] = {
     {"format", KEY_FORMAT, "FORMAT", 0, "text (default) or json", 0}, {0}};
 
-const struct argp esp_text_or_json_argp = {.options = text_or_json, .parser = parse_format};
+const struct argp esp_text_or_json_argp = {.options = text_or_json, .parser = parse_text_or_json};
 
 int esp_option_count(struct argp_state *state, const char *option, const char *text, int most)
 {

@@ -19,7 +19,8 @@ extern const struct argp esp_study_argp;
 /* --db. Input: const char *, NULL where not given (see esp_store_default_path). */
 extern const struct argp esp_database_argp;
 
-/* --format. Input: const char *, "text" where not given; what it may be is the verb's to say. */
+/* --format. Input: const char *, "text" where not given; what it may be is the verb's to say,
+ * except where it is text or json. */
 extern const struct argp esp_format_argp, esp_text_or_json_argp;
 
 /* A whole number from 1 to most, or a usage error that names the option. */

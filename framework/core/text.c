@@ -48,6 +48,9 @@ const char *esp_text_suggest(const char *word, const char *const *candidates, si
     size_t allowed = length / 3 > floor ? length / 3 : floor;
     for (size_t i = 0; i < count; i++) {
         size_t distance = edit_distance(word, candidates[i]);
+        if (distance > 1 && length >= 3 && strncmp(word, candidates[i], length) == 0) {
+            distance = 1;
+        }
         if (distance <= allowed && distance < strlen(candidates[i])) {
             best = candidates[i];
             if (distance == 0) {

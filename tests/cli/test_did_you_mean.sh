@@ -84,13 +84,16 @@ means 4 mine diff mine mien
 means 4 failed query faild
 means 4 balance plugins show balence
 means 4 balance plugins check balence
+means 4 balance plugins show loss/balence
+means 2 status stat
+means 2 test.hard_accuracy report mine --metric test.hard_acc
 means 4 mnist data info mnits
 means 2 show plugins shw
 means 2 verify data verfy
 means 2 check db chek
 means 2 bash completion bahs
 means 2 json plan $study --format jsn
-for verb in ls status "show mine" "report mine" "query failed"; do
+for verb in ls status doctor "show mine" "report mine" "query failed" "diff mine mine" "db check" "bench train"; do
     # shellcheck disable=SC2086
     means 2 json $verb --format jsn
 done

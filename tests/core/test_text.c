@@ -23,6 +23,9 @@ static void test_text__suggest_what_was_meant(void **state)
     assert_string_equal(esp_text_suggest("ballance", terms, N_TERMS), "balance");   /* added */
     assert_string_equal(esp_text_suggest("cross-entropy", terms, N_TERMS), "cross_entropy");
     assert_string_equal(esp_text_suggest("balance", terms, N_TERMS), "balance");
+    assert_string_equal(esp_text_suggest("mas", terms, N_TERMS), "master_leaf"); /* begun */
+    const char *const metrics[] = {"test.hard_loss", "test.hard_accuracy"};
+    assert_string_equal(esp_text_suggest("test.hard_acc", metrics, 2), "test.hard_accuracy");
 }
 
 static void test_text__suggest_nothing_far_away(void **state)
