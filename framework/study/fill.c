@@ -164,7 +164,7 @@ static esp_mark monitor_mark(builder *b, int index)
 
 static void fill_selection(builder *b)
 {
-    const json_t *selection = json_object_get(b->config, "selection");
+    json_t *selection = json_object_get(b->config, "selection");
     const json_t *monitors = json_object_get(selection, "monitor");
     for (size_t i = 0; i < json_array_size(monitors); i++) {
         const char *name = json_string_value(json_array_get(monitors, i));
@@ -184,6 +184,8 @@ static void fill_selection(builder *b)
         }
         fill_monitor(b, &b->cell->monitors[b->cell->n_monitors++], name, "selection.monitor");
     }
+    /* In the phases' own order whatever is written, so that it is one configuration. */
+    bool chosen[ESP_MAX_PHASES] = {false};
     const json_t *phases = json_object_get(selection, "phases");
     for (size_t i = 0; i < json_array_size(phases); i++) {
         const char *name = json_string_value(json_array_get(phases, i));
@@ -198,10 +200,18 @@ static void fill_selection(builder *b)
             esp_fill_complain(b, "selection.phases",
                               esp_tree_pool_format(b->r->pool, "selection.phases: no phase '%s'%s",
                                                    name, esp_word_hint(b->r->pool, name, known)));
-        } else if (name != NULL && b->cell->n_selection_phases < ESP_MAX_PHASES) {
-            b->cell->selection_phases[b->cell->n_selection_phases++] = index;
+        } else if (name != NULL) {
+            chosen[index] = true;
         }
     }
+    json_t *sorted = json_array();
+    for (int k = 0; k < b->n_phases; k++) {
+        if (chosen[k]) {
+            b->cell->selection_phases[b->cell->n_selection_phases++] = k;
+            json_array_append_new(sorted, json_string(b->phase_names[k]));
+        }
+    }
+    json_object_set_new(selection, "phases", sorted);
 }
 
 /* ---- phases --------------------------------------------------------------------------------- */

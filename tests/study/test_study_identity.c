@@ -101,6 +101,23 @@ static void test_id__differs_for_what_training_depends_on(void **state)
     }
 }
 
+static void test_id__phases_to_select_from_are_a_set(void **state)
+{
+    static const char written[] = "  phases: {a: {epochs: 3}}\n  selection: {monitor: []}\n";
+    static const char *const lists[] = {"[a, c]", "[c, a]", "[c, a, c]", "[c]"};
+    char ids[4][17], text[256];
+    for (int i = 0; i < 4; i++) {
+        snprintf(text, sizeof text,
+                 "  phases: {a: {epochs: 3}, b: {epochs: 3}, c: {epochs: 3}}\n"
+                 "  selection: {monitor: test.hard_accuracy, phases: %s}\n",
+                 lists[i]);
+        id_with(ids[i], *state, written, text);
+    }
+    assert_string_equal(ids[0], ids[1]);
+    assert_string_equal(ids[0], ids[2]);
+    assert_true(strcmp(ids[0], ids[3]) != 0);
+}
+
 static void test_id__a_mapped_seed_is_the_plain_one(void **state)
 {
     char plain[17], mapped[17];
@@ -202,6 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_id__same_for_names_comments_spelling_and_cadence),
         TEST(test_id__differs_for_what_training_depends_on),
+        TEST(test_id__phases_to_select_from_are_a_set),
         TEST(test_id__a_mapped_seed_is_the_plain_one),
         TEST(test_id__shared_across_variants_is_noted),
         TEST(test_id__added_parameters_count_where_they_differ),
