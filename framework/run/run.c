@@ -142,7 +142,7 @@ static int find_stale(runner *r, esp_store *store)
 
 /* What becomes of the trials asked for. */
 typedef struct tally {
-    int asked, done, stale, begun, failed;
+    int asked, done, stale, begun, failed, displacing;
 } tally;
 
 static bool is_todo(runner *r, int trial, tally *counts)
@@ -178,6 +178,8 @@ static void tell(const runner *r, const tally *counts)
         {counts->done, "done before"},
         {counts->begun, "begun before"},
         {counts->failed, "failed before (--retry-failed tries them again)"},
+        {counts->displacing, "in the place of others: data, a plugin's version or the trainer's "
+                             "changed, and reports leave those out"},
         {counts->stale, r->options->strict_code
                             ? "done by another build, so trained again"
                             : "of these by another build (--strict-code trains them again)"}};
@@ -203,6 +205,7 @@ static void list_todo(runner *r)
             twin = twin || r->record.trials[r->todo[j]].key == r->record.trials[i].key;
         }
         counts.asked++;
+        counts.displacing += r->record.trials[i].displaces;
         if (is_todo(r, i, &counts) && !twin) {
             r->todo[r->n_todo++] = i;
         }

@@ -115,7 +115,8 @@ static int prepare_all(registration *work)
         /* Another identity for the same cell and seeds: what a newer program trains instead. */
         {&work->drop_namesake,
          "DELETE FROM cell_trial WHERE cell = ?1 AND trial <> ?2 AND trial IN (SELECT id FROM trial"
-         " WHERE seed_init = ?3 AND seed_order = ?4 AND seed_noise = ?5)"},
+         " WHERE seed_init = ?3 AND seed_order = ?4 AND seed_noise = ?5)"
+         " RETURNING EXISTS (SELECT 1 FROM epoch e WHERE e.trial = cell_trial.trial)"},
         {&work->add_to_cell,
          "INSERT INTO cell_trial (cell, ordinal, trial, seed) VALUES (?1,"
          " (SELECT coalesce(max(ordinal) + 1, 0) FROM cell_trial WHERE cell = ?1), ?2, ?3)"
@@ -217,7 +218,10 @@ static int put_trial(registration *work, esp_store_trial *trial)
     ESP_TRY(read_trial(work->store, work->find_trial, trial));
     sqlite3_bind_int64(work->drop_namesake, 1, cell);
     sqlite3_bind_int64(work->drop_namesake, 2, trial->key);
-    ESP_TRY(esp_sql_step(work->store, work->drop_namesake, NULL));
+    bool dropped = false;
+    ESP_TRY(esp_sql_step(work->store, work->drop_namesake, &dropped));
+    trial->displaces = dropped && sqlite3_column_int(work->drop_namesake, 0) != 0;
+    sqlite3_reset(work->drop_namesake);
     sqlite3_bind_int64(work->add_to_cell, 1, cell);
     sqlite3_bind_int64(work->add_to_cell, 2, trial->key);
     esp_sql_bind_text(work->add_to_cell, 3, trial->seed);

@@ -62,6 +62,7 @@ typedef struct esp_store_trial {
     esp_trial_status status;
     int epochs_done;        /* last epoch stored, 0 where none */
     int64_t latest_attempt; /* its key, 0 where none */
+    bool displaces; /* this cell and seed had a trial of another identity, with epochs; register */
 } esp_store_trial;
 
 typedef struct esp_store_study {

@@ -207,6 +207,19 @@ expect 0 ./other run study.yaml --db one.db --strict-code
 says "0 of 8 trials to train, 8 done before"
 unset ESPALIER_PLUGIN_PATH
 
+# ---- other data: another trial in that place, and a word about it -------------------------------
+expect 0 "$ESPALIER" run study.yaml --db moved.db --seeds 2 --only balanced
+images=$(find "$ESPALIER_DATA_PATH/toy" -name 'train-images*')
+cp "$images" images
+printf '\x55' | dd of="$images" bs=1 seek=$(($(stat -c %s "$images") - 1)) conv=notrunc 2>dd
+expect 0 "$ESPALIER" run study.yaml --db moved.db --seeds 2 --only balanced
+says "1 of 1 trials to train, 1 in the place of others: data, a plugin's version"
+expect 0 "$ESPALIER" run study.yaml --db moved.db --seeds 2 --only balanced
+says "0 of 1 trials to train, 1 done before"
+! grep -q "in the place" stderr || fail "it says so twice"
+[ "$(value moved.db "SELECT count(*) FROM trial WHERE status = 'done'")" = 2 ] || fail "the other trial is gone"
+cp images "$images"
+
 # ---- --halt ------------------------------------------------------------------------------------
 expect 1 "$ESPALIER" run study.yaml --db halt.db --only baseline "${wild[@]}" --jobs 1 --halt soon,fail=1
 says "no other is begun" "1 trial failed"
