@@ -138,6 +138,7 @@ int esp_training_create(esp_training **out, const esp_cell *cell, const esp_tria
     if (training == NULL) {
         return esp_fail(ESP_MEMORY, "no memory for a trial");
     }
+    esp_flush_denormals();
     training->cell = cell;
     training->trial = trial;
     training->noise = esp_rng_make(trial->seed_noise, "noise", 0);
