@@ -77,6 +77,22 @@ static const esp_tensor *own_tensors(const esp_network *network, int index)
     return tensor;
 }
 
+/* Of what a head gave for each example, [rows x B]. */
+static int check_finite(const esp_instance *head, const char *what, const esp_real *values,
+                        ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t stride)
+{
+    int bad = 0;
+    for (ptrdiff_t r = 0; r < rows; r++) {
+        for (ptrdiff_t b = 0; b < columns; b++) {
+            const esp_real value = values[r * stride + b];
+            bad |= !(value - value == 0);
+        }
+    }
+    return !bad ? ESP_OK
+                : esp_fail(ESP_FAILED, "plugin '%s' gave a %s that is not finite",
+                           head->plugin->name, what);
+}
+
 /* Takes over what a head's backward wrote. */
 static int collect_gradients(esp_network *network, int index)
 {
@@ -87,12 +103,19 @@ static int collect_gradients(esp_network *network, int index)
     ESP_TRY(
         check_guards(instance, "gradient of the input", network->between, logits_bytes(network)));
     ESP_TRY(check_guards(instance, "gradient of the hidden units", head->d_hidden, hidden));
+    ESP_TRY(check_finite(instance, "gradient of the input", network->between,
+                         network->config.n_outputs, network->n_examples, network->stride));
+    ESP_TRY(check_finite(instance, "gradient of the hidden units", head->d_hidden,
+                         head->decl.n_hidden, network->n_examples, network->stride));
     memcpy(network->d_logits, network->between, logits_bytes(network));
     memcpy(network->d_projections + (size_t)head->first_row * stride, head->d_hidden, hidden);
     const esp_tensor *tensors = own_tensors(network, index);
     for (int k = 0; k < head->decl.n_tensors; k++) {
         const size_t bytes = sizeof(esp_real) * tensors[k].count;
+        const ptrdiff_t count = (ptrdiff_t)tensors[k].count;
         ESP_TRY(check_guards(instance, "gradient of a tensor", head->d_tensors[k], bytes));
+        ESP_TRY(
+            check_finite(instance, "gradient of a tensor", head->d_tensors[k], 1, count, count));
         memcpy(network->gradients + tensors[k].offset, head->d_tensors[k], bytes);
     }
     return ESP_OK;

@@ -36,6 +36,17 @@ static bool rows_are_finite(const esp_real *values, int rows, const esp_network 
     return true;
 }
 
+/* The head that made logits not finite of such as were; NULL: the model did. */
+static const char *head_not_finite(const esp_network *network)
+{
+    for (int i = network->config.n_heads - 1; i >= 0; i--) {
+        if (rows_are_finite(network->heads[i].input, network->config.n_outputs, network)) {
+            return network->config.heads[i]->plugin->name;
+        }
+    }
+    return NULL;
+}
+
 bool esp_divergence_of_network(char out[96], const esp_network *network)
 {
     const char *tensor = tensor_not_finite(network, network->parameters, network->n_parameters);
@@ -44,7 +55,8 @@ bool esp_divergence_of_network(char out[96], const esp_network *network)
     } else if (!rows_are_finite(network->projections, network->n_projections, network)) {
         snprintf(out, 96, "the projections of the input are");
     } else if (!rows_are_finite(network->logits, network->config.n_outputs, network)) {
-        snprintf(out, 96, "the logits are");
+        const char *head = head_not_finite(network);
+        snprintf(out, 96, head != NULL ? "the output of head '%s' is" : "the logits are", head);
     } else {
         return false;
     }
@@ -95,12 +107,16 @@ int esp_divergence_check(const esp_training *training)
         const char *term = term_not_finite(training, evaluation);
         if (term != NULL) {
             return esp_fail(ESP_FAILED,
-                            "diverged at epoch %d: loss term '%s' is not finite on %s" ADVICE,
-                            training->epoch, term, split);
+                            "diverged at epoch %d: loss term '%s' is not finite on %s, first in "
+                            "batch %d of its evaluation" ADVICE,
+                            training->epoch, term, split, evaluation->first_not_finite);
         }
-        return esp_fail(ESP_FAILED, "diverged at epoch %d: the %s loss on %s is not finite" ADVICE,
-                        training->epoch,
-                        isfinite(evaluation->metrics[ESP_SOFT_LOSS]) ? "hard" : "soft", split);
+        return esp_fail(
+            ESP_FAILED,
+            "diverged at epoch %d: the %s loss on %s is not finite, first in batch %d of "
+            "its evaluation" ADVICE,
+            training->epoch, isfinite(evaluation->metrics[ESP_SOFT_LOSS]) ? "hard" : "soft", split,
+            evaluation->first_not_finite);
     }
     return ESP_OK;
 }

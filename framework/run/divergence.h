@@ -5,7 +5,8 @@
 #include "run/training.h"
 
 /* What to blame for a value that is not finite: writes "tensor 'w1s' is", "the projections of the
- * input are" or "the logits are" of the last forward pass; false where all of these are finite.
+ * input are", "the output of head 'master_leaf' is" or "the logits are" of the last forward pass in
+ * training; false where all of these are finite.
  * Thread: the trial's. */
 bool esp_divergence_of_network(char out[96], const esp_network *network);
 

@@ -158,6 +158,10 @@ static int add_batch(esp_evaluation *out, esp_network *network, esp_loss_sum *lo
     ESP_TRY(esp_network_forward_hard(network, ESP_EVALUATION));
     ESP_TRY(esp_loss_sum_evaluate(losses, hard, ESP_TASK, network, network->hard_logits, position));
     out->metrics[ESP_HARD_LOSS] += n * task_loss(losses, hard);
+    if (out->first_not_finite == 0 &&
+        !isfinite(out->metrics[ESP_SOFT_LOSS] + out->metrics[ESP_HARD_LOSS])) {
+        out->first_not_finite = position.batch;
+    }
     out->metrics[ESP_HARD_ACCURACY] += esp_count_correct(network, network->hard_logits);
     return ESP_OK;
 }

@@ -18,6 +18,7 @@ typedef struct esp_view_of_data {
 
 typedef struct esp_evaluation {
     bool done;
+    int first_not_finite; /* the batch, from 1, at which a loss ceased to be finite; 0: none */
     double metrics[ESP_N_METRICS];
     double terms[ESP_MAX_TERMS]; /* unweighted; task terms on soft logits; NaN: not called */
     /* where the model routes, means over examples: */
