@@ -1,5 +1,7 @@
 /* espalier run: trains a study. */
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/command.h"
@@ -13,8 +15,10 @@ enum { KEY_RETRY = 1000, KEY_STRICT, KEY_HALT };
 static const struct argp_option own_options[] = {
     {"jobs", 'j', "N", 0, "trials at a time, each on one core (default: all cores)", 0},
     {"halt", KEY_HALT, "WHEN", 0,
-     "never (default); soon,fail=N: after N failed trials begin no other; now,fail=N: cut off what "
-     "runs as well. N may be a share of the trials, N%",
+     "never (default); soon,fail=N: after N failed trials begin no other, finish what runs; "
+     "now,fail=N: cut off what runs as well. N may be a share of the trials, N%; soon and now "
+     "alone "
+     "mean fail=1",
      0},
     {"retry-failed", KEY_RETRY, 0, 0, "train failed trials again", 0},
     {"strict-code", KEY_STRICT, 0, 0,
@@ -27,21 +31,34 @@ typedef struct arguments {
     esp_run_options run;
 } arguments;
 
+/* N or N%. */
+static bool read_limit(esp_halt *halt, const char *text)
+{
+    char *end = NULL;
+    const long count = *text >= '0' && *text <= '9' ? strtol(text, &end, 10) : 0;
+    halt->percent = count > 0 && *end == '%';
+    halt->count = (int)count;
+    return count >= 1 && count <= (halt->percent ? 100 : INT_MAX) && end[halt->percent] == '\0';
+}
+
 /* never | soon | now, the last two with fail=N or fail=N%, as GNU parallel writes it. */
 static void parse_halt(esp_halt *halt, const char *text, struct argp_state *state)
 {
-    char when[8] = "", percent = '\0', rest = '\0';
-    int count = 1;
-    const int read = sscanf(text, "%7[a-z],fail=%d%c%c", when, &count, &percent, &rest);
-    const bool sound =
-        read == 1 ? strchr(text, ',') == NULL : read == 2 || (read == 3 && percent == '%');
-    halt->when = strcmp(when, "soon") == 0  ? ESP_HALT_SOON
-                 : strcmp(when, "now") == 0 ? ESP_HALT_NOW
-                                            : ESP_HALT_NEVER;
-    halt->count = count;
-    halt->percent = percent == '%';
-    if (!sound || count < 1 || (halt->percent && count > 100) ||
-        (halt->when == ESP_HALT_NEVER && strcmp(text, "never") != 0)) {
+    static const char *const words[] = {
+        [ESP_HALT_NEVER] = "never", [ESP_HALT_SOON] = "soon", [ESP_HALT_NOW] = "now"};
+    static const char limit[] = ",fail=";
+    const size_t length = strcspn(text, ",");
+    bool sound = false;
+    *halt = (esp_halt){.count = 1};
+    for (int i = 0; i < 3; i++) {
+        if (strlen(words[i]) == length && strncmp(words[i], text, length) == 0) {
+            halt->when = (esp_halt_when)i;
+            sound = text[length] == '\0' || (halt->when != ESP_HALT_NEVER &&
+                                             strncmp(text + length, limit, sizeof limit - 1) == 0 &&
+                                             read_limit(halt, text + length + sizeof limit - 1));
+        }
+    }
+    if (!sound) {
         argp_error(state,
                    "--halt takes never, soon,fail=N or now,fail=N (N from 1, or 1%% to "
                    "100%%), not '%s'",

@@ -226,7 +226,8 @@ says "no other is begun" "1 trial failed"
 [ "$(value halt.db "SELECT count(*) FROM attempt")" = 1 ] || fail "--halt soon,fail=1 began another trial"
 expect 1 "$ESPALIER" run study.yaml --db halt.db --only baseline "${wild[@]}" --jobs 1 --halt now,fail=50%
 [ "$(value halt.db "SELECT count(*) FROM attempt")" = 3 ] || fail "--halt now,fail=50% is not two of three"
-for wrong in sometimes soon,fail=0 now,fail=101% soon,fail=1x "soon,"; do
+for wrong in sometimes soon,fail=0 now,fail=101% soon,fail=1x "soon," "soon " "now,fail= 1" now,fail=+1 \
+    soon,fail=4294967297 soon,fail=1%% never,fail=1 now,done=1 ""; do
     expect 2 "$ESPALIER" run study.yaml --db halt.db --halt "$wrong"
     says "--halt takes"
 done
