@@ -8,6 +8,7 @@
 #include "cli/options.h"
 #include "core/status.h"
 #include "run/run.h"
+#include "run/supervisor.h"
 #include "store/store.h"
 
 enum { KEY_RETRY = 1000, KEY_STRICT, KEY_HALT };
@@ -121,6 +122,7 @@ static int run(int argc, char **argv)
                                 .doc = documentation,
                                 .children = shared};
     arguments a = {0};
+    esp_supervisor_heed_stops();
     esp_argp_parse(&parser, argc, argv, &a);
     a.run.database = esp_store_default_path(a.database);
 

@@ -103,16 +103,23 @@ static double host_uniform(const esp_host *host)
     return esp_rng_uniform(instance->noise);
 }
 
-static _Thread_local const char *running;
+static _Thread_local _Atomic(const char *) *running;
 
-const char *esp_instance_running(void)
+void esp_instance_tell_running(_Atomic(const char *) *place)
 {
-    return running;
+    running = place;
+}
+
+static void tell_running(const char *name)
+{
+    if (running != NULL) {
+        atomic_store_explicit(running, name, memory_order_relaxed);
+    }
 }
 
 int esp_instance_end(esp_instance *instance, int result)
 {
-    running = NULL;
+    tell_running(NULL);
     if (result == 0 && !instance->failure[0]) {
         return ESP_OK;
     }
@@ -122,7 +129,7 @@ int esp_instance_end(esp_instance *instance, int result)
 
 void esp_instance_begin(esp_instance *instance, esp_mode mode)
 {
-    running = instance->plugin->name;
+    tell_running(instance->plugin->name);
     instance->mode = mode;
     instance->failure[0] = '\0';
     if (instance->n_spill > 0) {

@@ -2,6 +2,8 @@
 #ifndef ESP_PLUGIN_INSTANCE_H
 #define ESP_PLUGIN_INSTANCE_H
 
+#include <stdatomic.h>
+
 #include "core/rng.h"
 #include "plugin/params.h"
 
@@ -43,8 +45,9 @@ void esp_instance_destroy(esp_instance *instance);
 void esp_instance_begin(esp_instance *instance, esp_mode mode);
 int esp_instance_end(esp_instance *instance, int result);
 
-/* The name of the plugin whose code this thread is in, or NULL. Safe in a signal handler. */
-const char *esp_instance_running(void);
+/* From here on *place, where it is not NULL, holds the name of the plugin whose code this thread is
+ * in, or NULL: for whoever looks on. Thread: the trial's. */
+void esp_instance_tell_running(_Atomic(const char *) *place);
 
 /* Fills in parameters again, when a phase changes them; state otherwise kept. */
 void esp_instance_set_params(esp_instance *instance, const esp_params *params);

@@ -39,8 +39,10 @@ static int train(esp_bench_logging *out, const esp_bench_run *b)
                                        .writer = b->writer,
                                        .progress = b->progress};
     const atomic_int no = 0;
+    atomic_int failures = 0;
     atomic_llong beat = 0;
-    const esp_trial_control control = {.stop = &no, .abandon = &no, .beat = &beat};
+    const esp_trial_control control = {
+        .stop = &no, .abandon = &no, .beat = &beat, .failures = &failures};
     const double started = esp_clock_seconds();
     ESP_TRY(esp_trial_run(&context, 0, 0, &control));
     out->trial_seconds = esp_clock_seconds() - started;

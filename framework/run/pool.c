@@ -23,7 +23,9 @@ typedef struct pool {
     int n_todo, jobs;
     pthread_mutex_t mutex; /* guards places */
     place *places;         /* by index of todo */
-    atomic_int halted, finished, told;
+    atomic_int halted;     /* by --halt: begin no other */
+    atomic_int broken;     /* the run must end: take none at all */
+    atomic_int finished, told;
     const esp_halt *halt;
     atomic_int stop;                  /* finish the epoch, then stop */
     atomic_int abandon;               /* stop within the epoch */
@@ -71,7 +73,12 @@ static void count_failure(pool *p)
 
 static bool is_ending(const pool *p)
 {
-    return atomic_load(&p->stop) != 0 || atomic_load(&p->halted) != 0;
+    return atomic_load(&p->stop) != 0 || atomic_load(&p->broken) != 0;
+}
+
+static esp_shared_trial *shared_trial(const pool *p, int index)
+{
+    return &p->shared->trials[p->todo[index]];
 }
 
 static void put(pool *p, int index, place where)
@@ -81,15 +88,18 @@ static void put(pool *p, int index, place where)
     pthread_mutex_unlock(&p->mutex);
 }
 
-/* The first trial that waits, now taken, or -1; *n_elsewhere: how many other runs hold. */
+/* The first trial that waits, now taken, or -1; *n_elsewhere: how many other runs hold. Once
+ * halted, only what a crash cut off: to --halt it is running still. */
 static int take_waiting(pool *p, int *n_elsewhere)
 {
     int found = -1;
+    const bool halted = atomic_load(&p->halted) != 0;
     *n_elsewhere = 0;
     pthread_mutex_lock(&p->mutex);
     for (int i = 0; i < p->n_todo && found < 0; i++) {
-        *n_elsewhere += p->places[i] == ELSEWHERE;
-        found = p->places[i] == WAITING ? i : -1;
+        const bool is_ours = !halted || atomic_load(&shared_trial(p, i)->begun);
+        *n_elsewhere += p->places[i] == ELSEWHERE && !halted;
+        found = p->places[i] == WAITING && is_ours ? i : -1;
     }
     if (found >= 0) {
         p->places[found] = TAKEN;
@@ -165,8 +175,8 @@ static bool is_retried(pool *p, int trial)
 {
     const esp_study *study = p->context->study;
     const int retries = study->cells[study->trials[trial].cell].retries;
-    const int failures = atomic_fetch_add(&p->shared->failures[trial], 1) + 1;
-    if (failures > retries || is_ending(p)) {
+    const int failures = atomic_load(&p->shared->trials[trial].failures);
+    if (failures > retries || is_ending(p) || atomic_load(&p->halted) != 0) {
         return false;
     }
     char line[96];
@@ -182,8 +192,10 @@ static int run_once(worker_thread *thread, int trial)
     atomic_store(&p->beat[thread->slot], now_milliseconds());
     atomic_store(&p->current[thread->slot], trial);
     esp_supervisor_enter(p->shared, thread->slot, p->context->study->trials[trial].id);
-    const esp_trial_control control = {
-        .stop = &p->stop, .abandon = &p->abandon, .beat = &p->beat[thread->slot]};
+    const esp_trial_control control = {.stop = &p->stop,
+                                       .abandon = &p->abandon,
+                                       .beat = &p->beat[thread->slot],
+                                       .failures = &p->shared->trials[trial].failures};
     int status = esp_trial_run(p->context, trial, thread->slot, &control);
     esp_supervisor_leave(p->shared, thread->slot);
     atomic_store(&p->current[thread->slot], -1);
@@ -194,6 +206,7 @@ static int run_once(worker_thread *thread, int trial)
 static int run_trial(worker_thread *thread, int trial)
 {
     pool *p = thread->pool;
+    atomic_store(&p->shared->trials[trial].begun, true);
     int status = run_once(thread, trial);
     while (status != ESP_OK && status != ESP_INTERRUPTED && status != ESP_STORE) {
         if (!is_retried(p, trial)) {
@@ -208,6 +221,7 @@ static int run_trial(worker_thread *thread, int trial)
         return status;
     }
     ESP_TRY(esp_writer_flush(p->context->writer));
+    atomic_store(&p->shared->trials[trial].begun, false);
     esp_claim_drop(p->claims, trial);
     return ESP_OK;
 }
@@ -228,9 +242,25 @@ static void *work_loop(void *argument)
     if (status != ESP_OK) {
         thread->status = status;
         snprintf(thread->message, sizeof thread->message, "%s", esp_message());
-        atomic_store(&p->halted, 1);
+        atomic_store(&p->broken, 1);
     }
     return NULL;
+}
+
+/* A plugin that ends its thread (pthread_exit) ends its trial, by what a crash does. */
+static void end_lost_worker(void *unused)
+{
+    (void)unused;
+    abort();
+}
+
+static void *work(void *argument)
+{
+    void *result = NULL;
+    pthread_cleanup_push(end_lost_worker, NULL);
+    result = work_loop(argument);
+    pthread_cleanup_pop(0);
+    return result;
 }
 
 /* A worker that does not even end at a batch's end is stuck in a plugin: its trial is recorded as
@@ -249,11 +279,12 @@ static void leave_stuck(pool *p)
     }
     esp_writer_flush(p->context->writer);
     esp_log_error("interrupted; a plugin did not return, finished epochs are kept");
-    _exit(esp_exit_code(ESP_INTERRUPTED));
+    esp_supervisor_end(p->shared, ESP_INTERRUPTED);
 }
 
 /* A worker whose epoch takes longer than the study allows hangs: the fault is raised in its own
- * thread, so that the handler sees in which plugin that is, and the process ends (supervisor.h). */
+ * thread and the process ends (supervisor.h), a second later also where the plugin blocks signals.
+ */
 static void end_hanging(pool *p)
 {
     for (int slot = 0; slot < p->jobs; slot++) {
@@ -268,6 +299,8 @@ static void end_hanging(pool *p)
             atomic_store(&p->shared->slots[slot].hung, true);
             pthread_kill(p->threads[slot].thread, SIGABRT);
             sleep(1);
+            atomic_store(&p->shared->slots[slot].signal, SIGABRT);
+            kill(getpid(), SIGKILL);
         }
     }
 }
@@ -279,7 +312,15 @@ static void leave_to_another(pool *p)
     snprintf(message, sizeof message, "%s", esp_message());
     esp_writer_flush(p->context->writer); /* epochs are the same whoever trains them */
     esp_log_error("%s", message);
-    _exit(esp_exit_code(ESP_STORE));
+    esp_supervisor_end(p->shared, ESP_STORE);
+}
+
+/* While the process was stopped (Ctrl-Z), no epoch took any time. */
+static void excuse(pool *p, long long milliseconds)
+{
+    for (int slot = 0; slot < p->jobs; slot++) {
+        atomic_fetch_add(&p->beat[slot], milliseconds);
+    }
 }
 
 /* Watches for epochs without end, and once a second over the lock file; gives an interrupted epoch
@@ -289,10 +330,15 @@ static void *watch(void *argument)
     pool *p = argument;
     const struct timespec nap = {.tv_nsec = 50000000};
     for (int ticks = 0, naps = 0; atomic_load(&p->finished) == 0;) {
+        const long long before = now_milliseconds();
         if (naps++ % 20 == 0 && esp_claims_keep(p->claims) != ESP_OK) {
             leave_to_another(p);
         }
         nanosleep(&nap, NULL);
+        const long long slept = now_milliseconds() - before;
+        if (slept > 1000) {
+            excuse(p, slept);
+        }
         if (atomic_load(&esp_supervisor_stop) == 0) {
             end_hanging(p);
             continue;
@@ -334,11 +380,12 @@ int esp_pool_run(const esp_trial_context *context, esp_claims *claims, esp_share
         status = esp_fail(ESP_MEMORY, "no memory for worker threads");
         goto out;
     }
+    esp_supervisor_defer_stops();
     halt_after(&p, atomic_load(&shared->n_failed)); /* those that brought earlier children down */
     for (; started < jobs; started++) {
         threads[started] = (worker_thread){.pool = &p, .slot = started};
-        if (pthread_create(&threads[started].thread, NULL, work_loop, &threads[started]) != 0) {
-            atomic_store(&p.halted, 1);
+        if (pthread_create(&threads[started].thread, NULL, work, &threads[started]) != 0) {
+            atomic_store(&p.broken, 1);
             status = esp_fail(ESP_FAILED, "cannot start worker thread %d", started + 1);
             break;
         }

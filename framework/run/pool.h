@@ -7,8 +7,8 @@
 #include "run/trial.h"
 
 /* When failed trials end a run: never; soon: what runs is finished, no other trial is begun; now:
- * what runs is cut off, resumable. After so many failed trials, or percent of those to train. A
- * trial that crashes cuts off what runs beside it, resumable, in any case. */
+ * what runs is cut off, resumable. After so many failed trials, or percent of those to train. What
+ * a crash beside it cut off still runs: the next child finishes it. */
 typedef enum esp_halt_when { ESP_HALT_NEVER, ESP_HALT_SOON, ESP_HALT_NOW } esp_halt_when;
 
 typedef struct esp_halt {

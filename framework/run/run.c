@@ -149,7 +149,7 @@ static bool is_todo(runner *r, int trial, tally *counts)
 {
     const esp_store_trial *stored = &r->record.trials[trial];
     const int failures =
-        atomic_load(&r->shared->failures[trial]); /* in this run, before a restart */
+        atomic_load(&r->shared->trials[trial].failures); /* in this run, before a restart */
     if (stored->status == ESP_TRIAL_DONE) {
         r->anew[trial] = r->stale[trial] && r->options->strict_code;
         counts->stale += r->stale[trial];
@@ -255,7 +255,8 @@ static int record_crashes(runner *r)
                 const int retries = r->study->cells[r->study->trials[i].cell].retries;
                 end.trial_key = r->record.trials[i].key;
                 r->record.trials[i].status = ESP_TRIAL_FAILED;
-                is_over = atomic_fetch_add(&r->shared->failures[i], 1) + 1 > retries;
+                is_over = atomic_fetch_add(&r->shared->trials[i].failures, 1) + 1 > retries;
+                atomic_store(&r->shared->trials[i].begun, false);
             }
         }
         ESP_TRY(esp_writer_end(r->context.writer, &end));
@@ -274,7 +275,8 @@ static int train_all(runner *r)
         const esp_cell *todo = &r->study->cells[cell];
         work += esp_cell_epochs(todo) * esp_cell_epoch_work(todo, r->cell_partitions[cell]);
     }
-    const int jobs = r->jobs < r->n_todo ? r->jobs : r->n_todo;
+    const int most = r->shared->one_at_a_time ? 1 : r->jobs;
+    const int jobs = most < r->n_todo ? most : r->n_todo;
     ESP_TRY(esp_progress_start(&r->context.progress, stderr, jobs, r->n_todo, work));
     int status = esp_pool_run(&r->context, &r->claims, r->shared, r->todo, r->n_todo, jobs,
                               &r->options->halt);

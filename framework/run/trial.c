@@ -60,10 +60,23 @@ static int kept_file(int status)
                                        esp_message());
 }
 
+/* Waiting for the database or the disk counts for no epoch's time. */
+static int rested(const worker *w, int status)
+{
+    atomic_store(w->control->beat, (long long)(1000 * esp_clock_seconds()));
+    return status;
+}
+
+static void rest(const worker *w)
+{
+    atomic_store(w->control->beat, ESP_RESTING);
+}
+
 static int store_epoch(const worker *w, int epoch, bool selected_later)
 {
-    return kept(esp_epoch_store(w->context->writer, w->training, w->trial_key, w->attempt_key,
-                                epoch, selected_later));
+    rest(w);
+    return rested(w, kept(esp_epoch_store(w->context->writer, w->training, w->trial_key,
+                                          w->attempt_key, epoch, selected_later)));
 }
 
 static int path_in(char **out, const worker *w, const char *name)
@@ -75,6 +88,7 @@ static int path_in(char **out, const worker *w, const char *name)
 static int write_state(worker *w)
 {
     char *path = NULL;
+    rest(w);
     /* a checkpoint must never be ahead of the database */
     ESP_TRY(kept(esp_writer_flush(w->context->writer)));
     ESP_TRY(path_in(&path, w, "state.safetensors"));
@@ -82,7 +96,7 @@ static int write_state(worker *w)
     free(path);
     w->last_checkpoint = esp_clock_seconds();
     w->last_kept_state = w->training->epoch;
-    return kept_file(status);
+    return rested(w, kept_file(status));
 }
 
 /* A checkpoint is due after so long or so many epochs, whichever comes first. */
@@ -97,9 +111,10 @@ static int write_model(const worker *w, const char *name, char *digest, const es
 {
     char *path = NULL;
     ESP_TRY(path_in(&path, w, name));
+    rest(w);
     int status = esp_checkpoint_write_model(path, digest, w->training, parameters);
     free(path);
-    return kept_file(status);
+    return rested(w, kept_file(status));
 }
 
 /* ---- epochs -----------------------------------------------------------------------------------
@@ -127,7 +142,6 @@ static int finish_epoch(worker *w)
     ESP_TRY(store_epoch(w, t->epoch, false));
     w->last_stored = t->epoch;
     esp_progress_epoch(w->context->progress, w->slot, t, w->epoch_work);
-    atomic_store(w->control->beat, (long long)(1000 * esp_clock_seconds()));
     return ESP_OK;
 }
 
@@ -295,7 +309,8 @@ static int store_end(const worker *w, esp_trial_status status, const char *messa
                                    .n_selections = n,
                                    .selections = selections,
                                    .checkpoint_digest = digest};
-    return kept(esp_writer_end(w->context->writer, &record));
+    rest(w);
+    return rested(w, kept(esp_writer_end(w->context->writer, &record)));
 }
 
 static int train_to_end(worker *w, int first_epoch, char *digest)
@@ -316,7 +331,8 @@ static int begin(worker *w, int first_epoch)
                                      .host = w->context->host,
                                      .process = getpid(),
                                      .first_epoch = first_epoch};
-    ESP_TRY(kept(esp_writer_begin(&w->attempt_key, w->context->writer, &record)));
+    rest(w);
+    ESP_TRY(rested(w, kept(esp_writer_begin(&w->attempt_key, w->context->writer, &record))));
     esp_progress_begin(w->context->progress, w->slot, w->cell, w->trial,
                        first_epoch > 0 ? first_epoch - 1 : 0, w->epoch_work);
     return ESP_OK;
@@ -331,6 +347,9 @@ static int end(worker *w, int status, const char *digest)
                                    : status == ESP_INTERRUPTED || status == ESP_STORE
                                        ? ESP_TRIAL_INTERRUPTED
                                        : ESP_TRIAL_FAILED;
+    if (ended == ESP_TRIAL_FAILED) {
+        atomic_fetch_add(w->control->failures, 1);
+    }
     const int stored = store_end(w, ended, ended == ESP_TRIAL_FAILED ? message : "", digest);
     const int unspent = ended == ESP_TRIAL_INTERRUPTED
                             ? 0

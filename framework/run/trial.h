@@ -3,6 +3,7 @@
 #ifndef ESP_RUN_TRIAL_H
 #define ESP_RUN_TRIAL_H
 
+#include <limits.h>
 #include <stdatomic.h>
 
 #include "run/progress.h"
@@ -27,8 +28,13 @@ typedef struct esp_trial_context {
 typedef struct esp_trial_control {
     const atomic_int *stop;    /* not 0: finish the epoch, then stop */
     const atomic_int *abandon; /* not 0: stop within the epoch */
-    atomic_llong *beat;        /* esp_clock_seconds of the last finished epoch, in milliseconds */
+    /* esp_clock_seconds, in milliseconds, of the last finished epoch; ESP_RESTING while the trial
+     * waits for the database or the disk, which is nobody's epoch */
+    atomic_llong *beat;
+    atomic_int *failures; /* counted before the failure is stored, lest a crash come between */
 } esp_trial_control;
+
+#define ESP_RESTING (LLONG_MAX / 2)
 
 /* Multiply-adds of one epoch of a cell, on average. Thread: any. */
 double esp_cell_epoch_work(const esp_cell *cell, const esp_partition *partition);

@@ -8,9 +8,9 @@ TOY_TRAIN=200
 source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
 
 mkdir -p fixtures/loss
-cp "$ESPALIER_BUILD"/tests/fixture-plugins/{aborts,crashes,hangs,huge_gradient,nan_gradient,nan_later,overflows_stack,writes_before,writes_far,writes_past}.so \
+cp "$ESPALIER_BUILD"/tests/fixture-plugins/{aborts,crashes,hangs,huge_gradient,meddles,nan_gradient,nan_later,overflows_stack,writes_before,writes_far,writes_past}.so \
     fixtures/loss/
-mkdir fixtures/head && cp "$ESPALIER_BUILD"/tests/fixture-plugins/head_writes_past.so fixtures/head/
+mkdir fixtures/head && cp "$ESPALIER_BUILD"/tests/fixture-plugins/{head_nan,head_writes_past}.so fixtures/head/
 
 cat >sound.yaml <<'YAML'
 study: failing
@@ -40,11 +40,14 @@ sound=$(digests sound.db)
 [ "$(wc -l <<<"$sound")" = 8 ] || fail "2 seeds x 4 epochs are 8 digests"
 
 # fails_with PLUGIN WORDS...: a study in which it takes part, and what is said of the culprit.
+# PLUGIN:KEY=VALUE sets a key of it.
 fails_with() {
-    local plugin=$1
+    local plugin=${1%%:*} key=
+    [ "$plugin" = "$1" ] || key=${1#*:}
     shift
-    local set="losses.$plugin.weight: 1"
-    [ ! -e "fixtures/head/$plugin.so" ] || set="heads: {$plugin: {}}"
+    local set="losses.$plugin: {weight: 1${key:+, ${key/=/: }}}"
+    [ ! -e "fixtures/head/$plugin.so" ] || set="heads: {$plugin: {${key/=/: }}}"
+    rm -rf "$plugin".db*
     sed "s/culprit: {}/culprit: {set: {$set}}/" sound.yaml >"$plugin.yaml"
     expect 1 "$ESPALIER" run "$plugin.yaml" --db "$plugin.db" --set limits.epoch_seconds="$limit"
     says "2 trials failed" "espalier query failed" "done   sibling seed 0" "done   sibling seed 1" "$@"
@@ -65,6 +68,10 @@ fails_with writes_past "plugin 'writes_past' wrote outside its derivatives by lo
 fails_with writes_before "plugin 'writes_before' wrote outside its derivatives by logits at epoch 2, batch 3"
 fails_with head_writes_past \
     "plugin 'head_writes_past' wrote outside its gradient of a tensor" "(epoch 1, batch 1)"
+nan="not finite"
+fails_with head_nan:of=output "diverged at epoch 1, batch 3: the output of head 'head_nan' is $nan"
+fails_with head_nan:of=input_gradient "plugin 'head_nan' gave a gradient of the input that is $nan (epoch 1, batch 3)"
+fails_with head_nan:of=tensor_gradient "plugin 'head_nan' gave a gradient of a tensor that is $nan (epoch 1, batch 3)"
 expect 0 "$ESPALIER" show "$(value nan_later.db "SELECT trial_id FROM trial WHERE status = 'failed' LIMIT 1")" \
     --db nan_later.db
 says "failed" "nan_later" "epoch 2, batch 3"
@@ -73,7 +80,16 @@ if [ -z "$ESPALIER_SANITIZE" ]; then # sanitizers catch these themselves
     fails_with aborts "crashed in plugin aborts in the evaluation of epoch 0: signal 6"
     fails_with overflows_stack "crashed in plugin overflows_stack in the evaluation of epoch 0: signal 11"
     fails_with writes_far "crashed in plugin writes_far at epoch 2, batch 3: signal 11"
+    # ---- what no handler of a trial's thread sees, or only because it is looked for -------------
+    for how in exit exit_at_once; do # exit(0) is no success
+        fails_with meddles:how=$how "ended the whole process in plugin meddles at epoch 2, batch 3, as exit() does"
+    done
+    for how in crash_in_thread crash_unseen; do
+        fails_with meddles:how=$how "crashed in plugin meddles at epoch 2, batch 3: signal 11"
+    done
+    fails_with meddles:how=end_thread "crashed in plugin meddles at epoch 2, batch 3: signal 6"
     limit=1
+    fails_with meddles:how=hang_unseen "hung in plugin meddles at epoch 2, batch 3" "limits.epoch_seconds"
     fails_with hangs "hung in plugin hangs in the evaluation of epoch 0" "limits.epoch_seconds"
 
     # ---- crashes count: for --halt, for retries of a trial of two variants, and without end -----
@@ -89,11 +105,22 @@ if [ -z "$ESPALIER_SANITIZE" ]; then # sanitizers catch these themselves
         says "1 trial failed"
         [ "$(value $only.db "SELECT count(*) FROM attempt")" = 3 ] || fail "$only: not three attempts"
     done
+    # what a crash cut off still runs, to --halt: soon finishes it, now does not
+    sed '/culprit:/d; s/sibling: {}/long: {}\n  short: {set: {losses.meddles: {weight: 1, how: exit}}}/; s/epochs: 3/epochs: 3000/' \
+        sound.yaml >beside.yaml
+    expect 1 "$ESPALIER" run beside.yaml --db soon.db --jobs 3 --halt soon
+    says "--halt: so many trials failed" "done   long seed 0" "done   long seed 1" "1 trial failed" "1 trial is not done"
+    expect 1 "$ESPALIER" run beside.yaml --db now.db --jobs 3 --halt now
+    says "1 trial failed" "3 trials are not done"
     expect 1 "$ESPALIER" run crashing.yaml --seeds 0..66 --only sibling --db endless.db
     says "67 trials failed"
     [ "$(value endless.db "SELECT count(*) FROM trial WHERE status = 'failed'")" = 67 ] ||
         fail "crashes past the 64th are not recorded"
 fi
+# the way a plugin rounds is no later trial's of its thread
+sed 's/culprit: {}/culprit: {set: {losses.meddles: {weight: 1, how: round_up}}}/' sound.yaml >rounds.yaml
+expect 0 "$ESPALIER" run rounds.yaml --db rounds.db --jobs 1
+[ "$(digests rounds.db)" = "$sound" ] || fail "a plugin's rounding changes other trials"
 unset ESPALIER_PLUGIN_PATH
 
 # ---- divergence: each way, and what is named ---------------------------------------------------
@@ -111,7 +138,7 @@ wild=(--set optimizer.kind=sgd --set optimizer.learning_rate=1e6)
 diverges "the logits are not finite (seen at loss term 'cross_entropy')" "${wild[@]}"
 diverges "the projections of the input are not finite" --set data.normalize.std=1e-40
 # one batch an epoch: the evaluation sees it first
-diverges "loss term 'cross_entropy' is not finite on test" "${wild[@]}" --set batch_size=4096 \
+diverges "loss term 'cross_entropy' is not finite on test, first in batch 1 of its evaluation" "${wild[@]}" --set batch_size=4096 \
     --set optimizer.weight_decay=1e6
 # derivatives of the fourteenth step overflow: batch 6 of 8, then batch 7 of 7
 export ESPALIER_PLUGIN_PATH=fixtures
