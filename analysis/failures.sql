@@ -4,7 +4,8 @@
 -- :metric hard_accuracy any metric, higher is better; also written test.hard_accuracy
 -- :at selected selected, selected:<metric> or last
 -- :below - a done trial whose value is below it counts as failed too; - counts none
--- share: of failed and below among failed and done. `failed` lists the trials with their messages.
+-- share: of failed and below among failed and done. A study's report.failure is its report's limit;
+-- here one is given as below. `failed` lists the trials with their messages.
 -- selected_by: what chose the epoch; with test.<metric> its test figures are optimistic.
 -- training_saw: what of the test set ended a phase, changed its rate or chose the epoch it began with; figures of
 -- every epoch are optimistic then.
