@@ -347,7 +347,7 @@ static void test_heads__master_leaf_logs_its_parts(void **state)
     }
 }
 
-/* Each example by hand: who answers, whether it is right, what it costs. */
+/* Each example by hand: who answers, whether it is right (ML mostly), what it costs. */
 static void test_heads__early_exit_by_hand(void **state)
 {
     (void)state;
@@ -359,12 +359,11 @@ static void test_heads__early_exit_by_hand(void **state)
     for (int t = 0; t < 5; t++) {
         probe p;
         double all[OUTPUTS * EXAMPLES], tree[OUTPUTS * EXAMPLES], expected[OUTPUTS * EXAMPLES];
+        double alone[OUTPUTS * EXAMPLES], mixed[OUTPUTS * EXAMPLES], right = 0;
         params[0].values[esp_params_find(pair[0], "threshold")] = thresholds[t];
         create(&p, &model, pair, params, 1);
         esp_network *n = p.network;
         logits_without(tree, n, 1);
-        p.heads[0].n_logged = 0;
-        logits_without(all, n, 0);
         const double k = k_of(n, "exit_k"), *w2 = n->heads[0].tensors[0];
         const double *b2 = n->heads[0].tensors[1];
         int exited = 0;
@@ -376,6 +375,7 @@ static void test_heads__early_exit_by_hand(void **state)
                     const double h = n->projections[(n->heads[0].first_row + j) * n->stride + b];
                     ml[o] += fmax(h, 0) * w2[j * OUTPUTS + o];
                 }
+                n->labels[b] = (b % 4 || t == 1) && ml[o] > greatest ? o : n->labels[b];
                 greatest = fmax(greatest, ml[o]);
                 sum += exp(ml[o]);
             }
@@ -383,9 +383,15 @@ static void test_heads__early_exit_by_hand(void **state)
             exited += exits;
             for (int o = 0; o < OUTPUTS; o++) {
                 const int i = o * EXAMPLES + b;
-                expected[i] = exits ? ml[o] : k * tree[i] + (1 - k) * ml[o];
-                assert_true(fabs(all[i] - expected[i]) <= 1e-13);
+                alone[i] = ml[o];
+                mixed[i] = k * tree[i] + (1 - k) * ml[o];
+                expected[i] = exits ? alone[i] : mixed[i];
             }
+        }
+        p.heads[0].n_logged = 0;
+        logits_without(all, n, 0);
+        for (int i = 0; i < OUTPUTS * EXAMPLES; i++) {
+            assert_true(fabs(all[i] - expected[i]) <= 1e-13);
         }
         assert_true(exited == (t == 0 ? EXAMPLES : t == 4 ? 0 : exited));
         assert_true(t != 1 || (exited > 0 && exited < EXAMPLES)); /* a case that tells them apart */
@@ -393,6 +399,13 @@ static void test_heads__early_exit_by_hand(void **state)
         const double cost = own + rest * (EXAMPLES - exited) / EXAMPLES;
         assert_true(logged(&p.heads[0], "exited") == (double)exited / EXAMPLES);
         assert_true(fabs(logged(&p.heads[0], "cost") - cost) <= 1e-12 * cost);
+        assert_true(logged(&p.heads[0], "tree_accuracy") == accuracy(tree, n->labels));
+        assert_true(logged(&p.heads[0], "head_accuracy") == accuracy(alone, n->labels));
+        assert_true(logged(&p.heads[0], "mixed_accuracy") == accuracy(mixed, n->labels));
+        right +=
+            (exited > 0 ? exited * logged(&p.heads[0], "exited_accuracy") : 0) +
+            (exited < EXAMPLES ? (EXAMPLES - exited) * logged(&p.heads[0], "kept_accuracy") : 0);
+        assert_true(fabs(right - EXAMPLES * accuracy(expected, n->labels)) <= 1e-12);
         if (t >= 1 && t <= 3) {
             char key[3][32];
             const int percent = (int)(100 * thresholds[t] + 0.5);
@@ -403,6 +416,40 @@ static void test_heads__early_exit_by_hand(void **state)
             assert_true(logged(&p.heads[0], key[1]) == accuracy(expected, n->labels));
             assert_true(logged(&p.heads[0], key[2]) == logged(&p.heads[0], "cost"));
         }
+        destroy(&p);
+    }
+}
+
+/* ML as sure of class 0 as asked: the curve; a confidence of 1 is not above a threshold of 1. */
+static void test_heads__early_exit_at_each_threshold(void **state)
+{
+    (void)state;
+    static const int points[] = {50, 60, 70, 80, 90, 95, 99};
+    const esp_plugin *pair[2];
+    esp_params params[2];
+    double all[OUTPUTS * EXAMPLES], tree[OUTPUTS * EXAMPLES];
+    const esp_model_config model = esp_model_fff(2, 2);
+    find_pair(pair, params, "early_exit", "master_leaf");
+    params[0].values[esp_params_find(pair[0], "threshold")] = 1;
+    for (int sure = 0; sure < 15; sure++) { /* just below each point, just above it, and 1 */
+        probe p;
+        create(&p, &model, pair, params, 1);
+        const double c = sure < 14 ? points[sure / 2] / 100. + (sure % 2 ? 0.004 : -0.004) : 1;
+        const double top = c < 1 ? log(c / (1 - c) * (OUTPUTS - 1)) : 1e6;
+        memset(p.network->heads[0].tensors[0], 0, sizeof(double) * 8 * OUTPUTS);
+        memset(p.network->heads[0].tensors[1], 0, sizeof(double) * OUTPUTS);
+        p.network->heads[0].tensors[1][0] = top;
+        logits_without(tree, p.network, 1);
+        p.heads[0].n_logged = 0;
+        logits_without(all, p.network, 0);
+        assert_true(logged(&p.heads[0], "exited") == 0);
+        for (int i = 0; i < 7; i++) {
+            char key[32];
+            snprintf(key, sizeof key, "exited_at_%d", points[i]);
+            assert_true(logged(&p.heads[0], key) == (points[i] < 100 * c));
+        }
+        const double k = k_of(p.network, "exit_k"), mix = k * tree[0] + (1 - k) * top;
+        assert_true(fabs(all[0] - mix) <= 1e-12 * fabs(mix));
         destroy(&p);
     }
 }
@@ -543,6 +590,7 @@ int main(void)
         cmocka_unit_test(test_heads__inference_macs_of_models),
         cmocka_unit_test(test_heads__master_leaf_logs_its_parts),
         cmocka_unit_test(test_heads__early_exit_by_hand),
+        cmocka_unit_test(test_heads__early_exit_at_each_threshold),
         cmocka_unit_test(test_heads__early_exit_alone_in_training),
         cmocka_unit_test(test_heads__writes_outside_are_found),
     };

@@ -6,10 +6,13 @@
 
 #include <cmocka.h>
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/status.h"
 #include "plugin/head.h"
+#include "plugin/registry.h"
 
 static esp_head_decl declared;
 
@@ -100,12 +103,42 @@ static void test_head__names_stand_once(void **state)
     assert_non_null(strstr(esp_message(), "w1s"));
 }
 
+/* W2 and b2 start within 1/sqrt(leaf width) in the published master leaf, within 1/sqrt(width) in
+ * early_exit; k at sigmoid(0.5) and at a half. */
+static void test_head__where_shipped_heads_start(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"master_leaf", "early_exit"};
+    static const double bounds[] = {0.5, 0.25}, raws[] = {0.5, 0};
+    const esp_dims dims = {.struct_size = sizeof dims, .n_outputs = 3, .leaf_width = 4};
+    esp_registry *registry = NULL;
+    assert_int_equal(esp_registry_create(&registry), ESP_OK);
+    for (int i = 0; i < 2; i++) {
+        const esp_plugin *shipped = esp_registry_find(registry, ESP_HEAD, names[i]);
+        assert_non_null(shipped);
+        esp_params params;
+        esp_instance head;
+        esp_head_decl out;
+        esp_params_default(&params, shipped);
+        params.values[esp_params_find(shipped, "width")] = 16;
+        assert_int_equal(esp_instance_create(&head, shipped, &params, &dims, NULL), ESP_OK);
+        assert_int_equal(esp_head_declare(&out, &head, &dims), ESP_OK);
+        assert_true(fabs(out.tensors[0].bound - bounds[i]) <= 1e-15);
+        assert_true(fabs(out.tensors[1].bound - bounds[i]) <= 1e-15);
+        assert_true(fabs(out.tensors[2].center - raws[i]) <= 1e-15 && out.tensors[2].bound == 0);
+        esp_instance_destroy(&head);
+    }
+    esp_registry_destroy(registry);
+}
+
 int main(void)
 {
+    unsetenv("ESPALIER_PLUGIN_PATH");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_head__sound_declaration),
         cmocka_unit_test(test_head__unsound_declarations),
         cmocka_unit_test(test_head__names_stand_once),
+        cmocka_unit_test(test_head__where_shipped_heads_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
