@@ -1,5 +1,5 @@
 /* How training goes by the clock: budgets in steps, schedules of weights and rates, plateaus, what
- * a phase begins with, the order of each epoch. */
+ * a phase begins with, when it ends early, which epoch is selected, the order of each epoch. */
 #include "run/training_steps_fixture.h"
 
 /* 540 examples are 9 batches of 64: 13 steps are an epoch and four steps of the next. */
@@ -118,6 +118,79 @@ static void test_phase__starts_from_where_it_says(void **state)
     }
 }
 
+/* What a study says of an optimizer reaches it under the same name. */
+static void test_phase__its_optimizer_is_the_studys(void **state)
+{
+    (void)state;
+    static const esp_optimizer_rule rules[] = {[ESP_SGD] = ESP_RULE_SGD,
+                                               [ESP_ADAM] = ESP_RULE_ADAM,
+                                               [ESP_ADAMW] = ESP_RULE_ADAMW,
+                                               [ESP_LOCAL_SGD] = ESP_RULE_SGD,
+                                               [ESP_LOCAL_ADAM] = ESP_RULE_ADAM};
+    for (size_t kind = 0; kind < sizeof rules / sizeof *rules; kind++) {
+        phases[0].optimizer = (esp_optimizer_config){.kind = (esp_optimizer_kind)kind,
+                                                     .learning_rate = 0.1,
+                                                     .beta1 = 0.2,
+                                                     .beta2 = 0.3,
+                                                     .epsilon = 0.4,
+                                                     .weight_decay = 0.5,
+                                                     .momentum = 0.6,
+                                                     .nesterov = kind % 2 == 0};
+        esp_training *training = create();
+        const esp_optimizer *o = &training->optimizer;
+        assert_int_equal(o->rule, rules[kind]);
+        assert_true(o->learning_rate == 0.1 && o->beta1 == 0.2 && o->beta2 == 0.3);
+        assert_true(o->epsilon == 0.4 && o->weight_decay == 0.5 && o->momentum == 0.6);
+        assert_true(o->nesterov == (kind % 2 == 0) && o->step == 0);
+        esp_training_destroy(training);
+    }
+}
+
+/* Ended by the second epoch in a row that is not better by more than 0.1; the next begins anew. */
+static void test_stopping__after_patience_without_enough_gain(void **state)
+{
+    (void)state;
+    static const double losses[] = {1, 0.95, 0.85, 0.8, 0.76};
+    for (int i = 0; i < 2; i++) {
+        phases[i].early_stopping = (esp_early_stopping){
+            .enabled = true,
+            .monitor = {.name = "train.running_loss", .metric = "running_loss"},
+            .patience = 2,
+            .min_delta = 0.1};
+    }
+    esp_training *training = create();
+    for (int i = 0; i < 5; i++) {
+        training->running_loss = losses[i];
+        esp_stopping_update(training);
+        assert_int_equal(esp_phase_is_over(training), i == 4);
+    }
+    assert_true(esp_phase_advance(training));
+    assert_int_equal(training->phase, 1);
+    for (int i = 0; i < 3;
+         i++) { /* worse than all of the phase before: its own first is the best */
+        training->running_loss = 5;
+        esp_stopping_update(training);
+        assert_int_equal(esp_phase_is_over(training), i == 2);
+    }
+    assert_false(esp_phase_advance(training));
+    esp_training_destroy(training);
+}
+
+static void test_selection__ties_take_the_earliest(void **state)
+{
+    (void)state;
+    static const double accuracies[] = {0.5, 0.7, 0.7, 0.6};
+    esp_training *training = create();
+    training->evaluations[ESP_VALIDATION].done = true;
+    for (int i = 0; i < 4; i++) {
+        training->epoch = i + 1;
+        training->evaluations[ESP_VALIDATION].metrics[ESP_HARD_ACCURACY] = accuracies[i];
+        esp_selection_update(training);
+        assert_int_equal(training->best[0].epoch, i == 0 ? 1 : 2);
+    }
+    esp_training_destroy(training);
+}
+
 /* Every epoch sees every example once, in an order of its own. */
 static void test_order__is_drawn_for_each_epoch(void **state)
 {
@@ -153,6 +226,9 @@ int main(void)
         TEST(test_plateau__halves_and_restarts),
         TEST(test_phase__resets_its_optimizer_where_it_says_so),
         TEST(test_phase__starts_from_where_it_says),
+        TEST(test_phase__its_optimizer_is_the_studys),
+        TEST(test_stopping__after_patience_without_enough_gain),
+        TEST(test_selection__ties_take_the_earliest),
         TEST(test_order__is_drawn_for_each_epoch),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
