@@ -90,6 +90,26 @@ static void test_accumulate__more_than_there_is_takes_all(void **state)
     esp_training_destroy(training);
 }
 
+/* 540 examples are 8 batches of 64 and 28 left over; steps of three batches: 3, 3 and 2. */
+static void test_accumulate__drop_last_drops_a_batch_not_a_step(void **state)
+{
+    (void)state;
+    phases[0].accumulate = 3;
+    for (int drop = 0; drop < 2; drop++) {
+        phases[0].drop_last = drop;
+        esp_training *training = create();
+        assert_int_equal(esp_training_epoch(training, NULL), 0);
+        assert_int_equal(training->step, 3);
+        assert_int_equal(training->batches, drop ? 8 : 9);
+        int64_t counted = 0;
+        for (int leaf = 0; leaf < 4; leaf++) {
+            counted += training->running_leaf_counts[leaf];
+        }
+        assert_int_equal(counted, drop ? 512 : 540);
+        esp_training_destroy(training);
+    }
+}
+
 /* SGD at rate 1 moves by the gradient: the way gone is as long as the clipped gradient. */
 static void test_clip__bounds_the_step(void **state)
 {
@@ -416,6 +436,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_accumulate__is_one_large_batch),
         TEST(test_accumulate__more_than_there_is_takes_all),
+        TEST(test_accumulate__drop_last_drops_a_batch_not_a_step),
         TEST(test_clip__bounds_the_step),
         TEST(test_localized__leaves_wait_and_heads_do_not),
         TEST(test_localized__counts_every_batch_and_restarts),
