@@ -134,7 +134,8 @@ static const struct {
 
 /* Of the whole: key, value. */
 static const char environment_sql[] = ENVIRONMENTS
-    "SELECT DISTINCT replace(substr(j.fullkey, 3), '\"', ''), j.atom FROM mine"
+    "SELECT DISTINCT replace(substr(j.fullkey, 3), '\"', ''),"
+    " iif(j.type IN ('true', 'false'), j.type, j.atom) FROM mine"
     " JOIN environment e ON e.id = environment, json_tree(e.content) j WHERE j.atom IS NOT NULL"
     " AND j.path <> '$.study' AND j.fullkey NOT IN ('$.source.diff', '$.source.diff_bytes',"
     " '$.source.diff_note', '$.repository.diff', '$.repository.diff_bytes',"

@@ -203,7 +203,8 @@ sed -n '/of attempt 1, where/,/^$/p' stdout | grep -qE '^ +compiler ' && fail "t
 expect 0 "$ESPALIER" diff "$(id kept 2)" "$(id kept 10)"
 says environment executable_sha256 source.commit
 expect 0 "$ESPALIER" diff "$(id kept 2)" "$(id kept 4)"
-says repository.dirty repository.diff_sha256
+says repository.diff_sha256
+grep -qE '^ +repository.dirty +false +true$' stdout || fail "diff says whether the tree was dirty by other words than show"
 grep -q "a change" stdout && fail "the diffs themselves are no difference to read"
 
 # ---- replay ----------------------------------------------------------------------------------------------
