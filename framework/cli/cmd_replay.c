@@ -140,6 +140,7 @@ static int load_study(esp_study **out, const stored_trial *stored, const esp_reg
     char path[] = "/tmp/espalier-replay-XXXXXX.yaml";
     esp_study_arguments sets = {0};
     sets.options.sets = sets.sets;
+    sets.options.without_report = true; /* published values lie beside the study, not here */
     json_t *overrides = json_loads(stored->overrides, 0, NULL);
     for (size_t i = 0; i < json_array_size(overrides) && i < ESP_MAX_SETS; i++) {
         sets.sets[sets.options.n_sets++] = json_string_value(json_array_get(overrides, i));

@@ -388,7 +388,8 @@ static void read_study(esp_study *study, esp_reading *r, const esp_study_options
     seed_plan seeds = {0};
     plan_seeds(&seeds, r, options->seeds);
     know_seeds(r, &seeds);
-    study->report = esp_report_read(r, study->cells, study->n_cells);
+    study->report =
+        options->without_report ? NULL : esp_report_read(r, study->cells, study->n_cells);
     study->variants = variants_text(r);
     make_trials(study, r, options, &seeds);
     if (esp_problems_errors(r->problems) == 0) {

@@ -159,6 +159,7 @@ typedef struct esp_study_options {
     const char *const *sets; /* "key.path=value" */
     const char *seeds;       /* "0..4", "1,3" or NULL */
     const char *only;        /* shell pattern over cell labels or variant names, or NULL */
+    bool without_report;     /* its report section is not read, and neither are files it names */
 } esp_study_options;
 
 /* Whether a phase ends early, changes its rate or begins by a metric of the test split: then the

@@ -55,6 +55,18 @@ for trial in "$id" "$last"; do
     expect 0 "$ESPALIER" replay "${trial:0:10}" --db two.db
     says "all 7 epochs are the same, bit for bit"
 done
+# what its report names is not needed for that, and no longer there
+{
+    sed 's/^study: small/study: beside/' study.yaml
+    echo "report: {published: {file: beside.csv, join: {dataset: data.name}, variant: {balanced: fff}}}"
+} >beside.yaml
+printf '%s\n%s\n' "dataset,model,split,routing,best,spread,spread_is,runs,source" \
+    "toy,fff,test,hard,90,1,sd,10,none" >beside.csv
+expect 0 "$ESPALIER" run beside.yaml --db beside.db --seeds 2 --only balanced
+rm beside.csv
+expect 0 "$ESPALIER" replay "$(value beside.db "SELECT trial_id FROM trial_final LIMIT 1")" --db beside.db
+says "all 7 epochs are the same, bit for bit"
+
 cp two.db other.db
 sqlite3 other.db "UPDATE epoch SET digest = 'x' WHERE epoch = 5;
     UPDATE environment SET content = json_replace(content, '$.blas_kernel', 'Other')"
