@@ -150,8 +150,8 @@ const esp_key esp_keys[] = {
     {"losses", ESP_KEY_MAP, .flags = ID | PHASE, .help = "loss plugins"},
     {"losses.*", ESP_KEY_MAP, .flags = ID | PHASE, .help = "the term's weight and parameters"},
     {"losses.*.weight", ESP_KEY_WEIGHT, "1", -1e9, 1e9, .flags = ID | PHASE,
-     .help = "factor of the term in the total, or {schedule: .., from: .., to: .., over: ..}; 0: not "
-             "called in training"},
+     .help = "factor of the term in the total: a number for a constant one, or {schedule: .., "
+             "from: .., to: .., over: ..}; 0: not called in training"},
     {"losses.*.weight.schedule", ESP_KEY_CHOICE, NULL, .choices = "linear cosine step",
      .flags = SINCE | PHASE | NEEDS, .help = "how it goes from one weight to another in a phase"},
     {"losses.*.weight.from", ESP_KEY_REAL, NULL, -1e9, 1e9, .flags = SINCE | PHASE | NEEDS,

@@ -204,7 +204,7 @@ static void test_published__against_its_file(void **state)
         *state, PUBLISHED("{tabel: 1}", "{data_set: data.name, leaf: leaf_width}", "fff-b"), NULL,
         "13:13: error: ./values.csv has no column 'tabel'; did you mean 'table'?\n"
         "14:12: error: ./values.csv has no column 'data_set'; did you mean 'dataset'?\n"
-        "14:33: error: ./values.csv has no column 'leaf'\n"
+        "14:33: error: ./values.csv has no column 'leaf'; did you mean 'leaf_width'?\n"
         "15:24: error: ./values.csv has no row of model 'fff-b'; did you mean 'fff'?\n");
     assert_refused(*state, PUBLISHED("{table: 3}", "{dataset: data.name}", "something"), NULL,
                    "13:20: error: ./values.csv has no row with table 3\n"
