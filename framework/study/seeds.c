@@ -131,7 +131,10 @@ static bool distinct(esp_reading *r, const seed_list *list, const esp_node *node
 static bool read_streams(seed_list streams[3], esp_reading *r, const esp_node *node)
 {
     static const char *const names[] = {"init", "order", "noise"};
-    bool sound = true;
+    bool sound = node->n > 0;
+    if (!sound) {
+        esp_problem(r->problems, ESP_ERROR, node->mark, "no seeds; a study needs at least one");
+    }
     for (int i = 0; i < node->n; i++) {
         int which = -1;
         for (int k = 0; k < 3; k++) {

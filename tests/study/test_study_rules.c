@@ -375,6 +375,8 @@ static void test_seeds__ranges_lists_and_streams(void **state)
                    "2:8: error: seed 1 is given twice\n");
     assert_refused(f, "study: s\nseeds: 5..2\n" DEFAULTS, NULL,
                    "2:8: error: the range '5..2' ends before it starts\n");
+    assert_refused(f, "study: s\nseeds: {}\n" DEFAULTS, NULL,
+                   "2:8: error: no seeds; a study needs at least one\n");
     assert_refused(f, "study: s\nseeds: {inti: 1}\n" DEFAULTS, NULL,
                    "2:9: error: unknown key 'inti' in seeds; did you mean 'init'?\n");
 }
