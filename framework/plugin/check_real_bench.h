@@ -14,6 +14,10 @@
 
 enum { GUARD = 256, GUARD_BYTE = 0xA5, MAX_VARIABLES = 16, MAX_SETTINGS = 128, MAX_KEYS = 48 };
 
+/* About 3e38 as a float, 1e306 as a double: does harm when it is used; as a class or leaf, far out
+ * of range. */
+enum { PADDING_BYTE = 0x7f };
+
 /* A model a plugin is tried on. */
 typedef struct model {
     const char *text;
@@ -34,6 +38,7 @@ typedef struct block {
     const char *label;
     size_t bytes, row_bytes, row_stride; /* row_stride 0: no rows */
     unsigned char *base, *payload, *copy;
+    unsigned char guard, padding; /* what every byte before and after, and of the padding, is */
     bool is_scratch;
 } block;
 
@@ -57,6 +62,7 @@ typedef struct bench {
     esp_check_progress *progress; /* NULL in threads */
     char reason[1024];
     block *blocks;
+    unsigned char guard; /* of blocks to come */
     void *state;
     bool is_started;
     uint64_t random; /* the noise stream's position */
@@ -67,6 +73,7 @@ typedef struct bench {
     variable variables[MAX_VARIABLES];
     int n_variables;
     /* of a loss */
+    bool has_value; /* was not 0 in some call */
     esp_batch batch;
     esp_gradients gradients;
     esp_span spans[4];
@@ -127,17 +134,39 @@ static double draw(uint64_t *position)
 
 /* ---- memory ------------------------------------------------------------------------------- */
 
+static size_t whole_bytes(size_t bytes)
+{
+    return (bytes + 2 * GUARD + 63) / 64 * 64;
+}
+
+/* Fills all of a block that is not its payload. */
+static void surround(block *b, unsigned char guard, unsigned char padding)
+{
+    b->guard = guard;
+    b->padding = padding;
+    memset(b->base, guard, GUARD);
+    memset(b->payload + b->bytes, guard, whole_bytes(b->bytes) - GUARD - b->bytes);
+    for (size_t row = 0; b->row_stride && row < b->bytes; row += b->row_stride) {
+        memset(b->payload + row + b->row_bytes, padding, b->row_stride - b->row_bytes);
+    }
+}
+
 static block *take_block(bench *b, const char *label, size_t bytes)
 {
-    size_t whole = (bytes + 2 * GUARD + 63) / 64 * 64;
+    size_t whole = whole_bytes(bytes);
     block *made = calloc(1, sizeof *made);
     unsigned char *base = aligned_alloc(64, whole);
     if (!made || !base) {
         abort(); /* the parent reports it */
     }
-    memset(base, GUARD_BYTE, whole);
-    *made = (block){
-        .next = b->blocks, .label = label, .bytes = bytes, .base = base, .payload = base + GUARD};
+    memset(base, b->guard, whole);
+    *made = (block){.next = b->blocks,
+                    .label = label,
+                    .bytes = bytes,
+                    .base = base,
+                    .payload = base + GUARD,
+                    .guard = b->guard,
+                    .padding = b->guard};
     b->blocks = made;
     return made;
 }
@@ -155,21 +184,17 @@ static void *take_rows(bench *b, const char *label, size_t element, int rows, in
     return made->payload;
 }
 
-/* Input of the plugin: its padding is a value that does harm when it is used. */
+/* Input of the plugin. */
 static void *take_constant(bench *b, const char *label, size_t element, int rows, int columns,
                            int stride)
 {
-    unsigned char *payload = take_rows(b, label, element, rows, columns, stride);
+    void *payload = take_rows(b, label, element, rows, columns, stride);
     block *made = b->blocks;
     made->copy = malloc(made->bytes ? made->bytes : 1);
     if (!made->copy) {
         abort();
     }
-    for (int row = 0; row < rows; row++) {
-        /* about 3e38 as a float, 1e306 as a double; as a class or leaf, far out of range */
-        memset(payload + (size_t)row * made->row_stride + made->row_bytes, 0x7f,
-               made->row_stride - made->row_bytes);
-    }
+    surround(made, made->guard, PADDING_BYTE);
     return payload;
 }
 
@@ -181,18 +206,19 @@ static void free_block(block *doomed)
 }
 
 /* All bytes are alike when each equals the next: one memcmp, since much is verified. */
-static bool is_filled(const unsigned char *bytes, size_t count)
+static bool is_filled(const unsigned char *bytes, size_t count, unsigned char with)
 {
-    return count == 0 || (bytes[0] == GUARD_BYTE && memcmp(bytes, bytes + 1, count - 1) == 0);
+    return count == 0 || (bytes[0] == with && memcmp(bytes, bytes + 1, count - 1) == 0);
 }
 
 static bool verify_block(bench *b, const block *checked, const char *what)
 {
-    size_t whole = (checked->bytes + 2 * GUARD + 63) / 64 * 64;
-    if (!is_filled(checked->base, GUARD)) {
+    size_t whole = whole_bytes(checked->bytes);
+    if (!is_filled(checked->base, GUARD, checked->guard)) {
         return refuse(b, "%s wrote before the start of %s", what, checked->label);
     }
-    if (!is_filled(checked->payload + checked->bytes, whole - GUARD - checked->bytes)) {
+    if (!is_filled(checked->payload + checked->bytes, whole - GUARD - checked->bytes,
+                   checked->guard)) {
         return refuse(b, "%s wrote past the end of %s", what, checked->label);
     }
     if (checked->copy) {
@@ -201,7 +227,7 @@ static bool verify_block(bench *b, const block *checked, const char *what)
     }
     for (size_t row = 0; checked->row_stride && row < checked->bytes; row += checked->row_stride) {
         if (!is_filled(checked->payload + row + checked->row_bytes,
-                       checked->row_stride - checked->row_bytes)) {
+                       checked->row_stride - checked->row_bytes, checked->padding)) {
             return refuse(b, "%s wrote past the last example of a row of %s", what, checked->label);
         }
     }
@@ -360,6 +386,7 @@ static bench *make_bench(const esp_plugin *plugin, const model *on, const settin
     b->model = on;
     b->setting = with;
     b->progress = progress;
+    b->guard = GUARD_BYTE;
     b->state = take_block(b, "its state", plugin->state_size)->payload;
     return b;
 }

@@ -339,6 +339,7 @@ static bool call_loss(bench *b, esp_mode mode, bool with_gradients, double *valu
     if (!after_call(b, result, "evaluate")) {
         return false;
     }
+    b->has_value = b->has_value || *value != 0;
     if (!isfinite(*value)) {
         return refuse(b, "its value is %s, not finite", isnan(*value) ? "NaN" : "infinite");
     }

@@ -101,6 +101,8 @@ static void test_contract__refused_with_the_reason(void **state)
         {"nan_bias", "after_step left a routing bias that is not finite"},
         {"writes_past", "evaluate wrote past the end of the gradient of logits"},
         {"writes_padding", "wrote past the last example of a row of the gradient of logits"},
+        {"reads_padding", "reads past the last example of a row of logits"},
+        {"reads_past", "reads before the start or past the end of logits"},
         {"changes_input", "evaluate changed its input logits"},
         {"shares_state", "its value is"},
         {"unsaved_state", "its state changes in training, but it has no save and load"},
