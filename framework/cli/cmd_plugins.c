@@ -118,6 +118,21 @@ static int list(const plugins_arguments *given, const esp_registry *registry)
 
 /* ---- show ------------------------------------------------------------------------------------ */
 
+/* NAME of a file NAME.so that was refused; NULL: none. */
+static const esp_plugin_entry *find_refused(const esp_registry *registry, const char *name)
+{
+    char file[256];
+    snprintf(file, sizeof file, "/%s.so", name);
+    for (int i = 0; i < esp_registry_count(registry); i++) {
+        const esp_plugin_entry *entry = esp_registry_entry(registry, i);
+        const char *slash = strrchr(entry->path, '/');
+        if (entry->refusal && !entry->is_hidden && slash && strcmp(slash, file) == 0) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
 int esp_plugins_find(const esp_plugin_entry **out, const esp_registry *registry, const char *wanted)
 {
     const char *names[256];
@@ -145,7 +160,12 @@ int esp_plugins_find(const esp_plugin_entry **out, const esp_registry *registry,
         return ESP_OK;
     }
     const char *slash = strrchr(wanted, '/'); /* loss/NAME */
-    const char *meant = esp_text_suggest(slash != NULL ? slash + 1 : wanted, names, count);
+    const char *name = slash != NULL ? slash + 1 : wanted;
+    const esp_plugin_entry *refused = find_refused(registry, name);
+    if (refused) {
+        return esp_fail(ESP_PLUGIN, "%s: refused: %s", refused->path, refused->refusal);
+    }
+    const char *meant = esp_text_suggest(name, names, count);
     char file[256];
     snprintf(file, sizeof file, "./%s.so", wanted);
     if (access(file, F_OK) == 0) {

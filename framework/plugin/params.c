@@ -296,7 +296,8 @@ bool esp_params_inspect(char *reason, size_t count, const esp_plugin *plugin)
             return false;
         }
         if (!param->help || !*param->help || strchr(param->help, '\n')) {
-            return refuse(reason, count, "parameter '%s': help must be one line", param->name);
+            return refuse(reason, count, "parameter '%s': help must be one line%s", param->name,
+                          param->help && *param->help ? "" : ", and there is none");
         }
         if (param->type < ESP_PARAM_REAL || param->type > ESP_PARAM_CHOICE) {
             return refuse(reason, count, "parameter '%s': unknown type %d", param->name,

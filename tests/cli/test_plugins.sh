@@ -100,6 +100,12 @@ run 4 check "$fixtures/nowhere.so" balance
 err 'nowhere\.so: No such file'
 [ ! -s "$folder/out" ] || fail "checked before all names were looked at"
 run 4 check no_such_name
+ESPALIER_PLUGIN_PATH=$fixtures run 2 check bad_params # by name, and why there is none
+err 'bad_params\.so: refused: .*outside 0\.\.1'
+ESPALIER_PLUGIN_PATH=$fixtures run 2 show loss/bad_params
+err 'bad_params\.so: refused: .*outside 0\.\.1'
+run 0 check "$fixtures/does_nothing.so"
+out '^note: its value is 0 in every case'
 
 # All of the registry, each with its gradients compared, and a line each at the end.
 run 0 check

@@ -157,8 +157,8 @@ static void test_params__inspect_refuses(void **unused)
     ASSERT_CHANGE_REFUSED(0, name = "", "name ''");
     ASSERT_CHANGE_REFUSED(0, name = "weight", "'weight': the name belongs to the host");
     ASSERT_CHANGE_REFUSED(1, name = "rate", "'rate' appears twice");
-    ASSERT_CHANGE_REFUSED(0, help = NULL, "'rate': help");
     ASSERT_CHANGE_REFUSED(0, help = "two\nlines", "'rate': help must be one line");
+    ASSERT_CHANGE_REFUSED(0, help = NULL, "'rate': help must be one line, and there is none");
     ASSERT_CHANGE_REFUSED(0, type = (esp_param_type)9, "'rate': unknown type 9");
     ASSERT_CHANGE_REFUSED(0, default_value = 2, "'rate': default 2 is outside 0..1");
     ASSERT_CHANGE_REFUSED(0, default_value = NAN, "'rate': the default is not finite");
