@@ -134,7 +134,17 @@ out:
     return status;
 }
 
-/* The study as it was read then: its stored text, by a temporary file, with its overrides. */
+/* What reading a study said, of the stored text in place of the temporary file. */
+static void print_said(const char *said, const char *path)
+{
+    for (const char *at; (at = strstr(said, path)) != NULL; said = at + strlen(path)) {
+        fprintf(stderr, "%.*sthe stored study", (int)(at - said), said);
+    }
+    fputs(said, stderr);
+}
+
+/* The study as it was read then: its stored text, by a temporary file, with its overrides. What
+ * there is to note of it was said when it ran. */
 static int load_study(esp_study **out, const stored_trial *stored, const esp_registry *registry)
 {
     char path[] = "/tmp/espalier-replay-XXXXXX.yaml";
@@ -148,16 +158,23 @@ static int load_study(esp_study **out, const stored_trial *stored, const esp_reg
     /* A seed that joined by --seeds is not among the file's; a mapped one is. */
     sets.options.seeds = strchr(stored->seed, '=') == NULL ? stored->seed : NULL;
     int status = ESP_OK;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *said = open_memstream(&text, &size);
     const int file = mkstemps(path, 5);
-    if (file < 0) {
+    if (file < 0 || said == NULL) {
         status = esp_fail(ESP_IO, "no temporary file for the study's text");
         goto out;
     }
-    close(file);
     ESP_TRY_OUT(esp_file_write(path, stored->text, strlen(stored->text)));
-    ESP_TRY_OUT(esp_study_load(out, path, &sets.options, registry, stderr));
+    ESP_TRY_OUT(esp_study_load(out, path, &sets.options, registry, said));
 out:
+    if (said != NULL && fclose(said) == 0 && status != ESP_OK) {
+        print_said(text, path);
+    }
+    free(text);
     if (file >= 0) {
+        close(file);
         unlink(path);
     }
     json_decref(overrides);

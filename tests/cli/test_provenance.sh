@@ -211,6 +211,7 @@ grep -q "a change" stdout && fail "the diffs themselves are no difference to rea
 trial=$(id kept 2)
 expect 0 "$ESPALIER" replay "$trial"
 says "all 2 epochs are the same"
+grep -q 'note:' stdout stderr && fail "notes on a study that was read when it ran"
 expect 0 ./other replay "$trial" # another file, the same numbers
 # another build of a plugin, whose value is a little more
 compiler=$(sed -n 's/^CMAKE_C_COMPILER:[A-Z]*=//p' "$ESPALIER_BUILD/CMakeCache.txt" 2>/dev/null)
