@@ -28,8 +28,9 @@ bool esp_metric_check(esp_problems *problems, esp_mark mark, const char *text)
                     "%s.hard_accuracy",
                     text, split, split);
     } else if (strchr(dot + 1, '.') == NULL && !esp_word_in(metrics, dot + 1)) {
-        esp_problem(problems, ESP_ERROR, mark, "unknown metric '%s'%s", text,
-                    esp_word_hint(pool, dot + 1, metrics));
+        const char *hint = esp_word_hint(pool, dot + 1, metrics);
+        esp_problem(problems, ESP_ERROR, mark, "unknown metric '%s'%s%s", text, hint,
+                    strstr(hint, "; known") == hint ? ", and loss.NAME, the value of a term" : "");
     } else {
         sound = true;
     }

@@ -228,6 +228,13 @@ static const char *hint_by_habit(esp_tree_pool *pool, const char *above, const c
     return NULL;
 }
 
+/* Whether a word holds the name that is quoted up to ': js_balance holds balance, and is hardly a
+ * slip of it. */
+static bool has_within(esp_tree_pool *pool, const char *word, const char *quoted)
+{
+    return strstr(word, esp_tree_pool_format(pool, "%.*s", (int)strcspn(quoted, "'"), quoted));
+}
+
 void esp_schema_unknown(esp_problems *problems, const esp_registry *registry, esp_mark mark,
                         const char *path, bool of_study)
 {
@@ -258,13 +265,16 @@ void esp_schema_unknown(esp_problems *problems, const esp_registry *registry, es
     }
     bool of_plugins = !of_study && (strcmp(known, "losses") == 0 || strcmp(known, "heads") == 0);
     const char *refused = of_plugins ? refusal_hint(pool, registry, word) : "";
+    const char *meant = strstr(hint, "mean '");
     if (*refused == ';') {
         hint = ""; /* it is known which was meant */
-    } else if (of_plugins && *refused == '\0' && strstr(hint, "mean '") == NULL) {
-        refused = "; a plugin of your own is looked for in ESPALIER_PLUGIN_PATH";
+        meant = NULL;
+    } else if (of_plugins && *refused == '\0' &&
+               (meant == NULL || has_within(pool, word, meant + 6))) {
+        refused = meant == NULL ? "; a plugin of your own is looked for in ESPALIER_PLUGIN_PATH"
+                                : " A plugin of your own is looked for in ESPALIER_PLUGIN_PATH";
     }
     esp_problem(problems, ESP_ERROR, mark, "unknown key '%s'%s%s%s", word, where, hint, refused);
-    const char *meant = strstr(hint, "mean '");
     if (meant != NULL) {
         const char *above = esp_tree_pool_format(pool, "%.*s%s%s", (int)(inner ? inner - path : 0),
                                                  path, known, *known ? "." : "");

@@ -105,6 +105,13 @@ static void test_schedule__mistakes_are_located(void **state)
             "patience: 1}",
             "--set:1: error: unknown metric 'test.hard_acc'; did you mean 'hard_accuracy'?\n");
     refused(*state,
+            "optimizer.schedule={kind: plateau, monitor: test.balance, factor: 0.1, patience: 1}",
+            "--set:1: error: unknown metric 'test.balance'; known: running_loss, "
+            "running_soft_accuracy, soft_loss, hard_loss, soft_accuracy, hard_accuracy, "
+            "node_entropy, mixture_entropy, mixture_max, epochs_to_soft_loss, "
+            "epochs_to_hard_loss, epochs_to_soft_accuracy, epochs_to_hard_accuracy, and loss.NAME, "
+            "the value of a term\n");
+    refused(*state,
             "optimizer.schedule={kind: plateau, monitor: test.hard_loss, factor: 0.5, "
             "patience: 1, minimum: 0.01}",
             "--set:1: error: this plateau changes nothing: learning_rate 0.01, factor 0.5, minimum "
