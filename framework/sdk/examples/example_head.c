@@ -10,7 +10,8 @@
  * Views, the EXAMPLE INDEX FASTEST, element (j, b) at [j * batch->stride + b], b < B = n_examples:
  * hidden (H, B) before any activation, input (O, B), labels (B); sizes are in batch->dims.
  * forward() is called on soft and on hard logits. The host initializes, trains and checkpoints W, b
- * and what declare() names. espalier_plugin.h says the rest; master_leaf.c is a larger head.
+ * and what declare() names. espalier_plugin.h says the rest; a larger head is
+ * plugins/head/master_leaf.c in espalier's own tree.
  *
  * Build it, check it against finite differences, and train with it:
  *     $ cc -std=c11 -O3 -shared -fPIC -fvisibility=hidden $(pkg-config --cflags espalier-plugin) \
