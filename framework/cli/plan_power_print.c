@@ -176,9 +176,12 @@ static void print_sources(FILE *out, const esp_power *power)
         fputs("* no three seeds of both cells yet: the sd over the study's other contrasts\n", out);
     }
     if (n[ESP_POWER_NOTHING] > 0) {
-        fputs("no contrast has three seeds of both its cells in ", out);
+        fputs(
+            "no contrast has three of the planned seeds (the file's and those of --seeds) of both "
+            "its cells in\n",
+            out);
         esp_put_plain(out, database, false);
-        fputs(": sds are unknown, see above for\ndifferences in units of them\n", out);
+        fputs(": sds are unknown, see above for differences in units of them\n", out);
     }
     if (power->wish.value > 0 && !power->wish.in_sds && n[ESP_POWER_NOTHING] == 0) {
         fputs("seeds: paired, and a side where unpaired, that such a difference needs; 0: more "
