@@ -305,9 +305,10 @@ static void build_selection(builder *b)
     }
     json_object_set_new(selection, "monitor", monitors);
     esp_problem(r->problems, ESP_NOTE, r->defaults_mark, "%s",
-                validation > 0 ? "no selection: reports show the epoch best by "
-                                 "validation.hard_accuracy"
-                               : "no selection: reports show each trial's last epoch");
+                validation > 0
+                    ? "selection.monitor is not set: reports show the epoch best by "
+                      "validation.hard_accuracy"
+                    : "selection.monitor is not set: reports show each trial's last epoch");
 }
 
 bool esp_cell_build(esp_cell *out, esp_reading *r, const esp_draft *draft)

@@ -22,7 +22,7 @@ export ESPALIER_DB=mine.db
 # ---- what is worth a word before a run starts ---------------------------------------------------
 expect 0 "$ESPALIER" run experiments/mine.yaml
 says "experiments/mine.yaml:2:8: note: seeds: 3 is one seed, number 3; 0..2 are 3 of them" \
-    "note: no selection: reports show each trial's last epoch"
+    "note: selection.monitor is not set: reports show each trial's last epoch"
 for seeds in 0 1 2..2 '[3]' '{init: 3}'; do
     sed "s/^seeds: .*/seeds: $seeds/" experiments/mine.yaml >other.yaml
     expect 0 "$ESPALIER" check other.yaml

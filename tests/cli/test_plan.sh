@@ -58,7 +58,7 @@ export ESPALIER_DATA_PATH=$folder
 # ---- check
 expect "check, sound" 0 "$ESPALIER" check small.yaml
 equals "$(cat out)" "small.yaml: ok: 3 cells, 9 trials"
-contains words "small.yaml:4:1: note: no selection: reports show the epoch best by validation.hard_accuracy"
+contains words "small.yaml:4:1: note: selection.monitor is not set: reports show the epoch best by validation.hard_accuracy"
 expect "check, part" 0 "$ESPALIER" check small.yaml --only balanced --seeds 2..3
 equals "$(cat out)" "small.yaml: ok: 3 cells, 2 trials"
 sed 's/hardening: {}/hardning: {}/; s/epochs: 3/epochs: three/' small.yaml >broken.yaml

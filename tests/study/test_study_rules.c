@@ -430,13 +430,14 @@ static void test_selection__left_out(void **state)
     const esp_cell *cell =
         &load_sound(f, TOP "defaults:\n  data: {name: mnist}\n" BODY, NULL)->cells[0];
     assert_int_equal(cell->n_monitors, 0);
-    assert_said(
-        f, "study_under_test.yaml:3:1: note: no selection: reports show each trial's last epoch\n");
+    assert_said(f, "study_under_test.yaml:3:1: note: selection.monitor is not set: reports show "
+                   "each trial's last epoch\n");
     cell = &load_sound(f, TOP "defaults:\n  data: {name: mnist, validation: 0.1}\n" BODY, NULL)
                 ->cells[0];
     assert_int_equal(cell->n_monitors, 1);
     assert_string_equal(cell->monitors[0].name, "validation.hard_accuracy");
-    assert_said(f, "note: no selection: reports show the epoch best by validation.hard_accuracy\n");
+    assert_said(f, "note: selection.monitor is not set: reports show the epoch best by "
+                   "validation.hard_accuracy\n");
 }
 
 static void test_selection__by_test_is_noted(void **state)
