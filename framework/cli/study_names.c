@@ -60,6 +60,17 @@ int esp_study_must_exist(esp_store *store, const char *study)
     return exists ? ESP_OK : esp_study_not_found(store, "study", study);
 }
 
+static int not_a_trial(esp_store *store, const char *name)
+{
+    bool is_study = false;
+    ESP_TRY(esp_study_exists(&is_study, store, name));
+    return is_study
+               ? esp_fail(ESP_NOT_FOUND,
+                          "'%s' is a study; a trial is wanted: `espalier ls %s` lists its trials",
+                          name, name)
+               : esp_study_not_found(store, "study or trial", name);
+}
+
 int esp_trial_find(char id[17], esp_store *store, const char *prefix)
 {
     esp_rows *rows = NULL;
@@ -69,7 +80,7 @@ int esp_trial_find(char id[17], esp_store *store, const char *prefix)
         hex = hex && isxdigit((unsigned char)*next);
     }
     if (!hex) {
-        return esp_study_not_found(store, "study or trial", prefix);
+        return not_a_trial(store, prefix);
     }
     int status = ESP_OK, count = 0;
     ESP_TRY_OUT(esp_rows_open(&rows, store,
@@ -87,7 +98,7 @@ int esp_trial_find(char id[17], esp_store *store, const char *prefix)
                  count < 5 ? id : "...");
     }
     if (count == 0) {
-        status = esp_study_not_found(store, "study or trial", prefix);
+        status = not_a_trial(store, prefix);
     } else if (count > 1) {
         status = esp_fail(ESP_USAGE, "'%s' begins more than one trial: %s", prefix, list);
     }

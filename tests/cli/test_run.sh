@@ -73,6 +73,8 @@ sqlite3 other.db "UPDATE epoch SET digest = 'x' WHERE epoch = 5;
 expect 1 "$ESPALIER" replay "$id" --db other.db
 says "epoch 5 differs; those before are the same" 'blas_kernel: "Other" then'
 expect 4 "$ESPALIER" replay 0123456789abcdef --db two.db
+expect 4 "$ESPALIER" replay small --db two.db
+says "'small' is a study; a trial is wanted"
 
 # ---- what a model scores is what was stored ----------------------------------------------------
 trial=$(basename "$(dirname "$(find two.db.checkpoints -name selected.safetensors | sort | head -n 1)")")
