@@ -307,6 +307,16 @@ int esp_render_latex(FILE *out, esp_report *report)
         put_paragraph(out, "\\noindent Source: ", report->source);
     }
     put_paragraph(out, "\\noindent ", page->status);
+    if (page->n_findings > 0) {
+        put_paragraph(out, "\\noindent ", page->findings_of);
+        fputs("\\begin{itemize}\n\\raggedright\n", out);
+        for (int i = 0; i < page->n_findings; i++) {
+            put_paragraph(out, "\\item ",
+                          esp_pool_format(&report->pool, "%s%s", page->findings[i].about,
+                                          page->findings[i].text));
+        }
+        fputs("\\end{itemize}\n", out);
+    }
     for (int i = 0; i < page->n_tables; i++) {
         put_table(out, &page->tables[i], i + 1);
     }

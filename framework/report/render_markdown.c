@@ -102,6 +102,18 @@ int esp_render_markdown(FILE *out, esp_report *report)
     }
     esp_put_markdown(out, page->status);
     fputs(".\n\n", out);
+    if (page->n_findings > 0) {
+        esp_put_markdown(out, page->findings_of);
+        fputs(":\n\n", out);
+    }
+    for (int i = 0; i < page->n_findings; i++) {
+        const esp_finding *one = &page->findings[i];
+        fputs(*one->about ? "- **" : "- ", out);
+        esp_put_markdown(out, one->about);
+        fputs(*one->about ? "**" : "", out);
+        esp_put_markdown(out, one->text);
+        fputs(i == page->n_findings - 1 ? "\n\n" : "\n", out);
+    }
     for (int i = 0; i < page->n_tables; i++) {
         put_markdown_table(out, &page->tables[i]);
         if (report->queries && *page->tables[i].query) {

@@ -143,6 +143,21 @@ static void put_table(FILE *out, esp_text_pool *pool, const esp_table *table)
     fputc('\n', out);
 }
 
+static void put_findings(FILE *out, esp_report *report, const esp_page *page)
+{
+    if (page->n_findings == 0) {
+        return;
+    }
+    esp_put_plain(out, page->findings_of, false);
+    fputs(":\n", out);
+    for (int i = 0; i < page->n_findings; i++) {
+        const esp_finding *one = &page->findings[i];
+        fputs("- ", out);
+        put_wrapped(out, esp_pool_format(&report->pool, "%s%s", one->about, one->text), 2, 100);
+    }
+    fputc('\n', out);
+}
+
 int esp_render_text(FILE *out, esp_report *report)
 {
     esp_page *page = NULL;
@@ -161,6 +176,7 @@ int esp_render_text(FILE *out, esp_report *report)
         fputc('\n', out);
     }
     fputc('\n', out);
+    put_findings(out, report, page);
     for (int i = 0; i < page->n_tables; i++) {
         put_table(out, &report->pool, &page->tables[i]);
         if (report->queries && *page->tables[i].query) {

@@ -26,9 +26,18 @@ typedef struct esp_table {
     const char *query;   /* SQL that gives its numbers, or what they are computed from; "" */
 } esp_table;
 
+/* One sentence of what came out: what it is about, and how it goes on. */
+typedef struct esp_finding {
+    const char *about; /* a variant, a cell; "": the text says it */
+    const char *text;
+} esp_finding;
+
 typedef struct esp_page {
     const char *title; /* "quickstart: ..." */
     const char *status;
+    const char *findings_of; /* the metric and the epoch */
+    int n_findings;
+    esp_finding *findings;
     int n_tables;
     esp_table *tables;
     esp_words notes;
@@ -38,6 +47,11 @@ typedef struct esp_page {
 /* Lays a report out; the page lives in the report's pool. Errors: ESP_MEMORY. Thread: the
  * report's. */
 int esp_page_make(esp_page **out, esp_report *report);
+
+/* Its findings, where any trial is done (page_findings.c). Errors: ESP_MEMORY. Thread: the
+ * report's.
+ */
+int esp_page_add_findings(esp_page *page, esp_report *report);
 
 /* "Test accuracy, hard routing, percent", from a metric. */
 const char *esp_report_metric_title(esp_report *report, const esp_report_metric *metric);

@@ -124,6 +124,27 @@ static void test_html__summary_of_a_family(void **state)
     free(text);
 }
 
+/* For reading, the answer comes before the tables, in every such format. */
+static void test_formats__begin_with_the_finding(void **state)
+{
+    static const char *const formats[][2] = {
+        {"text", "  ---"}, {"md", "\n## "}, {"latex", "\\toprule"}};
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        int status = ESP_OK;
+        char *text = fixture_report(
+            &status, *state, formats[i][0],
+            (esp_report_request){.section = "{\"metrics\": [\"test.hard_accuracy\"],"
+                                            " \"contrasts\": [[\"baseline\", \"ff\"]]}"});
+        ASSERT_OK(status);
+        const char *finding = strstr(text, " against ff: a higher mean in 0 of 2 comparisons");
+        const char *table = strstr(text, formats[i][1]);
+        assert_non_null(finding);
+        assert_non_null(table);
+        assert_true(finding < table);
+        free(text);
+    }
+}
+
 /* Nothing is compared: means, and what failed of each cell's trials. */
 static void test_html__summary_of_means(void **state)
 {
@@ -191,6 +212,8 @@ int main(void)
         cmocka_unit_test(test_html__print_escapes_its_words),
         cmocka_unit_test(test_html__table),
         cmocka_unit_test_setup_teardown(test_html__summary_of_a_family, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_formats__begin_with_the_finding, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_html__summary_of_means, fixture_setup,
                                         fixture_teardown),
