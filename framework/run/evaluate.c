@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/denormals.h"
+#include "core/floating_point.h"
 #include "core/status.h"
 
 void esp_load_batch(esp_network *network, const esp_view_of_data *data, uint32_t first,
@@ -170,7 +170,7 @@ int esp_evaluate(esp_evaluation *out, esp_network *network, esp_loss_sum *losses
                  const esp_view_of_data *data, int batch_size, esp_position position)
 {
     int64_t *leaf_counts = out->leaf_counts;
-    esp_flush_denormals();
+    esp_set_floating_point();
     memset(out, 0, sizeof *out);
     out->leaf_counts = leaf_counts;
     memset(leaf_counts, 0, sizeof *leaf_counts * (size_t)network->n_leaves);

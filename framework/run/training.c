@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "core/clock.h"
-#include "core/denormals.h"
 #include "core/digest.h"
+#include "core/floating_point.h"
 #include "core/status.h"
 #include "nn/clip.h"
 #include "run/supervisor.h"
@@ -138,7 +138,7 @@ int esp_training_create(esp_training **out, const esp_cell *cell, const esp_tria
     if (training == NULL) {
         return esp_fail(ESP_MEMORY, "no memory for a trial");
     }
-    esp_flush_denormals();
+    esp_set_floating_point();
     training->cell = cell;
     training->trial = trial;
     training->noise = esp_rng_make(trial->seed_noise, "noise", 0);
@@ -404,7 +404,7 @@ int esp_training_epoch(esp_training *training, const atomic_int *stop)
     const uint32_t left_out = phase->drop_last && examples > size ? examples % size : 0;
     const uint64_t a_step = size * (uint64_t)(phase->accumulate > 1 ? phase->accumulate : 1);
     const double start = esp_clock_seconds();
-    esp_flush_denormals();
+    esp_set_floating_point();
     esp_rng rng = esp_rng_make(training->trial->seed_order, "order", (uint32_t)training->epoch + 1);
     memcpy(training->order, training->splits[ESP_TRAIN].indices, sizeof(uint32_t) * examples);
     esp_rng_shuffle(training->order, examples, &rng);
