@@ -26,7 +26,7 @@ cp 'a folder/other.db' home/other.db
 cp 'a folder/other.db' "its'.db"
 trial=$(value "$ESPALIER_DB" "SELECT trial_id FROM trial LIMIT 1")
 
-# What is typed, and the command line after Tab, in every shell. $T is the beginning of a trial's id.
+# What is typed, and the command line after Tab, in every shell. $TRIAL is a trial's id, $T its beginning.
 cat >cases <<'CASES'
 espalier repo|espalier report
 espalier ls --fo|espalier ls --format
@@ -65,7 +65,7 @@ CASES
 sed -i "s/\$TRIAL/$trial/; s/\$T/${trial:0:12}/" cases
 
 cat >type.py <<'PYTHON'
-import os, pty, select, subprocess, sys, time
+import os, pty, select, sys, time
 shell, cases = sys.argv[1], [line.rstrip("\n").split("|") for line in open("cases")]
 said = os.path.abspath("said." + shell)
 # Ctrl-G writes the command line down; Ctrl-T empties it.
@@ -85,9 +85,9 @@ child, terminal = pty.fork()
 if child == 0:
     os.environ.update(TERM="xterm", LC_ALL="C.UTF-8")
     os.execvp(start[0][0], start[0])
-def wait(true, seconds=20):
-    seen, end = b"", time.time() + seconds
-    while not true(seen):
+def wait(seen_enough):
+    seen, end = b"", time.time() + 20
+    while not seen_enough(seen):
         if time.time() > end:
             sys.exit("%s: nothing happens; it shows %r" % (shell, seen[-2000:]))
         if select.select([terminal], [], [], 0.02)[0]:
