@@ -26,15 +26,10 @@ enum { EXAMPLES = 5, FEATURES = 3, OUTPUTS = 3, MOST = 1024, MOST_STATE = 4096 }
 static esp_registry *registry;
 static int n_checked, n_pairings; /* networks differentiated; with a gradient */
 
-typedef struct named_model {
-    const char *name;
-    esp_model_config model;
-} named_model;
-
 enum { N_MODELS = 17, HEAD_WIDTH = 4 };
 
 /* Every kind, with every option that changes its passes, at common values and at the ends. */
-static void list_models(named_model out[N_MODELS])
+static void list_models(model_case out[N_MODELS])
 {
     esp_model_config changed = esp_model_fff(2, 1), swapped = changed;
     esp_model_config hardened = esp_model_fff(2, 2), smooth = esp_model_ff(3);
@@ -48,23 +43,23 @@ static void list_models(named_model out[N_MODELS])
     rectified.activation = ESP_RELU;
     noisy.noise = all.noise = noisy_switch.noise = top_one.noise = true;
     top_one.gate = ESP_GATE_TOP_K;
-    const named_model models[N_MODELS] = {{"fff of depth 0", esp_model_fff(0, 2)},
-                                          {"fff of depth 1", esp_model_fff(1, 2)},
-                                          {"fff of depth 2", esp_model_fff(2, 3)},
-                                          {"fff of depth 3", esp_model_fff(3, 1)},
-                                          {"fff, region leak, dropout, gelu", changed},
-                                          {"fff, all children changed", swapped},
-                                          {"fff, hardened", hardened},
-                                          {"ff", esp_model_ff(3)},
-                                          {"ff, gelu, dropout", smooth},
-                                          {"moe, 2 of 4, no noise", esp_model_moe(4, 2, 2)},
-                                          {"moe, 2 of 4, noise", noisy},
-                                          {"moe, 3 of 3, noise", all},
-                                          {"moe, switch of 3", esp_model_moe(3, 2, 1)},
-                                          {"moe, switch of 3, noise", noisy_switch},
-                                          {"moe, top 1 of 3, noise", top_one},
-                                          {"fff_nodes, 2 trees", esp_model_fff_nodes(2, 1)},
-                                          {"fff_nodes, depth 0, relu", rectified}};
+    const model_case models[N_MODELS] = {{"fff of depth 0", esp_model_fff(0, 2)},
+                                         {"fff of depth 1", esp_model_fff(1, 2)},
+                                         {"fff of depth 2", esp_model_fff(2, 3)},
+                                         {"fff of depth 3", esp_model_fff(3, 1)},
+                                         {"fff, region leak, dropout, gelu", changed},
+                                         {"fff, all children changed", swapped},
+                                         {"fff, hardened", hardened},
+                                         {"ff", esp_model_ff(3)},
+                                         {"ff, gelu, dropout", smooth},
+                                         {"moe, 2 of 4, no noise", esp_model_moe(4, 2, 2)},
+                                         {"moe, 2 of 4, noise", noisy},
+                                         {"moe, 3 of 3, noise", all},
+                                         {"moe, switch of 3", esp_model_moe(3, 2, 1)},
+                                         {"moe, switch of 3, noise", noisy_switch},
+                                         {"moe, top 1 of 3, noise", top_one},
+                                         {"fff_nodes, 2 trees", esp_model_fff_nodes(2, 1)},
+                                         {"fff_nodes, depth 0, relu", rectified}};
     uint32_t kinds = 0;
     for (int i = 0; i < N_MODELS; i++) {
         out[i] = models[i];
@@ -192,15 +187,14 @@ static double check(pairing *p, const char *what)
 /* One term on one model with one head (or none). Returns the greatest norm so far; -1: declined by
  * all. */
 static double check_one(double greatest, const esp_plugin *loss, const plugin_setting *setting,
-                        const named_model *on, const esp_plugin *head,
-                        const plugin_setting *of_head)
+                        const model_case *on, const esp_plugin *head, const plugin_setting *of_head)
 {
     char what[320];
     pairing p;
     if (create(&p, loss, &setting->params, &on->model, head,
                head != NULL ? &of_head->params : NULL)) {
         snprintf(what, sizeof what, "%s (%s) on %s, head %s (%s)", loss->name, setting->text,
-                 on->name, head != NULL ? head->name : "none", head != NULL ? of_head->text : "-");
+                 on->what, head != NULL ? head->name : "none", head != NULL ? of_head->text : "-");
         greatest = fmax(greatest, check(&p, what));
     }
     destroy(&p);
@@ -219,7 +213,7 @@ static int list_head_settings(plugin_setting *out, const esp_plugin *head)
 
 /* Every setting of a term bare and with the head as it is by default; the term as it is by default
  * with every setting of the head. Returns the greatest norm of a gradient without heads. */
-static double check_settings(const esp_plugin *loss, const named_model *on)
+static double check_settings(const esp_plugin *loss, const model_case *on)
 {
     static plugin_setting settings[MOST_SETTINGS], of_head[MOST_SETTINGS];
     const int n_settings = list_plugin_settings(settings, loss);
@@ -244,7 +238,7 @@ static double check_settings(const esp_plugin *loss, const named_model *on)
 static void check_term(const esp_plugin *loss)
 {
     const uint32_t constants = ESP_CHOICES | loss->loss->held_fixed;
-    named_model models[N_MODELS];
+    model_case models[N_MODELS];
     list_models(models);
     double greatest = -1;
     for (int m = 0; m < N_MODELS; m++) {
