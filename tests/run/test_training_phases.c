@@ -15,11 +15,7 @@ static void test_budget__a_phase_of_steps_ends_after_exactly_so_many(void **stat
     assert_true(advance(training));
     assert_int_equal(training->phase_steps, 13);
     assert_int_equal(training->phase_epoch, 2);
-    int64_t counted = 0;
-    for (int leaf = 0; leaf < 4; leaf++) {
-        counted += training->running_leaf_counts[leaf];
-    }
-    assert_int_equal(counted, 4 * 64);
+    assert_int_equal(examples_counted(training), 4 * 64);
     assert_true(training->running_soft_accuracy <= 1 && training->running_soft_accuracy > 0.3);
     assert_true(advance(training));
     assert_int_equal(training->phase, 1);

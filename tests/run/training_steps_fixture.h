@@ -50,6 +50,16 @@ static inline bool advance(esp_training *training)
     return true;
 }
 
+/* Examples that the leaves have taken in this epoch. */
+static inline int64_t examples_counted(const esp_training *training)
+{
+    int64_t counted = 0;
+    for (int leaf = 0; leaf < 4; leaf++) {
+        counted += training->running_leaf_counts[leaf];
+    }
+    return counted;
+}
+
 static inline void watch_plateau(void)
 {
     phases[0].optimizer.schedule = (esp_rate_schedule){.kind = ESP_SCHEDULE_PLATEAU,
