@@ -107,14 +107,19 @@ static double phi(double x)
     return 0.5 * (1 + erf(x / sqrt(2)));
 }
 
+static void setup_noisy(bench *b, int top_k, const double *logits)
+{
+    setup(b, ESP_GATE_TOP_K, top_k, logits);
+    b->gate.raw_noise = b->raw;
+    b->gate.normals = b->normals;
+}
+
 /* H by hand: 0 + 1 s, 1 - 1 s', 2, 3 with s = softplus(0.5), s' = softplus(-0.5). */
 static void test_gate__noise_and_load(void **state)
 {
     (void)state;
     bench b;
-    setup(&b, ESP_GATE_TOP_K, 2, (const double[E]){0, 1, 2, 3});
-    b.gate.raw_noise = b.raw;
-    b.gate.normals = b.normals;
+    setup_noisy(&b, 2, (const double[E]){0, 1, 2, 3});
     b.raw[0] = 0.5;
     b.raw[STRIDE] = -0.5;
     b.raw[2 * STRIDE] = 1;
@@ -142,9 +147,7 @@ static void test_gate__load_with_a_bias(void **state)
 {
     (void)state;
     bench b;
-    setup(&b, ESP_GATE_TOP_K, 2, (const double[E]){0, 1, 2, 3});
-    b.gate.raw_noise = b.raw;
-    b.gate.normals = b.normals;
+    setup_noisy(&b, 2, (const double[E]){0, 1, 2, 3});
     b.raw[0] = 0.5;
     b.bias[0] = 4;
     esp_gate_forward(&b.gate);
@@ -165,9 +168,7 @@ static void test_gate__all_chosen(void **state)
 {
     (void)state;
     bench b;
-    setup(&b, ESP_GATE_TOP_K, E, logs);
-    b.gate.raw_noise = b.raw;
-    b.gate.normals = b.normals;
+    setup_noisy(&b, E, logs);
     esp_gate_forward(&b.gate);
     for (int e = 0; e < E; e++) {
         near(b.load[e], 1);
