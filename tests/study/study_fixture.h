@@ -157,4 +157,6 @@ static inline const char *param_of(const esp_cell *cell, const char *key)
     return "(none)";
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_open, fixture_close)
+
 #endif

@@ -236,8 +236,6 @@ static void test_published__against_its_file(void **state)
     assert_said(*state, ":10:28: error: /tmp: ");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_open, fixture_close)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {

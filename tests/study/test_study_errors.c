@@ -374,8 +374,6 @@ static void test_file__absent(void **state)
     assert_non_null(strstr(esp_message(), "/nowhere/s.yaml"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_open, fixture_close)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {

@@ -350,8 +350,6 @@ static void test_moe__width_matches_an_fff(void **state)
             "3: error: model.experts is required for model kind 'moe'");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_open, fixture_close)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {

@@ -520,8 +520,6 @@ static void test_report__builtins_and_contrasts(void **state)
                            "[{\"leaf_width\":\"8\"},{\"leaf_width\":\"4\"}]]"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_open, fixture_close)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {

@@ -250,8 +250,6 @@ static void test_id__new_keys_count_where_they_differ(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_open, fixture_close)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
