@@ -359,7 +359,7 @@ static void test_heads__early_exit_by_hand(void **state)
     for (int t = 0; t < 5; t++) {
         probe p;
         double all[OUTPUTS * EXAMPLES], tree[OUTPUTS * EXAMPLES], expected[OUTPUTS * EXAMPLES];
-        double alone[OUTPUTS * EXAMPLES], mixed[OUTPUTS * EXAMPLES], right = 0;
+        double alone[OUTPUTS * EXAMPLES], mixed[OUTPUTS * EXAMPLES];
         params[0].values[esp_params_find(pair[0], "threshold")] = thresholds[t];
         create(&p, &model, pair, params, 1);
         esp_network *n = p.network;
@@ -402,7 +402,7 @@ static void test_heads__early_exit_by_hand(void **state)
         assert_true(logged(&p.heads[0], "tree_accuracy") == accuracy(tree, n->labels));
         assert_true(logged(&p.heads[0], "head_accuracy") == accuracy(alone, n->labels));
         assert_true(logged(&p.heads[0], "mixed_accuracy") == accuracy(mixed, n->labels));
-        right +=
+        const double right =
             (exited > 0 ? exited * logged(&p.heads[0], "exited_accuracy") : 0) +
             (exited < EXAMPLES ? (EXAMPLES - exited) * logged(&p.heads[0], "kept_accuracy") : 0);
         assert_true(fabs(right - EXAMPLES * accuracy(expected, n->labels)) <= 1e-12);
