@@ -1,7 +1,7 @@
 #!/bin/bash
 # experiments/published_code.yaml on a small data set: the learning rate of every epoch against the rule
 # of the published main.py, written out here and fed the test accuracies that the run stored.
-# shellcheck source=../fixtures/command_line.sh
+# shellcheck source=tests/fixtures/command_line.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
 
 # a small rate on 200 images: test accuracy stands still now and then, and below 0.9 for a while

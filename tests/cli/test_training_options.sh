@@ -1,7 +1,7 @@
 #!/bin/bash
 # Optimizers, schedules and budgets by whole command lines: the same bits with one job or two and after
 # being cut off, steps counted exactly, rates stored, what plan and progress say of it.
-# shellcheck source=../fixtures/command_line.sh
+# shellcheck source=tests/fixtures/command_line.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
 
 cat >study.yaml <<'YAML'
