@@ -1,5 +1,4 @@
 /* What came out of a study, in sentences: counts of cells and the tests of its primary metric. */
-#define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,14 +90,13 @@ static void put_family(FILE *out, esp_report *report, const esp_report_metric *m
         spreads += !isnan(one->spread.log_ratio);
         tighter += one->spread.log_ratio < 0;
     }
-    const char *word = metric->better == ESP_BETTER_LOWER ? "lower" : "higher";
+    const bool lower = metric->better == ESP_BETTER_LOWER;
     fprintf(out,
-            ": a %s mean in %d of %d comparisons, in %d of them with p below %s after"
+            ": a %s mean in %d of %d comparisons, in %d of them with p below %g after"
             " Holm's correction",
-            word, better, compared, sure, esp_pool_format(&report->pool, "%g", alpha));
+            lower ? "lower" : "higher", better, compared, sure, alpha);
     if (sure_worse > 0) {
-        fprintf(out, "; a %s one with such a p in %d",
-                metric->better == ESP_BETTER_LOWER ? "higher" : "lower", sure_worse);
+        fprintf(out, "; a %s one with such a p in %d", lower ? "higher" : "lower", sure_worse);
     }
     if (spreads > 0) {
         fprintf(out, "; a smaller sd over seeds in %d of %d", tighter, spreads);
@@ -112,7 +110,7 @@ static void put_family(FILE *out, esp_report *report, const esp_report_metric *m
         if (!isnan(of->difference.p)) {
             fprintf(out, ", %s %s, p %s", esp_words_confidence(report),
                     esp_words_interval(report, metric, of->difference.interval),
-                    esp_words_p(report, of->difference.p, of->difference.seeds < 3));
+                    esp_words_p(report, of->difference.p, false));
         }
     }
     if (!isnan(of->spread.log_ratio)) {
@@ -153,10 +151,10 @@ static void put_stated(FILE *out, esp_report *report, const esp_report_metric *m
     if (tested > 0) {
         const double margin = report->section.equivalence.margin;
         fprintf(out,
-                "; alike to within %s%s in %d of %d (two one-sided tests, p below %s, not"
+                "; alike to within %s%s in %d of %d (two one-sided tests, p below %g, not"
                 " corrected)",
                 esp_words_number(report, metric, margin), esp_in_percent(metric) ? " points" : "",
-                alike, tested, esp_pool_format(&report->pool, "%g", alpha));
+                alike, tested, alpha);
     }
 }
 
