@@ -219,25 +219,25 @@ static void put_columns(FILE *out, const esp_table *table, const char *environme
 }
 
 /* On one page; the widest is shrunk to it. */
-static void put_whole(FILE *out, const esp_table *table, int number, const char *size)
+static void put_whole(FILE *out, const esp_table *table, int number, const char *size,
+                      bool too_wide)
 {
-    const bool shrinks = width_of(table) > WIDER_TABLE;
     fprintf(out, "\\begin{table}[H]\n\\centering%s\\setlength{\\tabcolsep}{4pt}\n", size);
     put_caption(out, table, number);
-    fprintf(out, "\n%s", shrinks ? "\\resizebox{\\linewidth}{!}{%\n" : "");
+    fprintf(out, "\n%s", too_wide ? "\\resizebox{\\linewidth}{!}{%\n" : "");
     put_columns(out, table, "tabular");
     put_head(out, table);
     put_rows(out, table);
-    fprintf(out, "\\bottomrule\n\\end{tabular}%s\n\\end{table}\n\n", shrinks ? "}" : "");
+    fprintf(out, "\\bottomrule\n\\end{tabular}%s\n\\end{table}\n\n", too_wide ? "}" : "");
 }
 
 /* Over several pages, each with the headings; the widest across them. The caption stands inside,
  * and its label in the first head alone. */
-static void put_broken(FILE *out, const esp_table *table, int number, const char *size)
+static void put_broken(FILE *out, const esp_table *table, int number, const char *size,
+                       bool too_wide)
 {
-    const bool turns = width_of(table) > WIDER_TABLE;
     fprintf(out, "%s\\begingroup%s\\setlength{\\tabcolsep}{4pt}\n",
-            turns ? "\\begin{landscape}\n" : "", size);
+            too_wide ? "\\begin{landscape}\n" : "", size);
     put_columns(out, table, "longtable");
     put_caption(out, table, number);
     fputs("\\\\\n", out);
@@ -248,7 +248,7 @@ static void put_broken(FILE *out, const esp_table *table, int number, const char
     fputs("\\endhead\n", out);
     put_rows(out, table);
     fprintf(out, "\\bottomrule\n\\end{longtable}\n\\endgroup\n%s\n",
-            turns ? "\\end{landscape}\n" : "");
+            too_wide ? "\\end{landscape}\n" : "");
 }
 
 static void put_table(FILE *out, const esp_table *table, int number)
@@ -259,9 +259,9 @@ static void put_table(FILE *out, const esp_table *table, int number)
                                             : "\\footnotesize";
     fprintf(out, "%% ---- table %d ----\n", number);
     if (table->n_rows > LONG_TABLE) {
-        put_broken(out, table, number, size);
+        put_broken(out, table, number, size, width > WIDER_TABLE);
     } else {
-        put_whole(out, table, number, size);
+        put_whole(out, table, number, size, width > WIDER_TABLE);
     }
 }
 
