@@ -15,7 +15,7 @@ static bool ends_with(const char *text, const char *end)
 
 esp_better esp_better_of(const char *metric)
 {
-    if (strncmp(metric, "epochs_to_", 10) == 0) {
+    if (esp_metric_epochs_to(metric) != NULL) {
         return ESP_BETTER_LOWER;
     }
     if (esp_metric_is_accuracy(metric)) {

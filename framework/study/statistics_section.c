@@ -68,7 +68,7 @@ static const esp_node *map_of(esp_reading *r, const esp_node *report, const char
 
 static bool is_epochs(const char *metric)
 {
-    return strstr(metric, ".epochs_to_") != NULL;
+    return esp_metric_epochs_to(strchr(metric, '.') + 1) != NULL;
 }
 
 static bool is_accuracy(const char *metric)
