@@ -246,7 +246,7 @@ static void complain_of_only(esp_reading *r, const char *pattern)
 /* ---- trials --------------------------------------------------------------------------------- */
 
 static void add_trial(esp_study *study, esp_reading *r, int cell, const esp_seed *seed,
-                      bool asked_for, const char *data_digest)
+                      bool asked_for)
 {
     esp_trial *trial = &study->trials[study->n_trials++];
     *trial = (esp_trial){.cell = cell,
@@ -261,7 +261,7 @@ static void add_trial(esp_study *study, esp_reading *r, int cell, const esp_seed
     } else {
         snprintf(trial->seed, sizeof trial->seed, "%llu", (unsigned long long)seed->init);
     }
-    if (esp_trial_identify(trial, &study->cells[cell], data_digest) != ESP_OK) {
+    if (esp_trial_identify(trial, &study->cells[cell], study->cells[cell].data.digest) != ESP_OK) {
         esp_problem(r->problems, ESP_ERROR, r->defaults_mark, "%s", esp_message());
     }
 }
@@ -269,7 +269,6 @@ static void add_trial(esp_study *study, esp_reading *r, int cell, const esp_seed
 typedef struct seed_plan {
     esp_seed *planned, *asked, *joining; /* of the file; of --seeds; of --seeds alone */
     int n_planned, n_asked, n_joining;
-    bool by_option;
 } seed_plan;
 
 static void know_seeds(esp_reading *r, const seed_plan *plan)
@@ -287,7 +286,6 @@ static void plan_seeds(seed_plan *out, esp_reading *r, const char *option)
     if (node != NULL) {
         esp_seeds_read(&out->planned, &out->n_planned, r, node);
     }
-    out->by_option = option != NULL;
     if (option == NULL) {
         return;
     }
@@ -316,21 +314,21 @@ static void plan_seeds(seed_plan *out, esp_reading *r, const char *option)
 }
 
 static void make_trials(esp_study *study, esp_reading *r, const esp_study_options *options,
-                        const seed_plan *plan)
+                        const seed_plan *seeds)
 {
-    const seed_plan seeds = *plan;
-    double count = (double)r->n_drafts * (seeds.n_planned + seeds.n_joining);
+    double count = (double)r->n_drafts * r->n_seeds;
     if (count > ESP_MAX_TRIALS) {
         esp_problem(r->problems, ESP_ERROR, r->root->mark,
                     "%d cells x %d seeds are %.0f trials; a study has at most %d", r->n_drafts,
-                    seeds.n_planned + seeds.n_joining, count, ESP_MAX_TRIALS);
+                    r->n_seeds, count, ESP_MAX_TRIALS);
     }
     if (esp_problems_errors(r->problems) > 0) {
         return;
     }
-    bool *asked = esp_tree_pool_take(r->pool, sizeof *asked * (size_t)(seeds.n_planned + 1));
-    for (int i = 0; i < seeds.n_planned; i++) {
-        asked[i] = !seeds.by_option || esp_seed_in(&seeds.planned[i], seeds.asked, seeds.n_asked);
+    bool *asked = esp_tree_pool_take(r->pool, sizeof *asked * (size_t)(seeds->n_planned + 1));
+    for (int i = 0; i < seeds->n_planned; i++) {
+        asked[i] =
+            options->seeds == NULL || esp_seed_in(&seeds->planned[i], seeds->asked, seeds->n_asked);
     }
     study->trials = calloc((size_t)count + 1, sizeof *study->trials);
     bool matched = false;
@@ -338,11 +336,11 @@ static void make_trials(esp_study *study, esp_reading *r, const esp_study_option
         const esp_cell *cell = &study->cells[c];
         bool wanted = cell_matches(r, cell, options->only);
         matched = matched || wanted;
-        for (int i = 0; i < seeds.n_planned; i++) {
-            add_trial(study, r, c, &seeds.planned[i], wanted && asked[i], cell->data.digest);
+        for (int i = 0; i < seeds->n_planned; i++) {
+            add_trial(study, r, c, &seeds->planned[i], wanted && asked[i]);
         }
-        for (int i = 0; wanted && i < seeds.n_joining; i++) {
-            add_trial(study, r, c, &seeds.joining[i], true, cell->data.digest);
+        for (int i = 0; wanted && i < seeds->n_joining; i++) {
+            add_trial(study, r, c, &seeds->joining[i], true);
         }
     }
     if (!matched && options->only != NULL) {
