@@ -1,5 +1,4 @@
 /* espalier ls: the studies of the results database, or one study's cells and trials. */
-#include <string.h>
 
 #include "cli/command.h"
 #include "cli/options.h"

@@ -1,6 +1,5 @@
 /* espalier plugins: which loss terms and heads there are, what each is, and whether one is sound.
  */
-#include <errno.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -10,7 +9,6 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/plugins.h"
-#include "core/log.h"
 #include "core/status.h"
 #include "core/text.h"
 #include "plugin/params.h"

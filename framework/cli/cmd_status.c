@@ -7,7 +7,6 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/print_rows.h"
-#include "core/log.h"
 #include "core/status.h"
 #include "report/status_sql.h"
 #include "store/lock.h"

@@ -4,7 +4,6 @@
 #define ESP_CLI_COMPLETION_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 enum { ESP_COMPLETION_WORDS = 256 };
 

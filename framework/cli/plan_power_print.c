@@ -5,7 +5,6 @@
 #include "cli/plan_power.h"
 #include "core/status.h"
 #include "report/render.h"
-#include "statistics/power.h"
 #include "statistics/sample.h"
 
 enum { CELL = 48 };

@@ -1,7 +1,6 @@
 /* What was asked, how far it is, what came out. */
 #include <string.h>
 
-#include "core/status.h"
 #include "report/html.h"
 #include "report/html_report.h"
 

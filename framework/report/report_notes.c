@@ -1,5 +1,4 @@
 /* What a reader must know beside a report's tables. */
-#include <math.h>
 #include <string.h>
 
 #include "core/status.h"

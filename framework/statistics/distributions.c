@@ -2,7 +2,6 @@
 
 #include <float.h>
 #include <math.h>
-#include <stdbool.h>
 
 /* ln gamma without the global that lgamma() sets. */
 static double log_gamma(double x)

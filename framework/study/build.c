@@ -1,12 +1,8 @@
 /* A draft's tree into a cell: built-ins filled in, phases resolved, everything checked together. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/status.h"
-#include "plugin/instance.h"
 #include "study/build.h"
-#include "study/size.h"
 
 /* ---- sections as JSON ----------------------------------------------------------------------- */
 

@@ -1,6 +1,5 @@
 /* The resolved configuration into the structs that the trainer reads, and the checks that need
  * several keys at once. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
