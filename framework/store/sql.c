@@ -1,6 +1,7 @@
 /* SQLite with statuses and messages. */
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,12 +107,17 @@ void esp_sql_bind_real(sqlite3_stmt *statement, int index, double value)
 int esp_sql_check_all(esp_store *store)
 {
     sqlite3_stmt *statement = NULL;
-    ESP_TRY(esp_sql_prepare(&statement, store,
-                            "SELECT replace(quick_check, char(10), ' ') FROM"
-                            " pragma_quick_check(1)"));
+    /* A statement: to newer SQLite, the argument of pragma_quick_check(1) is a table. */
+    ESP_TRY(esp_sql_prepare(&statement, store, "PRAGMA quick_check(1)"));
     bool has_row = false;
     int status = esp_sql_step(store, statement, &has_row);
-    const char *found = has_row ? (const char *)sqlite3_column_text(statement, 0) : "ok";
+    char found[256] = "ok";
+    if (has_row) {
+        snprintf(found, sizeof found, "%s", (const char *)sqlite3_column_text(statement, 0));
+    }
+    for (char *end = strchr(found, '\n'); end != NULL; end = strchr(end, '\n')) {
+        *end = ' ';
+    }
     if (status == ESP_OK && strcmp(found, "ok") != 0) {
         status = esp_fail(ESP_STORE,
                           "%s: damaged (%s): it is left as it is; restore a copy, or save what is "

@@ -74,6 +74,7 @@ for verb in "run study.yaml" "db migrate" "db backup made.db" "db merge good.db"
     # shellcheck disable=SC2086
     expect 3 "$ESPALIER" $verb --db x.db
     says "x.db: damaged" "restore a copy" ".recover"
+    grep -q "x.db: damaged (.*): it is left as it is" stderr || fail "what was found is not told in one line"
 done
 [ ! -e made.db ] || fail "a backup was made of a damaged database"
 expect 3 "$ESPALIER" db merge x.db --db made.db

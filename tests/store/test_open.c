@@ -118,6 +118,24 @@ static void test_read__nothing_there(void **state)
     esp_store_close(store);
 }
 
+/* The second run of a study: every command that writes looks the file through first. */
+static void test_write__existing_file_again(void **state)
+{
+    const fixture *db = *state;
+    fixture_study study;
+    fixture_make_study(&study, "s", "t", 16, 0);
+    fixture_register(db->path, &study);
+    for (int i = 0; i < 2; i++) {
+        esp_store *store = NULL;
+        const int status = esp_store_open(&store, db->path, ESP_STORE_WRITE);
+        if (status != ESP_OK) {
+            fail_msg("SQLite %s: %s", sqlite3_libversion(), esp_message());
+        }
+        esp_store_close(store);
+        ASSERT_ROW(db->path, "SELECT count(*) FROM study", "1");
+    }
+}
+
 static void test_refused__foreign_files(void **state)
 {
     const fixture *db = *state;
@@ -447,6 +465,7 @@ int main(void)
         TEST(test_write__makes_folders_and_schema),
         TEST(test_views__have_the_columns_of_the_contract),
         TEST(test_read__nothing_there),
+        TEST(test_write__existing_file_again),
         TEST(test_refused__foreign_files),
         TEST(test_refused__newer_version),
         TEST(test_refused__damaged_files),
