@@ -88,9 +88,10 @@ static int count_threads(const controls *c)
 int esp_blas_prepare(void)
 {
     const controls c = find_controls();
-    if (is_openblas(&c)) {
+    /* Only once: a trial may prepare while others multiply. */
+    if (count_threads(&c) > 1 && is_openblas(&c)) {
         c.openblas_set_threads(1);
-    } else if (is_blis(&c)) {
+    } else if (count_threads(&c) > 1) {
         c.blis_set_threads(1);
     }
     const int threads = count_threads(&c);

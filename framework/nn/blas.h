@@ -19,8 +19,9 @@ void esp_matmul(esp_real *c, int ldc, bool transpose_a, const esp_real *a, int l
 void esp_matvec(esp_real *y, bool transpose, const esp_real *a, const esp_real *x, int n, int k);
 
 /* Sets BLAS to one thread a caller and checks that it obeys (a library that cannot be asked gets
- * the benefit of the doubt), and that what is to multiply bytes (byte_product.h) is there. Errors:
- * ESP_FAILED, ESP_USAGE. Thread: one, before others start. */
+ * the benefit of the doubt), and that what is to multiply bytes (byte_product.h) is there. Every
+ * network and inference does it when it is created; a program calls it first to learn of an error
+ * before it starts threads. Errors: ESP_FAILED, ESP_USAGE. Thread: any. */
 int esp_blas_prepare(void);
 
 /* The library that is loaded. name: "openblas", "blis", or "blas" where it does not say. version,

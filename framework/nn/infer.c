@@ -70,6 +70,7 @@ int esp_inference_create(esp_inference **out, const esp_model_config *model, int
         return esp_fail(ESP_USAGE, "hard inference is of one expert, and top_k is %d",
                         model->top_k);
     }
+    ESP_TRY(esp_blas_prepare());
     esp_inference *s = calloc(1, sizeof *s);
     if (s == NULL) {
         return esp_fail(ESP_MEMORY, "no memory for inference");

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/status.h"
+#include "nn/blas.h"
 #include "nn/tensors.h"
 #include "plugin/head.h"
 
@@ -174,7 +175,10 @@ int esp_network_create(esp_network **out, const esp_network_config *config)
         network->n_hidden + (config->model.kind == ESP_MODEL_FFF_NODES ? 0 : network->n_leaves);
     network->stride = round_up(config->batch_size);
     network->dims = esp_network_dims(config);
-    int status = declare_heads(network);
+    int status = esp_blas_prepare();
+    if (status == ESP_OK) {
+        status = declare_heads(network);
+    }
     if (status == ESP_OK && sizeof(esp_real) == sizeof(float)) {
         status = esp_byte_unit_choose(&network->bytes.unit);
     }

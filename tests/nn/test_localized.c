@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "core/rng.h"
-#include "nn/blas.h"
 #include "nn/localized.h"
 
 enum { B = 24, F = 5, O = 3, MAX = 4096, MAX_BLOCKS = 32, LOCAL_BATCH = 30 };
@@ -256,12 +255,6 @@ static void test_localized__no_blocks_elsewhere(void **state)
     assert_int_equal(esp_localized_blocks(&nodes), 0);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    return esp_blas_prepare();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,5 +263,5 @@ int main(void)
         cmocka_unit_test(test_localized__moe_its_gate_at_every_step),
         cmocka_unit_test(test_localized__no_blocks_elsewhere),
     };
-    return cmocka_run_group_tests(tests, set_up, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

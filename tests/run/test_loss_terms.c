@@ -15,7 +15,6 @@
 
 #include "core/status.h"
 #include "fixtures/generated_data.h"
-#include "nn/blas.h"
 #include "run/checkpoint.h"
 #include "run/training.h"
 
@@ -36,7 +35,6 @@ static int set_up(void **state)
     assert_non_null(mkdtemp(folder));
     generated_data_write(folder, "toy", 640, 200, 8, 4, 7);
     setenv("ESPALIER_DATA_PATH", folder, 1);
-    assert_int_equal(esp_blas_prepare(), 0);
     assert_int_equal(esp_registry_create(&registry), 0);
     assert_int_equal(esp_dataset_open(&data, "toy"), 0);
     assert_int_equal(esp_partition_make(&partition, data, &(esp_partition_rule){0}), 0);
