@@ -1,5 +1,6 @@
 #include "data/csv.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ typedef struct reader {
     char *at, *end;
     const char *line_start;
     size_t line;
+    const char *separator; /* what the columns are separated by instead of ','; or NULL */
 } reader;
 
 typedef struct field {
@@ -33,10 +35,40 @@ static int fail_at(const reader *in, size_t line, size_t column, const char *exp
                     found);
 }
 
+static bool at_line_end(const reader *in)
+{
+    return in->at == in->end || *in->at == '\n' || *in->at == '\r';
+}
+
+/* Moves past "\n", "\r\n" or, as old Macs wrote, "\r". */
 static void end_line(reader *in)
 {
+    const bool returns = in->at < in->end && *in->at == '\r';
+    in->at += returns;
+    in->at += in->at < in->end && (!returns || *in->at == '\n');
     in->line++;
     in->line_start = in->at;
+}
+
+static void skip_blanks(reader *in)
+{
+    while (in->at < in->end && (*in->at == ' ' || *in->at == '\t')) {
+        in->at++;
+    }
+}
+
+/* Lines of nothing but blanks hold no row: a table has two columns at least. */
+static void skip_blank_lines(reader *in)
+{
+    while (in->at < in->end) {
+        char *const start = in->at;
+        skip_blanks(in);
+        if (!at_line_end(in)) {
+            in->at = start;
+            return;
+        }
+        end_line(in);
+    }
 }
 
 /* A field in quotes: two of them stand for one, and commas and line ends for themselves. */
@@ -51,7 +83,8 @@ static int read_quoted(field *out, reader *in)
                 return ESP_OK;
             }
         }
-        const int ends_line = *in->at == '\n';
+        const bool ends_line =
+            *in->at == '\n' || (*in->at == '\r' && (in->at + 1 == in->end || in->at[1] != '\n'));
         *to++ = *in->at;
         if (ends_line) {
             in->line++;
@@ -63,42 +96,47 @@ static int read_quoted(field *out, reader *in)
 
 static void read_plain(field *out, reader *in)
 {
-    while (in->at < in->end && (*in->at == ' ' || *in->at == '\t')) {
-        in->at++;
-    }
     out->text = in->at;
-    while (in->at < in->end && *in->at != ',' && *in->at != '\n') {
+    while (!at_line_end(in) && *in->at != ',') {
         in->at++;
     }
     const char *stop = in->at;
-    while (stop > out->text && (stop[-1] == ' ' || stop[-1] == '\t' || stop[-1] == '\r')) {
+    while (stop > out->text && (stop[-1] == ' ' || stop[-1] == '\t')) {
         stop--;
     }
     out->length = (size_t)(stop - out->text);
 }
 
+static int fail_separator(const reader *in, size_t line)
+{
+    return esp_fail(ESP_DATA,
+                    "%s:%zu:1: expected columns separated by ',', found a file separated by %s; "
+                    "write it with commas and decimal points (pandas: to_csv without sep and "
+                    "decimal; R: write.csv)",
+                    in->path, line, in->separator);
+}
+
 static int read_field(field *out, reader *in)
 {
+    skip_blanks(in);
     *out = (field){.line = in->line, .column = (size_t)(in->at - in->line_start) + 1};
     if (in->at < in->end && *in->at == '"') {
         ESP_TRY(read_quoted(out, in));
-        if (in->at < in->end && *in->at == '\r') {
-            in->at++;
-        }
+        skip_blanks(in);
     } else {
         read_plain(out, in);
     }
-    if (in->at == in->end || *in->at == '\n') {
+    if (at_line_end(in)) {
         out->is_last = 1;
-        in->at += in->at < in->end;
         end_line(in);
         return ESP_OK;
     }
     if (*in->at != ',') {
         char shown[64];
         esp_text_shown(shown, in->at, 1);
-        return fail_at(in, in->line, (size_t)(in->at - in->line_start) + 1,
-                       "',' or the end of the line after '\"'", shown);
+        return in->separator != NULL ? fail_separator(in, in->line)
+                                     : fail_at(in, in->line, (size_t)(in->at - in->line_start) + 1,
+                                               "',' or the end of the line after '\"'", shown);
     }
     in->at++;
     return ESP_OK;
@@ -124,8 +162,70 @@ static int add_name(esp_csv_header *header, uint32_t *capacity, const field *nam
     return ESP_OK;
 }
 
-static int fail_without_label(const reader *in, const esp_csv_header *header, const char *label)
+/* Whether a line [length], split at one character outside quotes, has the word among its parts,
+ * blanks and quotes around them aside. *n: how often it was split. */
+static bool splits_into(size_t *n, const char *line, size_t length, char at, const char *word)
 {
+    bool quoted = false, found = false;
+    size_t start = 0;
+    *n = 0;
+    for (size_t i = 0; i <= length; i++) {
+        quoted = quoted != (i < length && line[i] == '"');
+        if (i < length && (quoted || line[i] != at)) {
+            continue;
+        }
+        size_t stop = i;
+        while (start < stop && strchr(" \t\"", line[start]) != NULL) {
+            start++;
+        }
+        while (stop > start && strchr(" \t\"", line[stop - 1]) != NULL) {
+            stop--;
+        }
+        found = found ||
+                (stop - start == strlen(word) && memcmp(line + start, word, stop - start) == 0);
+        *n += i < length;
+        start = i + 1;
+    }
+    return found;
+}
+
+/* What a header's line is separated by, in words, where that is not ','; or NULL. Splitting must
+ * give the label's column; where nothing does, any usual separator in a line without commas. */
+static const char *other_separator(const reader *in, const char *label)
+{
+    static const struct {
+        char character;
+        bool is_usual;
+        const char *words;
+    } others[] = {{';', true, "';'"},
+                  {'\t', true, "tabs"},
+                  {'|', true, "'|'"},
+                  {':', false, "':'"},
+                  {' ', false, "blanks"}};
+    const char *usual = NULL;
+    const size_t length = strcspn(in->at, "\r\n");
+    size_t n = 0;
+    if (splits_into(&n, in->at, length, ',', label)) {
+        return NULL;
+    }
+    const bool has_comma = n > 0;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        const bool found = splits_into(&n, in->at, length, others[i].character, label);
+        if (found && n > 0) {
+            return others[i].words;
+        }
+        usual =
+            usual == NULL && n > 0 && others[i].is_usual && !has_comma ? others[i].words : usual;
+    }
+    return usual;
+}
+
+static int fail_without_label(const reader *in, const esp_csv_header *header, const char *label,
+                              size_t line)
+{
+    if (in->separator != NULL) {
+        return fail_separator(in, line);
+    }
     char list[LISTED_NAMES + 8] = "";
     for (uint32_t i = 0; i < header->count; i++) {
         size_t used = strlen(list);
@@ -138,9 +238,10 @@ static int fail_without_label(const reader *in, const esp_csv_header *header, co
     const char *meant = esp_text_suggest(label, (const char *const *)header->names, header->count);
     return esp_fail(
         ESP_DATA,
-        "%s:1:1: expected a header with the label's column '%s', found columns %s%s%s%s; "
+        "%s:%zu:1: expected a header with the label's column '%s', found columns %s%s%s%s; "
         "a file label-column beside it can name another",
-        in->path, label, list, meant != NULL ? "; did you mean '" : "", meant != NULL ? meant : "",
+        in->path, line, label, *list != '\0' ? list : "of no name",
+        meant != NULL ? "; did you mean '" : "", meant != NULL ? meant : "",
         meant != NULL ? "'?" : "");
 }
 
@@ -149,13 +250,18 @@ static int read_header(esp_csv_header *out, reader *in, const char *label)
     uint32_t capacity = 0;
     int n_labels = 0;
     field name = {.is_last = 0};
+    skip_blank_lines(in);
+    const size_t line = out->line = in->line;
+    in->separator = other_separator(in, label);
     while (!name.is_last) {
         ESP_TRY(read_field(&name, in));
         if (out->count >= ESP_MAX_FEATURES) {
             return fail_at(in, name.line, name.column, "at most 16777216 columns", "more");
         }
         if (name.length == 0 && !(out->count == 0 && name.is_last)) { /* row numbers, say */
-            return fail_at(in, name.line, name.column, "a column's name (pandas: index=False)",
+            return fail_at(in, name.line, name.column,
+                           out->count == 0 ? "a column's name (pandas: index=False)"
+                                           : "a column's name after ','",
                            "nothing");
         }
         ESP_TRY(add_name(out, &capacity, &name));
@@ -169,10 +275,11 @@ static int read_header(esp_csv_header *out, reader *in, const char *label)
         }
     }
     if (n_labels == 0) {
-        return fail_without_label(in, out, label);
+        return fail_without_label(in, out, label, line);
     }
+    in->separator = NULL;
     if (out->count < 2) {
-        return fail_at(in, 1, 1, "features beside the label", "none");
+        return fail_at(in, line, 1, "features beside the label", "none");
     }
     return ESP_OK;
 }
@@ -198,10 +305,12 @@ static int reserve(esp_part *part, size_t *capacity, const char *path)
 
 static int fail_number(const reader *in, const field *value, const char *name, int is_label)
 {
-    char expected[128], shown[64];
+    char expected[160], shown[64];
     esp_text_shown(shown, value->text, value->length);
-    snprintf(expected, sizeof expected, "%s in column '%.60s'",
-             is_label ? "a label, a whole number from 0 to 255," : "a number", name);
+    const bool has_comma = memchr(value->text, ',', value->length) != NULL;
+    snprintf(expected, sizeof expected, "%s%s in column '%.60s'",
+             is_label ? "a label, a whole number from 0 to 255," : "a number",
+             has_comma && !is_label ? " with a decimal point" : "", name);
     return fail_at(in, value->line, value->column, expected, shown);
 }
 
@@ -219,9 +328,6 @@ static int read_row(esp_part *part, reader *in, const esp_csv_header *header)
         ESP_TRY(read_field(&value, in));
         float number = 0;
         const int is_label = j == header->label;
-        if (value.is_last && j + 1 < header->count && value.length == 0 && j == 0) {
-            continue; /* an empty line: too few fields, said above */
-        }
         if (!esp_number_read(&number, value.text, value.length) ||
             (is_label && (!(number >= 0 && number <= MAX_LABEL) || number != (float)(int)number))) {
             return fail_number(in, &value, header->names[j], is_label);
@@ -252,11 +358,14 @@ int esp_csv_parse(esp_csv_header *header, esp_part *part, const char *path, char
 {
     *header = (esp_csv_header){.names = NULL};
     reader in = {.path = path, .at = text, .end = text + size, .line_start = text, .line = 1};
+    if (size >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0)) {
+        return fail_at(&in, 1, 1, "text in UTF-8", "UTF-16");
+    }
     in.line_start = in.at += byte_order_mark(text, size);
     ESP_TRY(read_header(header, &in, label));
     *part = (esp_part){.channels = 1, .rows = 1, .columns = header->count - 1};
     size_t capacity = 0;
-    while (in.at < in.end) {
+    for (skip_blank_lines(&in); in.at < in.end; skip_blank_lines(&in)) {
         if (part->count == UINT32_MAX) {
             return esp_fail(ESP_DATA, "%s: expected at most %u examples, found more", path,
                             UINT32_MAX);
@@ -314,14 +423,16 @@ static int compare_headers(const esp_csv_header *train, const esp_csv_header *te
                            const esp_data_file *files)
 {
     if (train->count != test->count) {
-        return esp_fail(ESP_DATA, "%s:1:1: expected the %u columns of %s, found %u", files[1].path,
-                        train->count, files[0].path, test->count);
+        return esp_fail(ESP_DATA, "%s:%zu:1: expected the %u columns of %s, found %u",
+                        files[1].path, test->line, train->count, files[0].path, test->count);
     }
     for (uint32_t i = 0; i < train->count; i++) {
         if (strcmp(train->names[i], test->names[i]) != 0) {
             return esp_fail(ESP_DATA,
-                            "%s:1:1: expected the columns of %s, column %u being '%s', found '%s'",
-                            files[1].path, files[0].path, i + 1, train->names[i], test->names[i]);
+                            "%s:%zu:1: expected the columns of %s, column %u being '%s', found "
+                            "'%s'",
+                            files[1].path, test->line, files[0].path, i + 1, train->names[i],
+                            test->names[i]);
         }
     }
     return ESP_OK;

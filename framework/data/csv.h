@@ -1,4 +1,5 @@
-/* Tables of numbers as text: RFC 4180, a line of names first. */
+/* Tables of numbers as text: RFC 4180, a line of names first. Lines end with "\n", "\r\n" or "\r";
+ * lines of nothing but blanks hold no row. */
 #ifndef ESP_DATA_CSV_H
 #define ESP_DATA_CSV_H
 
@@ -11,6 +12,7 @@ typedef struct esp_csv_header {
     char **names;
     uint32_t count;
     uint32_t label; /* which of them is the label */
+    size_t line;    /* where they stand, from 1 */
 } esp_csv_header;
 
 /* Reads text [size + 1], whose last byte is NUL (and which is written to: quoted fields are

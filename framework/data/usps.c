@@ -68,11 +68,28 @@ static int read_line(uint8_t *label, float *values, line_reader *in)
     return in->at == in->end ? ESP_OK : fail_at(in, in->at, "the end of the line");
 }
 
+/* The next line that holds more than blanks; false at the end of the text. */
+static bool next_line(line_reader *in, const char *text_end)
+{
+    while (in->end < text_end) {
+        in->start = in->at = in->end + (in->number > 0);
+        const char *end = memchr(in->at, '\n', (size_t)(text_end - in->at));
+        in->end = end != NULL ? end : text_end;
+        in->number++;
+        skip_blanks(in);
+        if (in->at < in->end) {
+            in->at = in->start;
+            return true;
+        }
+    }
+    return false;
+}
+
 static int read_part(esp_part *part, const char *path, const char *text, size_t size)
 {
-    size_t n_lines = size > 0 && text[size - 1] != '\n';
-    for (size_t i = 0; i < size; i++) {
-        n_lines += text[i] == '\n';
+    size_t n_lines = 0;
+    for (line_reader in = {.end = text}; next_line(&in, text + size);) {
+        n_lines++;
     }
     /* A pixel takes four bytes at least, so that a short file cannot ask for much. */
     if (n_lines == 0 || n_lines > size / (4 * FEATURES) + 1) {
@@ -87,16 +104,9 @@ static int read_part(esp_part *part, const char *path, const char *text, size_t 
     if (part->values == NULL || part->labels == NULL) {
         return esp_fail(ESP_MEMORY, "%s: no memory for %zu examples", path, n_lines);
     }
-    const char *at = text;
-    for (size_t i = 0; i < n_lines; i++) {
-        const char *end = memchr(at, '\n', (size_t)(text + size - at));
-        line_reader in = {.path = path,
-                          .start = at,
-                          .at = at,
-                          .end = end != NULL ? end : text + size,
-                          .number = i + 1};
+    for (line_reader in = {.path = path, .end = text}; next_line(&in, text + size);) {
+        const size_t i = part->count;
         ESP_TRY(read_line(&part->labels[i], part->values + i * FEATURES, &in));
-        at = in.end + 1;
         part->count++;
     }
     return ESP_OK;

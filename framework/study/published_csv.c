@@ -101,7 +101,8 @@ static int parse(esp_published_csv *csv, char *text, esp_text_pool *pool)
     ESP_TRY(esp_pool_status(pool));
     char *fields[64];
     for (int line = 1; *text != '\0';) {
-        if (*text == '#' || *text == '\n' || *text == '\r') {
+        const char first = text[strspn(text, " \t\r")];
+        if (*text == '#' || first == '\n' || first == '\0') {
             note_source(csv, text, pool);
             text += strcspn(text, "\n");
             text += *text == '\n';

@@ -197,8 +197,10 @@ static void test_published__against_its_file(void **state)
           "    join: " join "\n"                                                                   \
           "    variant: {default: " model "}\n"
     write_beside("table,dataset,leaf_width,model,split,routing,best,source\n"
+                 " \t\r\n\n"
                  "1,mnist,8,fff,test,hard,93.1,x\n"
-                 "2,mnist,8,fff+balance,test,hard,94.1,x\n");
+                 "  \n"
+                 "2,mnist,8,fff+balance,test,hard,94.1,x\n \t");
     load_sound(*state, PUBLISHED("{table: 1.0}", "{dataset: data.name}", "fff"), NULL);
     assert_refused(
         *state, PUBLISHED("{tabel: 1}", "{data_set: data.name, leaf: leaf_width}", "fff-b"), NULL,
