@@ -39,7 +39,8 @@ static const struct argp_option study_options[] = {
     {"set", KEY_SET, "KEY=VALUE", 0, "change a key of every cell, such as phases.harden.epochs=30",
      0},
     {"seeds", KEY_SEEDS, "SEEDS", 0, "only these seeds, 0..4 or 1,3,5; new ones join the study", 0},
-    {"only", KEY_ONLY, "PATTERN", 0, "only matching variants or cells, such as 'balanced*'", 0},
+    {"only", KEY_ONLY, "PATTERN", 0,
+     "only matching variants or cells, such as 'balanced*' or 'balanced model.leaf_width=8'", 0},
     {0}};
 
 const struct argp esp_study_argp = {.options = study_options, .parser = parse_study};

@@ -100,6 +100,16 @@ bool esp_override_read(esp_assignment *out, esp_reading *r, const char *text, in
 void esp_sweep_read(esp_reading *r);
 void esp_sweep_expand(esp_reading *r);
 
+/* Whether a cell has a value at a key: by value, so 0.00001 is 1e-5; one of a list's values is
+ * enough. exclude and --only ask it. esp_text_is: the same of a value that is known as text, as
+ * esp_node_text writes it. */
+bool esp_draft_has(esp_reading *r, const esp_draft *draft, const char *key, const esp_node *wanted);
+bool esp_text_is(esp_reading *r, const char *have, const esp_node *wanted);
+
+/* Which cells --only asks for: wanted [n_cells] out. The pattern is a shell pattern over labels, or
+ * words that must all hold, each a variant or KEY=VALUE. Adds a problem where it asks for none. */
+void esp_only_apply(bool *wanted, esp_reading *r, const esp_study *study, const char *pattern);
+
 /* Turns a draft into a cell with its JSON, parameters and phases. Adds problems; false where the
  * cell is not usable. The cell must be freed (esp_cell_free) either way. */
 bool esp_cell_build(esp_cell *out, esp_reading *r, const esp_draft *draft);

@@ -2,7 +2,6 @@
 #include "study/study.h"
 #include "study/missing_file.h"
 
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -194,55 +193,6 @@ static void build_cells(esp_study *study, esp_reading *r)
     }
 }
 
-/* ---- what is asked for ---------------------------------------------------------------------- */
-
-static bool token_matches(const esp_cell *cell, const char *token)
-{
-    if (fnmatch(token, cell->variant, 0) == 0) {
-        return true;
-    }
-    const char *equals = strchr(token, '=');
-    for (int i = 0; equals != NULL && i < cell->n_params; i++) {
-        size_t length = (size_t)(equals - token);
-        if (strncmp(cell->params[i].key, token, length) == 0 &&
-            cell->params[i].key[length] == '\0' &&
-            fnmatch(equals + 1, cell->params[i].value, 0) == 0) {
-            return true;
-        }
-    }
-    for (int i = 0; equals != NULL && i < cell->n_swept; i++) {
-        char text[1024];
-        snprintf(text, sizeof text, "%s=%s", cell->swept[i].key, cell->swept[i].value);
-        if (fnmatch(token, text, 0) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A pattern over variant or label; or several words, each a variant or key=value of the cell. */
-static bool cell_matches(esp_reading *r, const esp_cell *cell, const char *pattern)
-{
-    if (pattern == NULL || fnmatch(pattern, cell->label, 0) == 0) {
-        return true;
-    }
-    char *save = NULL, *copy = esp_tree_pool_format(r->pool, "%s", pattern);
-    int n_words = 0;
-    for (char *word = strtok_r(copy, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save)) {
-        if (!token_matches(cell, word)) {
-            return false;
-        }
-        n_words++;
-    }
-    return n_words > 0;
-}
-
-static void complain_of_only(esp_reading *r, const char *pattern)
-{
-    esp_problem(r->problems, ESP_ERROR, (esp_mark){ESP_IN_ONLY, 1, 1}, "no cell matches '%s'%s",
-                pattern, esp_word_hint(r->pool, pattern, r->variant_names));
-}
-
 /* ---- trials --------------------------------------------------------------------------------- */
 
 static void add_trial(esp_study *study, esp_reading *r, int cell, const esp_seed *seed,
@@ -331,20 +281,18 @@ static void make_trials(esp_study *study, esp_reading *r, const esp_study_option
             options->seeds == NULL || esp_seed_in(&seeds->planned[i], seeds->asked, seeds->n_asked);
     }
     study->trials = calloc((size_t)count + 1, sizeof *study->trials);
-    bool matched = false;
+    bool *wanted = esp_tree_pool_take(r->pool, sizeof *wanted * (size_t)(study->n_cells + 1));
+    memset(wanted, true, (size_t)study->n_cells);
+    if (options->only != NULL) {
+        esp_only_apply(wanted, r, study, options->only);
+    }
     for (int c = 0; study->trials != NULL && c < study->n_cells; c++) {
-        const esp_cell *cell = &study->cells[c];
-        bool wanted = cell_matches(r, cell, options->only);
-        matched = matched || wanted;
         for (int i = 0; i < seeds->n_planned; i++) {
-            add_trial(study, r, c, &seeds->planned[i], wanted && asked[i]);
+            add_trial(study, r, c, &seeds->planned[i], wanted[c] && asked[i]);
         }
-        for (int i = 0; wanted && i < seeds->n_joining; i++) {
+        for (int i = 0; wanted[c] && i < seeds->n_joining; i++) {
             add_trial(study, r, c, &seeds->joining[i], true);
         }
-    }
-    if (!matched && options->only != NULL) {
-        complain_of_only(r, options->only);
     }
 }
 

@@ -158,7 +158,7 @@ typedef struct esp_study_options {
     int n_sets;
     const char *const *sets; /* "key.path=value" */
     const char *seeds;       /* "0..4", "1,3" or NULL */
-    const char *only;        /* shell pattern over cell labels or variant names, or NULL */
+    const char *only;        /* a shell pattern or words, as esp_only_apply takes them, or NULL */
     bool without_report;     /* its report section is not read, and neither are files it names */
 } esp_study_options;
 

@@ -433,30 +433,6 @@ static void apply_override(esp_reading *r, const esp_assignment *set)
 
 /* ---- exclude -------------------------------------------------------------------------------- */
 
-static bool value_is(esp_reading *r, const esp_draft *draft, const char *key, const esp_node *value)
-{
-    if (value->type == ESP_NODE_LIST) {
-        for (int i = 0; i < value->n; i++) {
-            if (value_is(r, draft, key, value->items[i])) {
-                return true;
-            }
-        }
-        return false;
-    }
-    const char *wanted = esp_node_text(r->pool, value);
-    if (strcmp(key, "variant") == 0) {
-        return strcmp(wanted, draft->variant->name) == 0;
-    }
-    const esp_node *node = esp_node_find(draft->tree, key);
-    if (node != NULL) {
-        return strcmp(esp_node_text(r->pool, node), wanted) == 0;
-    }
-    esp_key_ref ref;
-    bool found = esp_schema_find(&ref, r->registry, key) && ref.key != NULL && ref.key->fallback;
-    esp_node fallback = {.type = ESP_NODE_SCALAR, .text = found ? ref.key->fallback : ""};
-    return found && strcmp(esp_node_text(r->pool, &fallback), wanted) == 0;
-}
-
 static bool check_exclusion(esp_reading *r, const esp_node *node)
 {
     bool sound = node->type == ESP_NODE_MAP && node->n > 0;
@@ -484,7 +460,7 @@ static void exclude(esp_reading *r, const esp_node *partial)
     for (int i = 0; i < r->n_drafts; i++) {
         bool all = true;
         for (int k = 0; k < partial->n && all; k++) {
-            all = value_is(r, &r->drafts[i], partial->keys[k], partial->items[k]);
+            all = esp_draft_has(r, &r->drafts[i], partial->keys[k], partial->items[k]);
         }
         if (!all) {
             r->drafts[kept++] = r->drafts[i];

@@ -414,7 +414,8 @@ static void test_only__patterns_and_words(void **state)
         assert_int_equal(study->n_trials, 16);
     }
     assert_refused(*state, text, &(esp_study_options){.only = "blanced"},
-                   "--only: error: no cell matches 'blanced'; did you mean 'balanced'?\n");
+                   "--only: error: no cell matches 'blanced'; did you mean 'balanced'? variants: "
+                   "balanced, baseline; data.name: mnist, fashion-mnist; model.leaf_width: 8, 4\n");
 }
 
 /* ---- selection ------------------------------------------------------------------------------ */
