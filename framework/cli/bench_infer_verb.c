@@ -8,6 +8,7 @@
 #include "cli/options.h"
 #include "core/log.h"
 #include "core/status.h"
+#include "core/terminal.h"
 #include "run/bench_infer.h"
 #include "run/bench_layers.h"
 
@@ -135,10 +136,8 @@ static int measure_all(void *context, const char *folder, const esp_registry *re
     for (int i = 0; i < b->n_layers; i++) {
         esp_bench_inference *results = &b->results[b->n];
         const int n = choose_sizes(results, &b->layers[i], b->given);
-        if (isatty(STDERR_FILENO)) {
-            fprintf(stderr, "\r%-30s %d of %d%s", b->layers[i].name, i + 1, b->n_layers,
-                    i + 1 == b->n_layers ? "\n" : "");
-        }
+        esp_terminal_step(i + 1 == b->n_layers, "%-30s %d of %d", b->layers[i].name, i + 1,
+                          b->n_layers);
         if (has_room(&b->layers[i], results, n)) {
             ESP_TRY(esp_bench_infer(results, n, &b->machine, b->given->n_rounds));
             b->n += n;

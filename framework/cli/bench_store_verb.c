@@ -13,6 +13,7 @@
 #include "core/file.h"
 #include "core/log.h"
 #include "core/status.h"
+#include "core/terminal.h"
 #include "core/text.h"
 #include "nn/blas.h"
 #include "run/bench_store.h"
@@ -87,9 +88,7 @@ static int look_ahead(const bench *b)
 
 static void show_step(int trial, int n_trials)
 {
-    if (isatty(STDERR_FILENO)) {
-        fprintf(stderr, "\rtrial %d of %d%s", trial, n_trials, trial == n_trials ? "\n" : "");
-    }
+    esp_terminal_step(trial == n_trials, "trial %d of %d", trial, n_trials);
 }
 
 /* Makes the database, or takes one that was made so before. */

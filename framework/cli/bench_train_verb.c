@@ -1,11 +1,11 @@
 /* espalier bench train: an epoch of training against its floor. */
 #include <stdbool.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "cli/bench.h"
 #include "cli/options.h"
 #include "core/status.h"
+#include "core/terminal.h"
 #include "run/bench_train.h"
 
 enum { KEY_REPETITIONS = 3100, KEY_DATA, KEY_WIDTH, KEY_LEAF_WIDTH, KEY_AGAINST };
@@ -23,10 +23,7 @@ typedef struct bench {
 
 static void show_step(int shape, int n_shapes)
 {
-    if (isatty(STDERR_FILENO)) {
-        fprintf(stderr, "\rshape %d of %d%s", shape + 1, n_shapes,
-                shape + 1 == n_shapes ? "\n" : "");
-    }
+    esp_terminal_step(shape + 1 == n_shapes, "shape %d of %d", shape + 1, n_shapes);
 }
 
 static double ratio_of(const esp_bench_shape *shape)

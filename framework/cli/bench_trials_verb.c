@@ -1,12 +1,12 @@
 /* espalier bench trials: trials side by side against one alone, and the memory of a whole run. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "cli/bench.h"
 #include "cli/options.h"
 #include "core/file.h"
 #include "core/status.h"
+#include "core/terminal.h"
 #include "run/bench_trials.h"
 
 enum { KEY_JOBS = 3200, KEY_ROUNDS, KEY_WIDTH, KEY_LEAF_WIDTH, KEY_DATA, KEY_AGAINST };
@@ -153,9 +153,7 @@ static int measure_all(void *context, const char *folder, const esp_registry *re
 {
     bench *b = context;
     for (int i = 0; i < b->n; i++) {
-        if (isatty(STDERR_FILENO)) {
-            fprintf(stderr, "\rshape %d of %d%s", i + 1, b->n, i + 1 == b->n ? "\n" : "");
-        }
+        esp_terminal_step(i + 1 == b->n, "shape %d of %d", i + 1, b->n);
         ESP_TRY(measure_shape(&b->shapes[i], b->given, folder, registry));
     }
     return ESP_OK;

@@ -12,6 +12,7 @@
 #include "core/file.h"
 #include "core/log.h"
 #include "core/status.h"
+#include "core/terminal.h"
 #include "core/text.h"
 #include "nn/blas.h"
 #include "run/environment.h"
@@ -326,9 +327,7 @@ out:
 
 static void show_step(int epoch, int n_epochs)
 {
-    if (isatty(STDERR_FILENO)) {
-        fprintf(stderr, "\repoch %d of %d ", epoch, n_epochs - 1);
-    }
+    esp_terminal_step(epoch + 1 == n_epochs, "epoch %d of %d", epoch, n_epochs - 1);
 }
 
 static int replay(esp_store *store, const stored_trial *stored, const esp_study *study,
@@ -337,9 +336,6 @@ static int replay(esp_store *store, const stored_trial *stored, const esp_study 
     int trial = 0, first_different = -1, epochs = 0;
     ESP_TRY(find_in_study(&trial, study, stored));
     ESP_TRY(esp_replay(&first_different, &epochs, study, trial, &stored->record, show_step));
-    if (isatty(STDERR_FILENO)) {
-        fputs("\r\033[K", stderr);
-    }
     const esp_cell *cell = &study->cells[study->trials[trial].cell];
     if (first_different < 0 && epochs == stored->record.n_epochs) {
         printf("trial %s (%s seed %s): all %d epochs are the same, bit for bit\n", stored->id,

@@ -8,6 +8,7 @@
 #include "cli/options.h"
 #include "cli/print_rows.h"
 #include "core/status.h"
+#include "core/terminal.h"
 #include "report/status_sql.h"
 #include "store/lock.h"
 
@@ -150,7 +151,8 @@ static int watch(const char *path)
         int status = look(&runs, path, ESP_ROWS_TEXT, memory);
         fclose(memory);
         if (status == ESP_OK) {
-            printf("\033[H\033[2J%s", screen);
+            esp_terminal_control(stdout, "\033[H\033[2J");
+            fputs(screen, stdout);
             fflush(stdout);
         }
         free(screen);

@@ -9,6 +9,7 @@
 #include "cli/startup.h"
 #include "core/log.h"
 #include "core/status.h"
+#include "core/terminal.h"
 #include "core/text.h"
 
 /* computes: uses BLAS, see startup.h. */
@@ -93,6 +94,7 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    esp_terminal_guard();
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write, not a death */
     int code = dispatch(argc, argv);
     /* A full disk shows at the latest here. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/status.h"
+#include "core/terminal.h"
 #include "core/text.h"
 
 int esp_row_format_parse(esp_row_format *format, const char *name)
@@ -428,6 +429,9 @@ static int print_lines(size_t *n_rows, esp_rows *rows, esp_row_format format, FI
 int esp_print_rows(size_t *n_rows, esp_rows *rows, esp_row_format format, int indent, FILE *out)
 {
     size_t printed = 0;
+    if (format == ESP_ROWS_CSV) {
+        esp_terminal_data(out);
+    }
     int status = format == ESP_ROWS_TEXT         ? print_text(&printed, rows, indent, out)
                  : format == ESP_ROWS_JSON       ? print_json(&printed, rows, false, out)
                  : format == ESP_ROWS_JSON_LINES ? print_json(&printed, rows, true, out)

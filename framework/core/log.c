@@ -6,11 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/terminal.h"
+
 bool esp_log_colored(FILE *stream)
 {
     const char *no_color = getenv("NO_COLOR");
     const char *term = getenv("TERM");
-    return (no_color == NULL || *no_color == '\0') && isatty(fileno(stream)) &&
+    return (no_color == NULL || *no_color == '\0') && isatty(esp_terminal_descriptor(stream)) &&
            !(term != NULL && strcmp(term, "dumb") == 0);
 }
 
@@ -18,15 +20,16 @@ static void say(const char *color, const char *label, const char *format, va_lis
 {
     char text[4096];
     vsnprintf(text, sizeof text, format, args);
-    for (char *at = text; *at; at++) { /* names may be in it: nothing of them steers the terminal */
-        const unsigned char c = (unsigned char)*at;
-        *at = (char)((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f ? '?' : c);
-    }
-    if (esp_log_colored(stderr)) {
-        fprintf(stderr, "%s%s\033[0m%s\n", color, label, text);
+    flockfile(stderr);
+    if (*label != '\0' && esp_log_colored(stderr)) {
+        esp_terminal_control(stderr, color);
+        fputs(label, stderr);
+        esp_terminal_control(stderr, "\033[0m");
+        fprintf(stderr, "%s\n", text);
     } else {
         fprintf(stderr, "%s%s\n", label, text);
     }
+    funlockfile(stderr);
 }
 
 void esp_log_error(const char *format, ...)

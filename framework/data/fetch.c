@@ -14,6 +14,7 @@
 
 #include "core/file.h"
 #include "core/status.h"
+#include "core/terminal.h"
 #include "core/text.h"
 #include "data/catalog.h"
 #include "data/dataset_files.h"
@@ -55,9 +56,10 @@ static int run_program(const char *const *words, const char *directory, FILE *pr
     fflush(progress);
     posix_spawn_file_actions_addchdir_np(&actions, directory);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", 0, 0);
-    if (fileno(progress) >= 0) {
-        posix_spawn_file_actions_adddup2(&actions, fileno(progress), STDOUT_FILENO);
-        posix_spawn_file_actions_adddup2(&actions, fileno(progress), STDERR_FILENO);
+    const int descriptor = esp_terminal_descriptor(progress);
+    if (descriptor >= 0) {
+        posix_spawn_file_actions_adddup2(&actions, descriptor, STDOUT_FILENO);
+        posix_spawn_file_actions_adddup2(&actions, descriptor, STDERR_FILENO);
     }
     pid_t child = 0;
     /* posix_spawn takes char *const[] for history's sake and does not write to it. */

@@ -18,10 +18,8 @@ static bool is_allowed(long code)
     if (code < 0x20) {
         return code == '\t' || code == '\n';
     }
-    const bool control = code >= 0x7f && code < 0xa0;
     const bool none = (code >= 0xfdd0 && code <= 0xfdef) || (code & 0xfffe) == 0xfffe;
-    const bool reorders = (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
-    return !control && !none && !reorders;
+    return !none && !esp_utf8_steers(code);
 }
 
 void esp_html_text(FILE *out, const char *text)

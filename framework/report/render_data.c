@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/status.h"
+#include "core/terminal.h"
 #include "report/compatible.h"
 #include "report/render.h"
 #include "report/render_statistics.h"
@@ -172,6 +173,7 @@ static void put_contrasts(csv *line, const esp_report *report)
 
 int esp_render_csv(FILE *out, esp_report *report)
 {
+    esp_terminal_data(out);
     if (report->variances != NULL) {
         return esp_render_page_csv(out, report);
     }

@@ -13,6 +13,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/status.h"
+#include "core/terminal.h"
 #include "core/text.h"
 #include "study/size.h"
 
@@ -100,13 +101,17 @@ static void describe_whole(char *line, const esp_progress *p)
 static int terminal_width(const esp_progress *p)
 {
     struct winsize size;
-    return ioctl(fileno(p->stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 100;
+    return ioctl(esp_terminal_descriptor(p->stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 20
+               ? size.ws_col
+               : 100;
 }
 
 static void erase(esp_progress *p)
 {
     if (p->drawn > 0) {
-        fprintf(p->stream, "\033[%dA\r\033[J", p->drawn);
+        char up[32];
+        snprintf(up, sizeof up, "\033[%dA\r\033[J", p->drawn);
+        esp_terminal_control(p->stream, up);
         p->drawn = 0;
     }
 }
@@ -179,8 +184,8 @@ int esp_progress_start(esp_progress **out, FILE *stream, int n_slots, int n_tria
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     p->stream = stream;
-    p->terminal =
-        isatty(fileno(stream)) && (getenv("TERM") == NULL || strcmp(getenv("TERM"), "dumb"));
+    p->terminal = isatty(esp_terminal_descriptor(stream)) &&
+                  (getenv("TERM") == NULL || strcmp(getenv("TERM"), "dumb"));
     p->n_slots = n_slots;
     p->n_trials = n_trials;
     p->work = work;
