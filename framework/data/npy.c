@@ -2,6 +2,7 @@
 #include "data/npy.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,17 +10,14 @@
 #include "data/format.h"
 #include "data/numbers.h"
 
-enum { MAGIC = 6, SHORT_START = 10, LONG_START = 12, N_TYPES = 4, MAX_LABEL = 255, MAX_COLORS = 4 };
-
-static const struct {
-    const char *descr;
-    esp_npy_type type;
-    uint32_t size;
-} types[N_TYPES + 1] = {{"|u1", ESP_NPY_U8, 1},
-                        {"<i4", ESP_NPY_I32, 4},
-                        {"<i8", ESP_NPY_I64, 8},
-                        {"<f4", ESP_NPY_F32, 4},
-                        {"u1", ESP_NPY_U8, 1}};
+enum {
+    MAGIC = 6,
+    SHORT_START = 10,
+    LONG_START = 12,
+    MAX_ELEMENT = 1 << 16, /* bytes, of text */
+    MAX_LABEL = 255,
+    MAX_COLORS = 4
+};
 
 /* ---- the header: a Python dictionary of three keys --------------------------------------------
  */
@@ -73,24 +71,31 @@ static int read_word(char word[32], cursor *in)
     return ESP_OK;
 }
 
+/* "<f4", "|u1", "<U12": byte order, kind and bytes (of U: characters of four bytes). */
 static int read_type(esp_npy *out, cursor *in)
 {
-    char word[32];
+    char word[32], kind = '\0';
+    unsigned size = 0;
+    int used = 0;
     skip_blanks(in);
     if (in->at < in->end && *in->at == '[') {
         return fail_header(in, "one type ('|u1', '<f4', '<i4' or '<i8')");
     }
     ESP_TRY(read_word(word, in));
-    for (int i = 0; i <= N_TYPES; i++) {
-        if (strcmp(word, types[i].descr) == 0) {
-            out->type = types[i].type;
-            return ESP_OK;
-        }
+    const size_t order = strspn(word, "<>|=") > 0;
+    if (sscanf(word + order, "%c%5u%n", &kind, &size, &used) != 2 || word[order + used] != '\0' ||
+        strchr("biufcUS", kind) == NULL || size < 1 || size > MAX_ELEMENT) {
+        return esp_fail(ESP_DATA, "%s: wrong type: expected numbers or text, found '%s'; save %s",
+                        in->path, word,
+                        kind == 'O' ? "Python's objects as array.astype(str), or as "
+                                      "array.astype('float32')"
+                                    : "array.astype('float32')");
     }
-    return esp_fail(ESP_DATA,
-                    "%s: wrong type: expected '|u1' (uint8), '<f4' (float32), or for labels '<i4' "
-                    "or '<i8', found '%s'",
-                    in->path, word);
+    memcpy(out->descr, word, sizeof out->descr);
+    out->kind = kind;
+    out->size = kind == 'U' ? 4 * size : size;
+    out->is_swapped = *word == '>' && out->size > 1 && kind != 'S';
+    return ESP_OK;
 }
 
 static int read_shape(esp_npy *out, cursor *in)
@@ -150,13 +155,8 @@ static int read_dictionary(esp_npy *out, cursor *in)
             ESP_TRY(read_type(out, in));
         } else if (strcmp(key, "fortran_order") == 0 && !(seen & 2)) {
             seen |= 2;
-            if (take(in, "True")) {
-                return esp_fail(ESP_DATA,
-                                "%s: wrong order: expected C order, found Fortran order; save "
-                                "numpy.ascontiguousarray of it",
-                                in->path);
-            }
-            if (!take(in, "False")) {
+            out->is_fortran = take(in, "True");
+            if (!out->is_fortran && !take(in, "False")) {
                 return fail_header(in, "True or False");
             }
         } else if (strcmp(key, "shape") == 0 && !(seen & 4)) {
@@ -177,16 +177,6 @@ static int read_dictionary(esp_npy *out, cursor *in)
         return fail_header(in, "descr, fortran_order and shape, and nothing after them");
     }
     return ESP_OK;
-}
-
-static uint64_t element_size(esp_npy_type type)
-{
-    for (int i = 0; i < N_TYPES; i++) {
-        if (types[i].type == type) {
-            return types[i].size;
-        }
-    }
-    return 1;
 }
 
 int esp_npy_parse(esp_npy *out, const char *path, const char *content, size_t size)
@@ -216,7 +206,10 @@ int esp_npy_parse(esp_npy *out, const char *path, const char *content, size_t si
     }
     cursor header = {path, content + start, content + start + length};
     ESP_TRY(read_dictionary(out, &header));
-    const uint64_t expected = start + length + out->count * element_size(out->type);
+    if (out->count > (UINT64_MAX >> 1) / out->size) {
+        return esp_fail(ESP_DATA, "%s: impossible shape: expected an array that fits a file", path);
+    }
+    const uint64_t expected = start + length + out->count * out->size;
     if (expected != size) {
         return esp_fail(ESP_DATA, "%s: %s: expected %llu bytes by its header, found %zu", path,
                         size < expected ? "truncated" : "trailing bytes",
@@ -228,16 +221,79 @@ int esp_npy_parse(esp_npy *out, const char *path, const char *content, size_t si
 
 /* ---- a pair ---------------------------------------------------------------------------------- */
 
+/* "float64", "int32", "text"; of another byte order "big-endian float64". */
+static void name_type(char name[40], const esp_npy *array)
+{
+    static const char kinds[] = "biufcUS";
+    static const char *const names[] = {"bool", "int", "uint", "float", "complex", "text", "bytes"};
+    const char kind = array->kind;
+    const char *word = names[strchr(kinds, kind) - kinds];
+    const char *order = array->is_swapped ? "big-endian " : "";
+    if (strchr("iufc", kind) != NULL) {
+        snprintf(name, 40, "%s%s%u", order, word, 8 * array->size);
+    } else {
+        snprintf(name, 40, "%s%s", order, word);
+    }
+}
+
+static int check_image_type(const char *path, const esp_npy *array)
+{
+    const bool is_byte = array->kind == 'u' && array->size == 1;
+    const bool is_float = array->kind == 'f' && array->size == 4 && !array->is_swapped;
+    char name[40];
+    if (is_byte || is_float) {
+        return ESP_OK;
+    }
+    name_type(name, array);
+    return esp_fail(ESP_DATA,
+                    "%s: wrong type: expected uint8 or float32, found %s ('%s'); save %sas "
+                    "array.astype('float32') (Julia: Float32.(array); R: "
+                    "reticulate::np_array(array, 'float32'))",
+                    path, name, array->descr,
+                    strchr("iub", array->kind) != NULL
+                        ? "bytes from 0 to 255 as array.astype('uint8'), others "
+                        : "it ");
+}
+
+/* Copies an array of Fortran's order, the first dimension fastest, to C's. Features are turned for
+ * some examples at a time, which stay in the cache. */
+static void copy_fortran(uint8_t *to, const esp_npy *array)
+{
+    enum { BLOCK = 64 };
+    const uint64_t *shape = array->shape, n = shape[0], n_features = array->count / n;
+    const size_t size = array->size;
+    for (uint64_t first = 0; first < n; first += BLOCK) {
+        const uint64_t last = n - first < BLOCK ? n : first + BLOCK;
+        for (uint64_t j = 0; j < n_features; j++) {
+            uint64_t rest = j, from = 0;
+            for (int r = array->rank - 1; r > 0; r--) {
+                uint64_t below = 1;
+                for (int k = 1; k < r; k++) {
+                    below *= shape[k];
+                }
+                from += rest % shape[r] * below;
+                rest /= shape[r];
+            }
+            const uint8_t *column = array->bytes + from * n * size;
+            for (uint64_t i = first; i < last; i++) {
+                memcpy(to + (i * n_features + j) * size, column + i * size, size);
+            }
+        }
+    }
+}
+
 /* (count, features), (count, rows, columns) or (count, channels, rows, columns). */
 static int read_images(esp_part *part, const char *path, const esp_npy *array)
 {
     const uint64_t *shape = array->shape;
     const int rank = array->rank;
-    if (rank < 2 || (array->type != ESP_NPY_U8 && array->type != ESP_NPY_F32)) {
+    ESP_TRY(check_image_type(path, array));
+    if (rank < 2) {
         return esp_fail(ESP_DATA,
-                        "%s: expected uint8 or float32 of shape (count, features), (count, rows, "
-                        "columns) or (count, channels, rows, columns), found %d dimension%s of %s",
-                        path, rank, rank == 1 ? "" : "s", rank < 2 ? "an array" : "whole numbers");
+                        "%s: expected shape (count, features), (count, rows, columns) or (count, "
+                        "channels, rows, columns), found 1 dimension; save one feature an example "
+                        "as array.reshape(-1, 1)",
+                        path);
     }
     if (rank == 4 && shape[3] <= MAX_COLORS && shape[1] > MAX_COLORS) {
         return esp_fail(ESP_DATA,
@@ -255,13 +311,17 @@ static int read_images(esp_part *part, const char *path, const esp_npy *array)
         return esp_fail(ESP_DATA, "%s: expected at most %d features an example, found %llu", path,
                         ESP_MAX_FEATURES, (unsigned long long)(array->count / shape[0]));
     }
-    const size_t size = (size_t)(array->count * element_size(array->type));
+    const size_t size = (size_t)(array->count * array->size);
     void *copy = malloc(size);
     if (copy == NULL) {
         return esp_fail(ESP_MEMORY, "%s: no memory for %zu bytes", path, size);
     }
-    memcpy(copy, array->bytes, size);
-    if (array->type == ESP_NPY_U8) {
+    if (array->is_fortran) {
+        copy_fortran(copy, array);
+    } else {
+        memcpy(copy, array->bytes, size);
+    }
+    if (array->kind == 'u') {
         part->bytes = copy;
         return ESP_OK;
     }
@@ -278,38 +338,49 @@ static int read_images(esp_part *part, const char *path, const esp_npy *array)
     return ESP_OK;
 }
 
+/* Little-endian; a greater number than int64 holds counts as negative, which no label is. */
 static int64_t label_at(const esp_npy *array, uint64_t i)
 {
-    int32_t small = 0;
-    int64_t wide = 0;
-    switch (array->type) {
-    case ESP_NPY_U8:
-        return array->bytes[i];
-    case ESP_NPY_I32:
-        memcpy(&small, array->bytes + i * sizeof small, sizeof small);
-        return small;
-    default:
-        memcpy(&wide, array->bytes + i * sizeof wide, sizeof wide);
-        return wide;
+    uint64_t value = 0;
+    memcpy(&value, array->bytes + i * array->size, array->size);
+    const unsigned unused = 64 - 8 * array->size;
+    return array->kind == 'i' ? (int64_t)(value << unused) >> unused : (int64_t)value;
+}
+
+static int check_label_type(const char *path, const esp_npy *array)
+{
+    char name[40];
+    if (strchr("iub", array->kind) != NULL && array->size <= 8 && !array->is_swapped) {
+        return ESP_OK;
     }
+    name_type(name, array);
+    return esp_fail(ESP_DATA,
+                    "%s: wrong type: expected labels as whole numbers, found %s ('%s'); save "
+                    "array.astype('int64') (Julia: Int64.(array); R: as.integer(array))",
+                    path, name, array->descr);
 }
 
 static int read_labels(esp_part *part, const char *path, const esp_npy *array,
                        const char *images_path)
 {
-    if (array->type == ESP_NPY_F32 || array->rank > 2 ||
-        (array->rank == 2 && array->shape[1] != 1)) {
-        return esp_fail(ESP_DATA,
-                        "%s: expected labels of shape (count,) as uint8, int32 or int64, found %d "
-                        "dimension%s of %s",
-                        path, array->rank, array->rank == 1 ? "" : "s",
-                        array->type == ESP_NPY_F32 ? "float32" : "whole numbers");
+    uint64_t longest = 1;
+    for (int r = 0; r < array->rank; r++) {
+        longest = array->shape[r] > longest ? array->shape[r] : longest;
     }
-    if (array->shape[0] != part->count) {
+    ESP_TRY(check_label_type(path, array));
+    if (longest != array->count) {
+        return esp_fail(ESP_DATA,
+                        "%s: expected labels of shape (count,), found %d dimensions: %llu "
+                        "elements, of which the longest dimension holds %llu; save one label an "
+                        "example, of probabilities array.argmax(axis=1)",
+                        path, array->rank, (unsigned long long)array->count,
+                        (unsigned long long)longest);
+    }
+    if (array->count != part->count) {
         return esp_fail(ESP_DATA,
                         "%s: images and labels of different length: expected %u labels, one for "
                         "each image of %s, found %llu",
-                        path, part->count, images_path, (unsigned long long)array->shape[0]);
+                        path, part->count, images_path, (unsigned long long)array->count);
     }
     part->labels = malloc(part->count);
     if (part->labels == NULL) {

@@ -2,19 +2,22 @@
 #ifndef ESP_DATA_NPY_H
 #define ESP_DATA_NPY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum { ESP_NPY_RANK = 4 };
 
-typedef enum esp_npy_type { ESP_NPY_U8, ESP_NPY_I32, ESP_NPY_I64, ESP_NPY_F32 } esp_npy_type;
-
 typedef struct esp_npy {
-    esp_npy_type type;
-    int rank; /* 1 to ESP_NPY_RANK */
+    char descr[32];  /* the type as the header writes it, "<f4" */
+    char kind;       /* its letter: b, i, u, f, c, U or S */
+    uint32_t size;   /* of an element, bytes, at least 1 */
+    bool is_swapped; /* bytes in big-endian order */
+    bool is_fortran; /* elements in Fortran's order, the first dimension fastest */
+    int rank;        /* 1 to ESP_NPY_RANK */
     uint64_t shape[ESP_NPY_RANK];
     uint64_t count;       /* of elements, at least 1 */
-    const uint8_t *bytes; /* of the elements, in C order; points into the file's content */
+    const uint8_t *bytes; /* of the elements; points into the file's content */
 } esp_npy;
 
 /* Reads a file's whole content [size], which out points into. Errors: ESP_DATA naming path, what

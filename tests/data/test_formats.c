@@ -433,12 +433,13 @@ static void test_formats__npy_refusals(void **state)
     static const struct {
         const char *dictionary, *said;
     } headers[] = {
-        {"{'descr': '>f4', 'fortran_order': False, 'shape': (3,)}", "found '>f4'"},
-        {
-            "{'descr': '<f8', 'fortran_order': False, 'shape': (3,)}",
-            "wrong type",
-        },
-        {"{'descr': '|u1', 'fortran_order': True, 'shape': (3, 4)}", "found Fortran order"},
+        {"{'descr': '>f4', 'fortran_order': False, 'shape': (3,)}", "('>f4')"},
+        {"{'descr': '|O', 'fortran_order': False, 'shape': (3,)}", "found '|O'; save Python's"},
+        {"{'descr': '<M8[ns]', 'fortran_order': False, 'shape': (3,)}", "found '<M8[ns]'"},
+        {"{'descr': '<f99999', 'fortran_order': False, 'shape': (3,)}", "found '<f99999'"},
+        {"{'descr': '<U0', 'fortran_order': False, 'shape': (3,)}", "found '<U0'"},
+        {"{'descr': '<U4000', 'fortran_order': False, 'shape': (4294967295, 536870912)}",
+         "impossible shape"},
         {"{'descr': '|u1', 'fortran_order': False, 'shape': ()}", "an array, not a scalar"},
         {"{'descr': '|u1', 'fortran_order': False, 'shape': (0, 4)}", "impossible shape"},
         {"{'descr': '|u1', 'fortran_order': False, 'shape': (3, x)}", "no number"},
@@ -454,7 +455,7 @@ static void test_formats__npy_refusals(void **state)
         {"{'descr': [('a', '|u1')], 'fortran_order': False, 'shape': (3,)}", "one type"},
         {"('descr')", "a dictionary"},
         {"{'descr': '|u1', 'fortran_order': False, 'shape': (12,)}", "found 1 dimension"},
-        {"{'descr': '<i4', 'fortran_order': False, 'shape': (3, 1)}", "whole numbers"},
+        {"{'descr': '<i4', 'fortran_order': False, 'shape': (3, 1)}", "found int32 ('<i4')"},
         {"{'descr': '|u1', 'fortran_order': False, 'shape': (1, 6, 1, 2)}",
          "found (1, 6, 1, 2), where channels seem to be last; save it as"},
         {"{'descr': '|u1', 'fortran_order': False, 'shape': (3, 4)}", "wrong image size"},
