@@ -5,19 +5,23 @@
 #include "cli/options.h"
 #include "core/status.h"
 #include "serve/server.h"
+#include "serve/url.h"
 #include "store/store.h"
 
-enum { OPTION_PORT = 256, OPTION_ADDRESS, DEFAULT_PORT = 8017 };
+enum { OPTION_PORT = 256, OPTION_ADDRESS, OPTION_HOST, DEFAULT_PORT = 8017, MAX_HOSTS = 64 };
 
 typedef struct arguments {
     const char *database, *address;
-    int port;
+    int port, n_hosts;
+    const char *hosts[MAX_HOSTS];
 } arguments;
 
 static const struct argp_option options[] = {
     {"port", OPTION_PORT, "N", 0, "port to listen on (default 8017); 0 takes any that is free", 0},
     {"address", OPTION_ADDRESS, "ADDRESS", 0,
      "interface to listen on, as a number (default 127.0.0.1: this machine alone)", 0},
+    {"host", OPTION_HOST, "NAME", 0,
+     "a name that browsers open it by, such as a proxy's; more than once for several", 0},
     {0}};
 
 static error_t parse(int key, char *value, struct argp_state *state)
@@ -39,6 +43,18 @@ static error_t parse(int key, char *value, struct argp_state *state)
     case OPTION_ADDRESS:
         given->address = value;
         return 0;
+    case OPTION_HOST:
+        if (given->n_hosts == MAX_HOSTS) {
+            argp_error(state, "more than %d --host", (int)MAX_HOSTS);
+        }
+        if (!esp_host_name_is_sound(value)) {
+            argp_error(state,
+                       "--host '%s': expected a name as browsers send it, such as lab.example, "
+                       "xn--bcher-kva.example or 10.0.0.1",
+                       value);
+        }
+        given->hosts[given->n_hosts++] = value;
+        return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "no argument is taken, and '%s' is one; the page lists all studies",
                    value);
@@ -58,10 +74,13 @@ static const struct argp parser = {
            "side, reports, and SQL.\v"
            "It prints its address on standard output and only reads. Whoever is logged in on this "
            "machine can open it; from another machine, tunnel: ssh -L 8017:localhost:8017 HOST. "
+           "Behind a proxy, name the proxy's host with --host; links are relative, so any path of "
+           "the proxy will do that it takes away again. "
            "The address of a page holds what it shows. Ctrl-C ends it, with exit code 130.\n\n"
            "examples:\n"
            "  espalier serve\n"
            "  espalier serve --db results/espalier.db --port 0\n"
+           "  espalier serve --host lab.example    behind a proxy of that name\n"
            "  espalier serve --address 0.0.0.0     all who reach this machine can read"};
 
 static int run(int argc, char **argv)
@@ -73,7 +92,9 @@ static int run(int argc, char **argv)
 #ifdef ESPALIER_HAS_MICROHTTPD
     return esp_serve(&(esp_serve_options){.database = esp_store_default_path(given.database),
                                           .address = given.address,
-                                          .port = given.port},
+                                          .port = given.port,
+                                          .n_hosts = given.n_hosts,
+                                          .hosts = given.hosts},
                      stdout);
 #else
     return esp_fail(ESP_USAGE, "this espalier was built without libmicrohttpd: install it (Debian: "

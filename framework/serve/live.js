@@ -29,7 +29,7 @@ const find = (id) => document.getElementById(id);
 
 async function ask(path, values) {
   const query = new URLSearchParams(values);
-  const response = await fetch(path + (values ? "?" + query : ""));
+  const response = await fetch(find("home").href + path + (values ? "?" + query : "")); // below a proxy's path too
   const answer = await response.json();
   if (!response.ok) throw new Error(answer.error || response.statusText);
   return answer;
@@ -101,7 +101,7 @@ function showRunning(container, running, withStudy) {
     return;
   }
   showTable(container, columns, running.map((trial) => {
-    const study = make("a", { href: "/study/" + encodeURIComponent(trial.study) }, trial.study);
+    const study = make("a", { href: find("home").href + "study/" + encodeURIComponent(trial.study) }, trial.study);
     const rate = trial.epochs_per_second;
     return [trial.state, ...(withStudy ? [study] : []), trial.cell, trial.seed, trial.phase || "",
       `${trial.epoch} of ${trial.epochs ?? "?"}`, rate === null ? "" : Number(rate.toPrecision(3)).toString(),
@@ -137,12 +137,13 @@ function poll(look) {
 // ---- all studies -------------------------------------------------------------------------------
 
 function startIndex() {
+  if (!location.pathname.endsWith("/")) { location.replace(location.pathname + "/"); return; } // a proxy's path: links hang on it
   poll(async () => {
-    const answer = await ask("/api/studies");
+    const answer = await ask("api/studies");
     showRunning(find("running-table"), objects(answer.running), true);
     // Names as they stand in addresses: what is shown leaves out what HTML may not hold.
     const rows = Array.from(find("studies").tBodies[0].rows);
-    const lines = new Map(rows.map((row) => [decodeURIComponent(row.querySelector("a").pathname.slice("/study/".length)), row]));
+    const lines = new Map(rows.map((row) => [decodeURIComponent(row.querySelector("a").pathname.split("/").pop()), row]));
     const studies = objects(answer.studies);
     if (studies.length > rows.length) { location.reload(); return; } // a new one
     for (const study of studies) {
@@ -250,7 +251,7 @@ async function loadCurves() {
   }).map((trial) => trial.trial_id);
   const metric = state.metric;
   for (let i = 0; i < stale.length; i += 50) {
-    const answer = await ask("/api/curves", { metric, trials: stale.slice(i, i + 50).join(",") });
+    const answer = await ask("api/curves", { metric, trials: stale.slice(i, i + 50).join(",") });
     for (const curve of answer.curves) curves.set(curve.trial, { ...curve, metric });
   }
 }
@@ -267,7 +268,7 @@ async function loadHeats() {
   for (const trial of heated()) {
     const key = state.split + " " + trial.trial_id, known = heats.get(key);
     if (!known || known.last < lastEpoch(trial)) {
-      heats.set(key, await ask("/api/leaves", { trial: trial.trial_id, split: state.split }));
+      heats.set(key, await ask("api/leaves", { trial: trial.trial_id, split: state.split }));
     }
   }
 }
@@ -276,7 +277,7 @@ async function loadDetails() {
   for (const id of state.trials.slice(0, MOST_COMPARED)) {
     const trial = study.trials.find((one) => one.trial_id === id), known = details.get(id);
     if (trial && (!known || known.last < lastEpoch(trial) || known.status !== trial.status)) {
-      const answer = await ask("/api/trial", { study: study.study, trial: id });
+      const answer = await ask("api/trial", { study: study.study, trial: id });
       details.set(id, { last: lastEpoch(trial), status: trial.status, keys: objects(answer.keys), finals: objects(answer.finals) });
     }
   }
@@ -589,13 +590,13 @@ function showProgress() {
 let seen = ""; // what of the live data asks for the whole again
 
 async function lookAtStudy() {
-  const name = location.pathname.slice("/study/".length); // encoded
-  const answer = await ask("/api/live/" + name);
+  const name = find("study").dataset.path; // encoded
+  const answer = await ask("api/live/" + name);
   live = { ...answer, running: objects(answer.running) };
   showProgress();
   const stamp = JSON.stringify([answer.states, objects(answer.epochs)[0].attempt, objects(answer.epochs)[0].trained, state.metric, state.at]);
   if (stamp !== seen) {
-    study = takeStudy(await ask("/api/study/" + name, { metric: state.metric, at: state.at }));
+    study = takeStudy(await ask("api/study/" + name, { metric: state.metric, at: state.at }));
     if (study.metrics.length > 0 && !study.metrics.includes(state.metric)) state.metric = study.metrics[0];
     seen = stamp;
     showAll();

@@ -19,11 +19,15 @@ int esp_serve_page_begin(FILE *out, const esp_request *request, const char *titl
     ESP_TRY(esp_html_begin(
         out,
         &(esp_html_frame){.title = title, .style = live_css, .script = live_js, .live = true}));
-    fputs("<header>\n<nav aria-label=\"Pages\"><ul><li><a href=\"/\">Studies</a></li>"
-          "<li><a href=\"/sql\">SQL</a></li>",
-          out);
+    fputs("<header>\n<nav aria-label=\"Pages\"><ul><li><a id=\"home\" href=\"", out);
+    esp_serve_put_root(out, request);
+    fputs("\">Studies</a></li><li><a href=\"", out);
+    esp_serve_put_root(out, request);
+    fputs("sql\">SQL</a></li>", out);
     if (request->study != NULL) {
-        fputs("<li><a href=\"/study/", out);
+        fputs("<li><a href=\"", out);
+        esp_serve_put_root(out, request);
+        fputs("study/", out);
         esp_url_text(out, request->study);
         fputs("/report\">Report</a></li>", out);
     }
@@ -41,10 +45,12 @@ int esp_serve_error_page(FILE *out, const esp_request *request, int code, const 
 
 /* ---- all studies ----------------------------------------------------------------------------- */
 
-static void put_study_row(FILE *out, esp_rows *rows)
+static void put_study_row(FILE *out, esp_rows *rows, const esp_request *request)
 {
     const char *name = esp_rows_text(rows, 0);
-    fputs("<tr><th scope=\"row\"><div><a href=\"/study/", out);
+    fputs("<tr><th scope=\"row\"><div><a href=\"", out);
+    esp_serve_put_root(out, request);
+    fputs("study/", out);
     esp_url_text(out, name);
     esp_html_print(out, "\">%s</a></div></th>", name);
     for (int i = 1; i < 7; i++) {
@@ -76,7 +82,7 @@ int esp_serve_index_page(FILE *out, esp_store *store, const esp_request *request
         if (!has_row) {
             break;
         }
-        put_study_row(out, rows);
+        put_study_row(out, rows, request);
     }
     fputs("</tbody></table>\n</section>\n"
           "<h2 id=\"running-title\">Running now</h2>\n<section class=\"scroll\""
@@ -110,7 +116,9 @@ int esp_serve_study_page(FILE *out, esp_store *store, const esp_request *request
     ESP_TRY_OUT(esp_serve_page_begin(out, request, request->study));
     esp_html_print(out, "<p>%s</p>\n<p class=\"quiet\">revision %d of %s</p>\n",
                    esp_rows_text(rows, 0), (int)esp_rows_integer(rows, 2), request->database);
-    fputs("<div id=\"study\">\n", out);
+    esp_html_print(out, "<div id=\"study\" data-path=\"");
+    esp_url_text(out, request->study);
+    fputs("\">\n", out);
     fputs(study_html, out);
     fputs("</div>\n", out);
     esp_html_end(out);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/status.h"
+#include "core/text.h"
 #include "serve/json_out.h"
 #include "store/confine.h"
 
@@ -80,6 +81,29 @@ static int check_arguments(const page_route *route, const esp_request *request)
         }
     }
     return ESP_OK;
+}
+
+void esp_serve_put_root(FILE *out, const esp_request *request)
+{
+    enum { DEEPEST = 64 }; /* no page is so deep; what is refused there has no use for links */
+    const char *path = request->raw_path + strspn(request->raw_path, "/");
+    int depth = 0;
+    for (; *path != '\0' && depth < DEEPEST; path++) {
+        depth += *path == '/';
+    }
+    fputs(depth == 0 ? "./" : "", out);
+    for (int i = 0; i < depth; i++) {
+        fputs("../", out);
+    }
+}
+
+/* The path without what proxies add: slashes before it, one behind it. Owned by the caller. */
+static char *plain_path(const char *path)
+{
+    path += strspn(path, "/");
+    const size_t length = strlen(path);
+    const bool slash = length > 0 && path[length - 1] == '/';
+    return esp_text_format("/%.*s", (int)(length - slash), path);
 }
 
 /* Whether the route is the path's; *study is then what stands between, owned by the caller. */
@@ -172,13 +196,15 @@ static void fill(esp_answer *out, const page_route *route, const esp_request *re
 
 void esp_request_answer(esp_answer *out, esp_request *request)
 {
-    *out = (esp_answer){.html = strncmp(request->path, "/api/", 5) != 0};
+    *out =
+        (esp_answer){.html = strncmp(request->path + strspn(request->path, "/"), "api/", 4) != 0};
     const page_route *found = NULL;
-    char *study = NULL;
-    for (int i = 0; i < N_ROUTES && found == NULL; i++) {
-        found = matches(&study, &routes[i], request->path) ? &routes[i] : NULL;
+    char *study = NULL, *path = plain_path(request->path);
+    for (int i = 0; i < N_ROUTES && found == NULL && path != NULL; i++) {
+        found = matches(&study, &routes[i], path) ? &routes[i] : NULL;
     }
     request->study = study;
+    free(path);
     if (found == NULL) {
         refuse(out, request, 404, "there is no such page");
     } else if (found->heavy && atomic_fetch_add(request->heavy, 1) >= MOST_HEAVY) {

@@ -12,10 +12,11 @@ enum { ESP_MAX_ARGUMENTS = 128 };
 
 typedef struct esp_request {
     const char *database;
-    atomic_int *heavy; /* of all requests: how many long answers are being made */
-    const char *path;  /* decoded, "/study/a name" */
-    const char *study; /* of /study/NAME, NULL elsewhere */
-    int n;             /* arguments, decoded */
+    atomic_int *heavy;    /* of all requests: how many long answers are being made */
+    const char *path;     /* decoded, "/study/a name" */
+    const char *raw_path; /* as it came, "/study/a%20name" */
+    const char *study;    /* of /study/NAME, NULL elsewhere */
+    int n;                /* arguments, decoded */
     const char *names[ESP_MAX_ARGUMENTS], *values[ESP_MAX_ARGUMENTS];
 } esp_request;
 
@@ -52,6 +53,10 @@ int esp_serve_trial(FILE *out, esp_store *store, const esp_request *request);
 /* The SQL box, JSON and page (sql_box.c). */
 int esp_serve_query(FILE *out, esp_store *store, const esp_request *request);
 int esp_serve_sql_page(FILE *out, esp_store *store, const esp_request *request);
+
+/* Writes the way from the request's page back to the first one, "../", so that links hold below any
+ * path that a proxy puts before ours. */
+void esp_serve_put_root(FILE *out, const esp_request *request);
 
 /* Pages, HTML (pages.c). */
 int esp_serve_index_page(FILE *out, esp_store *store, const esp_request *request);

@@ -23,7 +23,7 @@ static const int64_t memory_bytes = INT64_C(1) << 29;
 
 typedef struct server {
     const esp_serve_options *options;
-    bool loopback;
+    esp_host_names names;
     char machine[256];
     atomic_int heavy;
 } server;
@@ -104,8 +104,9 @@ static int turn_away(const char **message, const server *s, struct MHD_Connectio
         *message = "only GET and HEAD: nothing is changed here";
         return 405;
     }
-    if (!esp_host_is_ours(header_of(connection, "Host"), s->loopback, s->machine)) {
-        *message = "the Host of this request is no name of this server: open it by its number";
+    if (!esp_host_is_ours(header_of(connection, "Host"), &s->names)) {
+        *message = "the Host of this request is no name of this server: open it by its number, or"
+                   " start it with --host NAME";
         return 403;
     }
     /* Another site's page could not read the answer, but it could keep the machine busy. */
@@ -183,6 +184,7 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
             a->request.database = s->options->database;
             a->request.heavy = &s->heavy;
             a->request.path = decoded;
+            a->request.raw_path = path;
             esp_request_answer(&made, &a->request);
             result = made.body != NULL ? send_answer(connection, &made) : MHD_NO;
         }
@@ -280,13 +282,17 @@ static int can_read(const char *database)
 
 int esp_serve(const esp_serve_options *options, FILE *out)
 {
-    server s = {.options = options, .loopback = esp_address_is_loopback(options->address)};
+    server s = {.options = options,
+                .names = {.loopback = esp_address_is_loopback(options->address),
+                          .n = options->n_hosts,
+                          .told = options->hosts}};
     int descriptor = -1, port = 0, caught = 0;
     sigset_t wanted;
     esp_store_limit_memory(memory_bytes);
     ESP_TRY(can_read(options->database));
     ESP_TRY(listen_at(&descriptor, &port, options));
     gethostname(s.machine, sizeof s.machine - 1);
+    s.names.machine = s.machine;
     block_signals(&wanted);
     signal(SIGPIPE, SIG_IGN);
     struct MHD_Daemon *daemon = MHD_start_daemon(
@@ -306,7 +312,7 @@ int esp_serve(const esp_serve_options *options, FILE *out)
             *brackets != '\0' ? brackets + 1 : "", port);
     fflush(out);
     esp_log_note("serving %s, read-only; Ctrl-C ends it", options->database);
-    if (!s.loopback) {
+    if (!s.names.loopback) {
         esp_log_warning("%s is no loopback address: whoever reaches this machine can read all of "
                         "%s",
                         options->address, options->database);

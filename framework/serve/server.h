@@ -8,6 +8,8 @@ typedef struct esp_serve_options {
     const char *database;
     const char *address; /* a number, "127.0.0.1" or "::1": the interface to listen on */
     int port;            /* 0: any that is free */
+    int n_hosts; /* names that requests may call it by, as esp_host_name_is_sound has them */
+    const char *const *hosts;
 } esp_serve_options;
 
 /* Listens, writes its address as one line to out, and answers until SIGINT or SIGTERM ends it.

@@ -170,17 +170,25 @@ static void put_field(FILE *out, const question *q, const esp_query_parameter *p
         parameter->name, parameter->name, parameter->name, parameter->name, value, parameter->help);
 }
 
-static void put_named(FILE *out, const question *q)
+static void put_form(FILE *out, const esp_request *request)
+{
+    fputs("<form method=\"get\" action=\"", out);
+    esp_serve_put_root(out, request);
+    fputs("sql\">\n", out);
+}
+
+static void put_named(FILE *out, const question *q, const esp_request *request)
 {
     const esp_named_query *query = q->named;
-    esp_html_print(out,
-                   "<h2>Query %s</h2>\n<p>%s</p>\n<form method=\"get\" action=\"/sql\">\n"
-                   "<input type=\"hidden\" name=\"name\" value=\"%s\">\n",
-                   query->name, query->answers, query->name);
+    esp_html_print(out, "<h2>Query %s</h2>\n<p>%s</p>\n", query->name, query->answers);
+    put_form(out, request);
+    esp_html_print(out, "<input type=\"hidden\" name=\"name\" value=\"%s\">\n", query->name);
     for (int i = 0; i < query->n_parameters; i++) {
         put_field(out, q, &query->parameters[i]);
     }
-    fputs("<p><button type=\"submit\">Ask</button> <a href=\"/sql?sql=", out);
+    fputs("<p><button type=\"submit\">Ask</button> <a href=\"", out);
+    esp_serve_put_root(out, request);
+    fputs("sql?sql=", out);
     esp_url_text(out, query->sql);
     esp_html_print(out,
                    "\">change its SQL</a></p>\n</form>\n<details><summary>Its SQL</summary>"
@@ -188,10 +196,11 @@ static void put_named(FILE *out, const question *q)
                    query->sql);
 }
 
-static void put_own(FILE *out, const question *q)
+static void put_own(FILE *out, const question *q, const esp_request *request)
 {
+    esp_html_print(out, "<h2>A query of your own</h2>\n");
+    put_form(out, request);
     esp_html_print(out,
-                   "<h2>A query of your own</h2>\n<form method=\"get\" action=\"/sql\">\n"
                    "<p><label for=\"sql\">One SELECT over the views; nothing can be changed, and a"
                    " query ends after five seconds</label></p>\n"
                    "<textarea id=\"sql\" name=\"sql\" rows=\"8\" spellcheck=\"false\">%s"
@@ -203,11 +212,13 @@ static void put_own(FILE *out, const question *q)
                          "'hard_accuracy' LIMIT 50");
 }
 
-static void put_list(FILE *out, const question *q)
+static void put_list(FILE *out, const question *q, const esp_request *request)
 {
     esp_html_print(out, "<h2>Queries by name</h2>\n<ul>\n");
     for (int i = 0; i < q->queries.n; i++) {
-        fputs("<li><a href=\"/sql?name=", out);
+        fputs("<li><a href=\"", out);
+        esp_serve_put_root(out, request);
+        fputs("sql?name=", out);
         esp_url_text(out, q->queries.at[i].name);
         esp_html_print(out, "\">%s</a>: %s</li>\n", q->queries.at[i].name,
                        q->queries.at[i].answers);
@@ -247,16 +258,18 @@ int esp_serve_sql_page(FILE *out, esp_store *store, const esp_request *request)
     ESP_TRY_OUT(read_question(&q, request));
     ESP_TRY_OUT(esp_serve_page_begin(out, request, "SQL"));
     if (q.named != NULL) {
-        put_named(out, &q);
+        put_named(out, &q, request);
     } else {
-        put_own(out, &q);
+        put_own(out, &q, request);
     }
     if (q.sql != NULL && *q.sql != '\0') {
         ESP_TRY_OUT(put_answer(out, store, &q));
     }
-    put_list(out, &q);
+    put_list(out, &q, request);
     if (q.named != NULL) {
-        fputs("<p><a href=\"/sql\">A query of your own</a></p>\n", out);
+        fputs("<p><a href=\"", out);
+        esp_serve_put_root(out, request);
+        fputs("sql\">A query of your own</a></p>\n", out);
     }
     esp_html_end(out);
 out:

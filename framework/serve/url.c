@@ -58,15 +58,18 @@ bool esp_address_is_loopback(const char *address)
     return inet_pton(AF_INET6, address, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }
 
-bool esp_host_is_ours(const char *host, bool loopback, const char *machine)
+/* The host of "host", "host:port" or "[host]:port", without a dot at its end; out [256]. */
+static bool take_host(char *out, const char *text)
 {
-    char name[256];
-    if (host == NULL || strlen(host) >= sizeof name) {
+    struct in6_addr number;
+    if (text == NULL || strlen(text) > 255) {
         return false;
     }
-    const bool bracket = *host == '[';
-    strcpy(name, host + bracket);
-    char *end = bracket ? strchr(name, ']') : strchr(name, ':');
+    const bool bracket = *text == '[';
+    strcpy(out, text + bracket);
+    char *end = bracket                                  ? strchr(out, ']')
+                : inet_pton(AF_INET6, out, &number) == 1 ? NULL
+                                                         : strchr(out, ':');
     if (bracket && end == NULL) {
         return false;
     }
@@ -77,9 +80,47 @@ bool esp_host_is_ours(const char *host, bool loopback, const char *machine)
         }
         *end = '\0';
     }
+    const size_t length = strlen(out);
+    if (bracket) {
+        return inet_pton(AF_INET6, out, &number) == 1;
+    }
+    if (length > 1 && out[length - 1] == '.') {
+        out[length - 1] = '\0';
+    }
+    return true;
+}
+
+static bool same_host(const char *a, const char *b)
+{
+    struct in6_addr left, right;
+    if (inet_pton(AF_INET6, a, &left) == 1 && inet_pton(AF_INET6, b, &right) == 1) {
+        return memcmp(&left, &right, sizeof left) == 0;
+    }
+    return strcasecmp(a, b) == 0;
+}
+
+bool esp_host_is_ours(const char *host, const esp_host_names *ours)
+{
+    char name[256], told[256];
+    if (!take_host(name, host)) {
+        return false;
+    }
+    for (int i = 0; i < ours->n; i++) {
+        if (take_host(told, ours->told[i]) && same_host(name, told)) {
+            return true;
+        }
+    }
     if (strcasecmp(name, "localhost") == 0) {
         return true;
     }
-    return loopback ? esp_address_is_loopback(name)
-                    : is_address(name) || strcasecmp(name, machine) == 0;
+    return ours->loopback ? esp_address_is_loopback(name)
+                          : is_address(name) || strcasecmp(name, ours->machine) == 0;
+}
+
+bool esp_host_name_is_sound(const char *name)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    char host[256];
+    return take_host(host, name) && *host != '\0' && *host != '.' &&
+           (is_address(host) || strspn(host, plain) == strlen(host));
 }

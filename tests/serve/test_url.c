@@ -50,6 +50,9 @@ static void test_decode__refuses(void **state)
     }
 }
 
+static const esp_host_names loopback = {.loopback = true, .machine = "machine"};
+static const esp_host_names elsewhere = {.loopback = false, .machine = "machine"};
+
 static void test_host__loopback(void **state)
 {
     static const char *const ours[] = {"localhost", "LOCALHOST:80", "127.0.0.1", "127.0.0.1:8017",
@@ -69,22 +72,59 @@ static void test_host__loopback(void **state)
                                          "evil.example:80"};
     (void)state;
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-        assert_true(esp_host_is_ours(ours[i], true, "machine"));
+        assert_true(esp_host_is_ours(ours[i], &loopback));
     }
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        assert_false(esp_host_is_ours(others[i], true, "machine"));
+        assert_false(esp_host_is_ours(others[i], &loopback));
     }
-    assert_false(esp_host_is_ours(NULL, true, "machine"));
+    assert_false(esp_host_is_ours(NULL, &loopback));
 }
 
 static void test_host__elsewhere(void **state)
 {
     (void)state;
-    assert_true(esp_host_is_ours("10.0.0.1:8017", false, "machine"));
-    assert_true(esp_host_is_ours("[fe80::1]:8017", false, "machine"));
-    assert_true(esp_host_is_ours("Machine:8017", false, "machine"));
-    assert_false(esp_host_is_ours("machine.evil.example", false, "machine"));
-    assert_false(esp_host_is_ours("evil.example", false, "machine"));
+    assert_true(esp_host_is_ours("10.0.0.1:8017", &elsewhere));
+    assert_true(esp_host_is_ours("[fe80::1]:8017", &elsewhere));
+    assert_true(esp_host_is_ours("Machine:8017", &elsewhere));
+    assert_false(esp_host_is_ours("machine.evil.example", &elsewhere));
+    assert_false(esp_host_is_ours("evil.example", &elsewhere));
+}
+
+static void test_host__names_told(void **state)
+{
+    static const char *const told[] = {"lab.example", "Proxy.Example.:8443", "10.1.2.3",
+                                       "2001:db8::1", "[2001:db8:0::2]:80"};
+    static const char *const ours[] = {"lab.example",     "LAB.Example:443", "lab.example.",
+                                       "lab.example.:80", "proxy.example",   "proxy.example:1",
+                                       "10.1.2.3:80",     "[2001:db8::1]",   "[2001:DB8:0:0::1]:9",
+                                       "[2001:db8::2]",   "localhost.",      "127.0.0.1"};
+    static const char *const others[] = {"xlab.example",
+                                         "lab.example.evil.example",
+                                         "example",
+                                         "lab.example..",
+                                         "lab.example:x",
+                                         "10.1.2.4",
+                                         "[2001:db8::3]",
+                                         "[lab.example]",
+                                         "lab.example@evil.example"};
+    const esp_host_names names = {
+        .loopback = true, .machine = "machine", .n = sizeof told / sizeof *told, .told = told};
+    (void)state;
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        assert_true(esp_host_is_ours(ours[i], &names));
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        assert_false(esp_host_is_ours(others[i], &names));
+    }
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        assert_true(esp_host_name_is_sound(told[i]));
+    }
+    static const char *const unsound[] = {
+        "",     "*",   "*.example", "http://lab.example", "a b", ".", "lab:x",
+        "[::1", "a/b", "[lab]",     "l\xc3\xa4" "b.example"};
+    for (size_t i = 0; i < sizeof unsound / sizeof *unsound; i++) {
+        assert_false(esp_host_name_is_sound(unsound[i]));
+    }
 }
 
 static void test_json__reads_back(void **state)
@@ -146,6 +186,7 @@ int main(void)
         cmocka_unit_test(test_decode__refuses),
         cmocka_unit_test(test_host__loopback),
         cmocka_unit_test(test_host__elsewhere),
+        cmocka_unit_test(test_host__names_told),
         cmocka_unit_test(test_json__reads_back),
         cmocka_unit_test(test_json__numbers),
         cmocka_unit_test(test_json__bytes_that_are_not_utf8),
