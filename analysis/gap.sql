@@ -15,7 +15,8 @@ WITH pairs AS MATERIALIZED (
       AND s.at = :at AND s.metric = 'soft_accuracy' AND h.metric = 'hard_accuracy'),
 middle AS (SELECT *, avg(gap) OVER (PARTITION BY cell_key) AS mean_gap FROM pairs)
 SELECT study, cell, count(*) AS n, avg(soft) AS soft_accuracy, avg(hard) AS hard_accuracy, mean_gap,
-       CASE WHEN count(*) > 1
+       CASE WHEN max(gap) - min(gap) <= 1e-14 * max(max(abs(soft), abs(hard))) AND count(*) > 1 THEN 0.0
+            WHEN count(*) > 1
             THEN sqrt(sum((gap - mean_gap) * (gap - mean_gap)) / (count(*) - 1)) END AS sd_gap,
        min(gap) AS min_gap, max(gap) AS max_gap,
        (SELECT group_concat(DISTINCT e.monitor) FROM cell_trial ct JOIN selection e ON e.trial = ct.trial

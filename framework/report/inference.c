@@ -83,6 +83,33 @@ static void withhold(esp_comparison *one, const esp_seed_inference *a, const esp
     }
 }
 
+static bool varies(const esp_sample *sample)
+{
+    return esp_moments_of(sample->values, sample->n).sd > 0;
+}
+
+const char *esp_untested_words(esp_untested why)
+{
+    static const char *const words[] = {[ESP_TESTED] = "",
+                                        [ESP_UNTESTED_SEEDS] = "fewer than 3 seeds say too little",
+                                        [ESP_UNTESTED_PAIRS] =
+                                            "fewer than 3 seeds have a value on both sides",
+                                        [ESP_UNTESTED_VALUES] = "the values do not vary",
+                                        [ESP_UNTESTED_DIFFERENCES] = "the differences do not vary"};
+    return words[why];
+}
+
+/* Why there is no p. */
+static esp_untested why_untested(const esp_comparison *one, const esp_sample *a,
+                                 const esp_sample *b)
+{
+    return !isnan(one->counted.p)                             ? ESP_TESTED
+           : a->n < ESP_LEAST_FOR_P || b->n < ESP_LEAST_FOR_P ? ESP_UNTESTED_SEEDS
+           : one->by_pairs && one->pairs < ESP_LEAST_FOR_P    ? ESP_UNTESTED_PAIRS
+           : one->by_pairs && (varies(a) || varies(b))        ? ESP_UNTESTED_DIFFERENCES
+                                                              : ESP_UNTESTED_VALUES;
+}
+
 static int compare(esp_comparison *one, const esp_inference *all, esp_report *report, int at, int m)
 {
     const double confidence = report->section.confidence;
@@ -117,6 +144,7 @@ static int compare(esp_comparison *one, const esp_inference *all, esp_report *re
     /* By design, not by the data: a test chosen by the correlation found rejects too often. */
     one->by_pairs = 2 * one->pairs >= (a->n < b->n ? a->n : b->n);
     one->counted = one->by_pairs ? one->paired : one->welch;
+    one->untested = why_untested(one, a, b);
     one->equivalence = NAN;
     const esp_equivalence *margin = &report->section.equivalence;
     if (margin->metric != NULL && strcmp(margin->metric, report->metrics[m].name) == 0 &&
@@ -198,12 +226,12 @@ static int pool_family(esp_comparison_family *family, int index, const esp_infer
             }
         }
     }
-    const size_t room = cells * (size_t)n_seeds; /* [cells x seeds], three of them */
-    double *a = esp_pool_take(&report->pool, (3 * room + 1) * sizeof *a);
+    const size_t room = cells * (size_t)n_seeds; /* [cells x seeds], two of them */
+    double *a = esp_pool_take(&report->pool, (2 * room + 1) * sizeof *a);
     double *sds = esp_pool_take(&report->pool, 2 * cells * sizeof *sds);
     int *ns = esp_pool_take(&report->pool, 2 * cells * sizeof *ns);
     ESP_TRY(esp_pool_status(&report->pool));
-    double *b = a + room, *deltas = b + room;
+    double *b = a + room;
     size_t cell = 0;
     for (int i = 0; i < all->n; i++) {
         const esp_comparison *one = &all->comparisons[i];
@@ -220,11 +248,8 @@ static int pool_family(esp_comparison_family *family, int index, const esp_infer
         ns[cells + cell] = right->stats.n;
         cell++;
     }
-    for (size_t i = 0; i < room; i++) {
-        deltas[i] = a[i] - b[i];
-    }
     const double confidence = report->section.confidence;
-    family->difference = esp_pool_differences(deltas, family->n, n_seeds, confidence);
+    family->difference = esp_pool_pairs(a, b, family->n, n_seeds, confidence);
     family->spread = esp_pool_spreads_by_seed(a, b, family->n, n_seeds, confidence);
     family->homogeneity = esp_pool_spreads(sds, ns, sds + cells, ns + cells, family->n, confidence);
     if (family->difference.seeds < ESP_LEAST_FOR_P) {

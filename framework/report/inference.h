@@ -22,6 +22,18 @@ typedef struct esp_seed_inference {
     esp_interval rate;     /* of failures, Clopper-Pearson */
 } esp_seed_inference;
 
+/* Why a comparison has no p. */
+typedef enum esp_untested {
+    ESP_TESTED,
+    ESP_UNTESTED_SEEDS,       /* fewer than ESP_LEAST_FOR_P of a side */
+    ESP_UNTESTED_PAIRS,       /* the seeds are shared, but fewer than that have both values */
+    ESP_UNTESTED_VALUES,      /* no value of either side differs from the others */
+    ESP_UNTESTED_DIFFERENCES, /* the values vary, their differences do not */
+} esp_untested;
+
+/* "the values do not vary": what follows "not tested, because"; "" where it is tested. */
+const char *esp_untested_words(esp_untested why);
+
 /* Cell a against cell b. Differences are a - b. p values are NaN where either side, or the pairs,
  * have fewer than ESP_LEAST_FOR_P values. */
 typedef struct esp_comparison {
@@ -32,6 +44,7 @@ typedef struct esp_comparison {
     double correlation;     /* over the pairs: above 0, pairing gained power */
     bool by_pairs;          /* most seeds are shared: the paired test counts, else Welch's */
     esp_difference counted; /* the one that does */
+    esp_untested untested;  /* why that has no p */
     double holm;            /* its p corrected over all comparisons of the table */
     esp_rank_test signed_rank, mann_whitney;
     double signed_rank_holm_least; /* the smallest corrected p that data could give */

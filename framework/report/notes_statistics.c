@@ -107,8 +107,11 @@ static void note_tests(esp_page *page, esp_report *report, const esp_inference *
     bool few = false, welch = false, hopeless = false;
     int tested = 0, ranked = 0; /* what Holm's corrections count */
     const esp_comparison *weak = NULL;
+    esp_untested constant = ESP_TESTED;
     for (int i = 0; i < all->n; i++) {
         const esp_comparison *one = &all->comparisons[i];
+        constant = one->untested >= ESP_UNTESTED_VALUES && one->untested > constant ? one->untested
+                                                                                    : constant;
         few = few || one->a_n < ESP_LEAST_FOR_P || one->b_n < ESP_LEAST_FOR_P;
         welch = welch || !one->by_pairs;
         tested += !isnan(one->holm);
@@ -133,6 +136,11 @@ static void note_tests(esp_page *page, esp_report *report, const esp_inference *
              "no p value below %d seeds: with two, one difference would have to tell both the"
              " effect and how much it varies.",
              ESP_LEAST_FOR_P);
+    }
+    if (constant != ESP_TESTED) {
+        NOTE(page, report,
+             "p and its interval are - where %s over seeds: there is nothing to test by.",
+             esp_untested_words(constant));
     }
     if (hopeless) {
         NOTE(page, report,

@@ -41,28 +41,31 @@ static bool is_better(const esp_report_metric *metric, double difference)
 
 /* A difference between two cells, and how sure it is. */
 static void put_comparison(FILE *out, esp_report *report, const esp_report_metric *metric,
-                           const esp_comparison *one, const esp_stats *a, const esp_stats *b,
-                           int n_comparisons)
+                           const esp_comparison *one, int n_comparisons)
 {
+    const int m = (int)(metric - report->metrics);
     const esp_difference *counted = &one->counted;
-    fprintf(out, ": a mean of %s against %s", mean_of(report, metric, a),
-            mean_of(report, metric, b));
-    if (one->a_n < ESP_LEAST_FOR_P || one->b_n < ESP_LEAST_FOR_P || isnan(counted->p)) {
-        fprintf(out, ", %s",
-                one->a_n < ESP_LEAST_FOR_P || one->b_n < ESP_LEAST_FOR_P
-                    ? "not tested, for fewer than 3 seeds say too little"
-                    : "not tested, for the values do not vary");
+    fprintf(out, ": a mean of %s against %s",
+            mean_of(report, metric, &esp_report_series_of(report, one->a, 0, m)->stats),
+            mean_of(report, metric, &esp_report_series_of(report, one->b, 0, m)->stats));
+    if (one->untested == ESP_UNTESTED_DIFFERENCES) {
+        fprintf(out, "; difference %s in each of %d pairs",
+                with_unit(report, metric, counted->estimate, true), one->pairs);
+    }
+    if (one->untested != ESP_TESTED) {
+        fprintf(out, ", not tested, because %s", esp_untested_words(one->untested));
         return;
     }
-    fprintf(out, "; difference %s, %s %s, p %s by %s",
-            with_unit(report, metric, counted->estimate, true), esp_words_confidence(report),
-            esp_words_interval(report, metric, counted->interval),
-            esp_words_p(report, counted->p, false),
-            one->by_pairs ? "the paired t test" : "Welch's t test");
+    fprintf(out, "; difference %s, %s %s, p ", with_unit(report, metric, counted->estimate, true),
+            esp_words_confidence(report), esp_words_interval(report, metric, counted->interval));
     if (n_comparisons > 1) {
-        fprintf(out, ", %s after Holm's correction for %d comparisons",
-                esp_words_p(report, one->holm, false), n_comparisons);
+        fprintf(out, "%s after Holm's correction for %d comparisons (%s uncorrected)",
+                esp_words_p(report, one->holm, false), n_comparisons,
+                esp_words_p(report, counted->p, false));
+    } else {
+        fputs(esp_words_p(report, counted->p, false), out);
     }
+    fprintf(out, " by %s", one->by_pairs ? "the paired t test" : "Welch's t test");
     if (!isnan(one->spread.log_ratio)) {
         fprintf(out, "; its sd over seeds is %s of the other's %s",
                 esp_words_ratio(report, exp(one->spread.log_ratio)),
@@ -209,9 +212,7 @@ static int add_comparisons(esp_page *page, esp_report *report, const esp_inferen
         ESP_TRY(begin(&s));
         fprintf(s.out, " against %s", all->families[f].b);
         if (n == 1) {
-            put_comparison(s.out, report, metric, only,
-                           &esp_report_series_of(report, only->a, 0, m)->stats,
-                           &esp_report_series_of(report, only->b, 0, m)->stats, tested);
+            put_comparison(s.out, report, metric, only, tested);
         } else {
             put_family(s.out, report, metric, all, f);
         }

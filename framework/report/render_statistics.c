@@ -176,6 +176,9 @@ static json_t *comparison_json(const esp_comparison *one, esp_report *report)
     json_object_set_new(out, "test", json_string(one->by_pairs ? "paired t" : "Welch"));
     put(out, "p", one->counted.p);
     put(out, "p_holm", one->holm);
+    json_object_set_new(
+        out, "untested",
+        one->untested == ESP_TESTED ? json_null() : json_string(esp_untested_words(one->untested)));
     json_object_set_new(out, "interval", esp_json_interval(one->counted.interval));
     json_object_set_new(out, "paired_t", difference_json(&one->paired));
     json_object_set_new(out, "welch", difference_json(&one->welch));

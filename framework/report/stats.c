@@ -96,12 +96,14 @@ static double partner(const esp_sample *reference, const uint64_t seed[3])
 esp_paired esp_paired_of(const esp_sample *sample, const esp_sample *reference)
 {
     esp_paired out = {.n = 0, .mean = NAN, .sd = NAN};
-    double sum = 0, squares = 0;
+    double sum = 0, squares = 0, size = 0;
     for (int i = 0; i < sample->n; i++) {
-        double delta = sample->values[i] - partner(reference, sample->seeds[i]);
+        const double other = partner(reference, sample->seeds[i]);
+        const double delta = sample->values[i] - other;
         if (!isnan(delta)) {
             out.n++;
             sum += delta;
+            size = fmax(size, fmax(fabs(sample->values[i]), fabs(other)));
         }
     }
     if (out.n == 0) {
@@ -113,6 +115,9 @@ esp_paired esp_paired_of(const esp_sample *sample, const esp_sample *reference)
         squares += isnan(delta) ? 0 : (delta - out.mean) * (delta - out.mean);
     }
     out.sd = out.n > 1 ? sqrt(squares / (out.n - 1)) : NAN;
+    if (esp_is_constant(out.sd / sqrt(out.n), size)) { /* no sd of rounding errors; NaN stays */
+        out.sd = 0;
+    }
     return out;
 }
 

@@ -36,7 +36,8 @@ int esp_seed_index(uint64_t (*seeds)[3], int *n, const uint64_t seed[3]);
 /* The values of the seeds that both have, pair by pair; returns how many. x, y [the smaller n]. */
 int esp_pairs_of(double *x, double *y, const esp_sample *a, const esp_sample *b);
 
-/* The differences sample - reference over the seeds that both have; sd NaN for fewer than 2. */
+/* The differences sample - reference over the seeds that both have; sd NaN for fewer than 2,
+ * 0 where rounding alone tells the differences apart. */
 typedef struct esp_paired {
     int n;
     double mean, sd;

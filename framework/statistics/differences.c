@@ -31,24 +31,14 @@ esp_interval esp_difference_interval(const esp_difference *difference, double co
 
 esp_difference esp_paired_t(const double *a, const double *b, int n, double confidence)
 {
-    esp_difference out = {.n = n, .m = n, .estimate = NAN, .standard_error = NAN, .df = NAN};
-    double *deltas = n > 0 ? malloc((size_t)n * sizeof *deltas) : NULL;
-    if (deltas != NULL) {
-        double size = 0;
-        for (int i = 0; i < n; i++) {
-            deltas[i] = a[i] - b[i];
-            size = fmax(size, fmax(fabs(a[i]), fabs(b[i])));
-        }
-        const esp_moments moments = esp_moments_of(deltas, n);
-        out.estimate = moments.mean;
-        out.standard_error = moments.sd / sqrt(n);
-        out.df = n > 1 ? n - 1 : NAN;
-        out.effect = moments.mean / moments.sd;
-        conclude(&out, size, confidence);
-        free(deltas);
-    } else {
-        conclude(&out, 0, confidence);
-    }
+    const esp_moments moments = esp_moments_of_differences(a, b, n);
+    esp_difference out = {.n = n,
+                          .m = n,
+                          .estimate = moments.mean,
+                          .standard_error = moments.sd / sqrt(n),
+                          .df = n > 1 ? n - 1 : NAN,
+                          .effect = moments.mean / moments.sd};
+    conclude(&out, 0, confidence);
     return out;
 }
 

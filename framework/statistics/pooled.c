@@ -7,8 +7,9 @@
 #include "statistics/distributions.h"
 #include "statistics/sample.h"
 
-esp_pooled_difference esp_pool_differences(const double *deltas, int cells, int seeds,
-                                           double confidence)
+/* size: of the values, to see what is rounding; below the differences' own it is theirs. */
+static esp_pooled_difference pool(const double *deltas, double size, int cells, int seeds,
+                                  double confidence)
 {
     esp_pooled_difference out = {.estimate = NAN,
                                  .standard_error = NAN,
@@ -18,7 +19,7 @@ esp_pooled_difference esp_pool_differences(const double *deltas, int cells, int 
                                  .interval = {NAN, NAN}};
     /* What each seed adds to the estimate beyond its cells' means, times the number of cells. */
     double *share = calloc((size_t)(seeds > 0 ? seeds : 1), sizeof *share);
-    double sum = 0, size = 0, squares = 0;
+    double sum = 0, squares = 0;
     for (int c = 0; c < cells && share != NULL; c++) {
         const double *row = deltas + (long)c * seeds;
         double total = 0;
@@ -57,11 +58,33 @@ esp_pooled_difference esp_pool_differences(const double *deltas, int cells, int 
     out.df = out.seeds - 1;
     out.standard_error = sqrt(squares * out.seeds / out.df) / out.cells;
     if (esp_is_constant(out.standard_error, size)) {
+        out.standard_error = 0;
         return out;
     }
     out.t = out.estimate / out.standard_error;
     out.p = 2 * esp_student_upper(fabs(out.t), out.df);
     out.interval = esp_interval_about(out.estimate, out.standard_error, out.df, confidence);
+    return out;
+}
+
+esp_pooled_difference esp_pool_differences(const double *deltas, int cells, int seeds,
+                                           double confidence)
+{
+    return pool(deltas, 0, cells, seeds, confidence);
+}
+
+esp_pooled_difference esp_pool_pairs(const double *a, const double *b, int cells, int seeds,
+                                     double confidence)
+{
+    const size_t n = (size_t)cells * (size_t)seeds;
+    double *deltas = malloc((n + 1) * sizeof *deltas);
+    double size = 0;
+    for (size_t i = 0; i < n && deltas != NULL; i++) {
+        deltas[i] = a[i] - b[i];
+        size = isnan(deltas[i]) ? size : fmax(size, fmax(fabs(a[i]), fabs(b[i])));
+    }
+    const esp_pooled_difference out = pool(deltas, size, deltas ? cells : 0, seeds, confidence);
+    free(deltas);
     return out;
 }
 

@@ -22,6 +22,12 @@ typedef struct esp_pooled_difference {
 esp_pooled_difference esp_pool_differences(const double *deltas, int cells, int seeds,
                                            double confidence);
 
+/* The same of a - b, both [cells x seeds]. What rounding alone tells apart at the size of these
+ * values does not vary: standard_error 0, t, p and interval NaN. Nothing counts where there is no
+ * memory. Thread: any. */
+esp_pooled_difference esp_pool_pairs(const double *a, const double *b, int cells, int seeds,
+                                     double confidence);
+
 typedef struct esp_spread_by_seed {
     int cells, seeds; /* that count */
     double log_ratio; /* mean over cells of ln(sd of a / sd of b), less the jackknife's bias */

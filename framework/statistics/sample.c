@@ -11,11 +11,10 @@ esp_moments esp_moments_of(const double *values, int n)
     if (n < 1) {
         return out;
     }
-    double sum = 0, first = 0, second = 0;
-    bool same = true;
+    double sum = 0, first = 0, second = 0, size = 0;
     for (int i = 0; i < n; i++) {
         sum += values[i];
-        same = same && values[i] == values[0];
+        size = fmax(size, fabs(values[i]));
     }
     out.mean = sum / n;
     for (int i = 0; i < n; i++) {
@@ -26,9 +25,11 @@ esp_moments esp_moments_of(const double *values, int n)
     out.mean += first / n;
     if (n > 1) {
         const double squares = second - first * first / n;
-        /* Values that do not vary get no sd of rounding errors; NaN stays. */
-        out.variance = (same || squares < 0 ? 0 : squares) / (n - 1);
+        out.variance = (squares < 0 ? 0 : squares) / (n - 1);
         out.sd = sqrt(out.variance);
+        if (esp_is_constant(out.sd / sqrt(n), size)) { /* no sd of rounding errors; NaN stays */
+            out.variance = out.sd = 0;
+        }
     }
     return out;
 }
@@ -54,6 +55,26 @@ double esp_median(const double *values, int n)
     const double median = n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
     free(sorted);
     return isnan(sum) ? NAN : median;
+}
+
+esp_moments esp_moments_of_differences(const double *a, const double *b, int n)
+{
+    double *deltas = n > 0 ? malloc((size_t)n * sizeof *deltas) : NULL;
+    if (deltas == NULL) {
+        return esp_moments_of(NULL, 0);
+    }
+    double size = 0;
+    for (int i = 0; i < n; i++) {
+        deltas[i] = a[i] - b[i];
+        size = fmax(size, fmax(fabs(a[i]), fabs(b[i])));
+    }
+    esp_moments out = esp_moments_of(deltas, n);
+    free(deltas);
+    if (esp_is_constant(out.sd / sqrt(n), size)) {
+        out.variance = out.sd = 0;
+        out.mean = esp_is_constant(fabs(out.mean), size) ? 0 : out.mean;
+    }
+    return out;
 }
 
 bool esp_is_constant(double standard_error, double size)

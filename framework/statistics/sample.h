@@ -15,7 +15,8 @@ typedef struct esp_moments {
     double mean, variance, sd; /* of the sample, n - 1 */
 } esp_moments;
 
-/* values [n]. Source: corrected two-pass, Chan, Golub and LeVeque 1983. Thread: any. */
+/* values [n]. Values that rounding alone tells apart do not vary: variance and sd 0. Source:
+ * corrected two-pass, Chan, Golub and LeVeque 1983. Thread: any. */
 esp_moments esp_moments_of(const double *values, int n);
 
 /* The order of doubles, for qsort. Thread: any. */
@@ -28,5 +29,9 @@ double esp_median(const double *values, int n);
 /* Whether a standard error is rounding only: values of this size that do not vary. Source: as R's
  * t.test, 10 epsilon of the values. Thread: any. */
 bool esp_is_constant(double standard_error, double size);
+
+/* Moments of a - b over pairs: a [n], b [n]. Differences that rounding alone tells apart, at the
+ * size of the values, do not vary: variance and sd 0. NaN where there is no memory. Thread: any. */
+esp_moments esp_moments_of_differences(const double *a, const double *b, int n);
 
 #endif

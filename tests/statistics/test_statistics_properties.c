@@ -9,8 +9,10 @@
 #include "statistics/failures.h"
 #include "statistics/holm.h"
 #include "statistics/intervals.h"
+#include "statistics/pooled.h"
 #include "statistics/power.h"
 #include "statistics/ranks.h"
+#include "statistics/sample.h"
 #include "statistics/spreads.h"
 
 /* a above b throughout, nothing tied. */
@@ -173,6 +175,32 @@ static void test_undefined__is_nan(void **state)
     ASSERT_CLOSE(esp_expected_best(3), 1.5 / sqrt(M_PI));
 }
 
+/* Values large beside their differences: what rounding leaves of these tells nothing apart. */
+static void test_rounding__is_no_spread(void **state)
+{
+    (void)state;
+    double a[2][3], b[2][3];
+    for (int s = 0; s < 3; s++) {
+        b[0][s] = b[1][s] = (7 + 6 * s + s % 2) / 40.0;
+        a[0][s] = (7 + 6 * s + s % 2 + 2) / 40.0; /* two of 40 more, but for rounding */
+        a[1][s] = (7 + 6 * s + s % 2 - 2) / 40.0;
+    }
+    assert_true(a[0][0] - b[0][0] != a[0][1] - b[0][1] || a[0][0] - b[0][0] != a[0][2] - b[0][2]);
+    const esp_difference paired = esp_paired_t(a[0], b[0], 3, 0.95);
+    ASSERT_CLOSE(paired.estimate, 0.05);
+    assert_true(paired.standard_error == 0);
+    assert_true(isnan(paired.t) && isnan(paired.p) && isnan(paired.effect));
+    const esp_pooled_difference pooled = esp_pool_pairs(a[0], b[0], 2, 3, 0.95);
+    assert_int_equal(pooled.cells, 2);
+    assert_int_equal(pooled.pairs, 6);
+    assert_true(fabs(pooled.estimate) < 1e-16);
+    assert_true(pooled.standard_error == 0);
+    assert_true(isnan(pooled.t) && isnan(pooled.p) && isnan(pooled.interval.low));
+    const double noise[] = {0.3, 0.1 + 0.2, 0.3};
+    assert_true(noise[0] != noise[1]);
+    assert_true(esp_moments_of(noise, 3).sd == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +213,7 @@ int main(void)
         cmocka_unit_test(test_brown_forsythe_power__between_chance_and_certainty),
         cmocka_unit_test(test_power__of_what_it_found),
         cmocka_unit_test(test_undefined__is_nan),
+        cmocka_unit_test(test_rounding__is_no_spread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
