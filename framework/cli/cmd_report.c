@@ -31,6 +31,7 @@ typedef struct arguments {
     const char *study, *database, *output;
     const esp_report_format *format;
     bool statistics, queries, variance;
+    bool asks_for_report;      /* by an option that is of the report alone */
     const char *figures;       /* the folder they are written to; NULL: none */
     const char *figure_format; /* as it was given */
     unsigned figure_formats;
@@ -53,7 +54,9 @@ static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "a file in place of standard output, written whole or not at all",
      0},
     {"figures", OPTION_FIGURES, "DIRECTORY", 0,
-     "write the study's figures there: NAME.csv and what draws it (gnuplot, matplotlib, R)", 0},
+     "write the study's figures there, NAME.csv and what draws it (gnuplot, matplotlib, R), and "
+     "print the files instead of the report",
+     0},
     {"figure-format", OPTION_FIGURE_FORMAT, "LIST", 0, "svg (default), pdf, png; with commas", 0},
     {0},
 };
@@ -82,13 +85,13 @@ static error_t parse(int key, char *value, struct argp_state *state)
         }
         return 0;
     case OPTION_STATISTICS:
-        given->statistics = true;
+        given->statistics = given->asks_for_report = true;
         return 0;
     case OPTION_VARIANCE:
-        given->variance = true;
+        given->variance = given->asks_for_report = true;
         return 0;
     case OPTION_QUERIES:
-        given->queries = true;
+        given->queries = given->asks_for_report = true;
         return 0;
     case 'o':
         given->output = value;
@@ -103,6 +106,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
         }
         return 0;
     case 'f':
+        given->asks_for_report = true;
         if (esp_report_format_find(&given->format, value) != ESP_OK) {
             argp_error(state, "%s", esp_message());
         }
@@ -201,6 +205,12 @@ static void store_published(esp_store *store, esp_report *report)
     esp_store_close(writable);
 }
 
+/* Whether the report itself goes to standard output: figures alone print what they wrote. */
+static bool is_printed(const arguments *given)
+{
+    return given->output == NULL && (given->figures == NULL || given->asks_for_report);
+}
+
 /* Writes the figures that the section asks for. One that cannot be drawn does not keep back the
  * data of the others. */
 static int write_figures(const arguments *given, esp_store *store, const esp_report *report)
@@ -216,10 +226,10 @@ static int write_figures(const arguments *given, esp_store *store, const esp_rep
     for (int i = 0; i < figures->n; i++) {
         esp_figure *figure = NULL;
         ESP_TRY(esp_figure_make(&figure, store, report, &figures->at[i]));
-        const int written = esp_figure_write(figure, given->figures, given->figure_formats);
-        if (written == ESP_OK) {
-            esp_log_note("%s/%s: %s", given->figures, figure->name,
-                         figure->empty != NULL ? figure->empty : figure->title);
+        const int written = esp_figure_write(figure, given->figures, given->figure_formats,
+                                             is_printed(given) ? stderr : stdout);
+        if (written == ESP_OK && figure->empty != NULL) {
+            esp_log_note("%s/%s: %s", given->figures, figure->name, figure->empty);
         }
         status = status == ESP_OK ? written : status;
         esp_figure_free(figure);
@@ -292,7 +302,13 @@ static int report_study(const arguments *given, const esp_study *study, const ch
     if (given->n_metrics == 0) { /* else the section's own metrics would lose their values */
         store_published(store, report);
     }
-    ESP_TRY_OUT(write_report(given, report));
+    if (given->output != NULL || is_printed(given)) {
+        ESP_TRY_OUT(write_report(given, report));
+    }
+    if (report->undrawn != NULL) {
+        fflush(stdout);
+        esp_log_note("note: %s", report->undrawn);
+    }
     if (given->figures != NULL) {
         status = write_figures(given, store, report);
     }

@@ -40,7 +40,8 @@ enum { ESP_FIGURE_SVG = 1, ESP_FIGURE_PDF = 2, ESP_FIGURE_PNG = 4 };
 int esp_figure_formats(unsigned *out, const char *text);
 
 /* Writes NAME.csv, .gp, .py, .R, .txt (the caption) and the pictures into a folder, which must be
- * there. What needs no gnuplot is written first. Errors: ESP_IO, ESP_NOT_FOUND as above. */
-int esp_figure_write(const esp_figure *figure, const char *folder, unsigned formats);
+ * there. What needs no gnuplot is written first. Each file's path is a line of `written` once it is
+ * there. Errors: ESP_IO, ESP_NOT_FOUND as above. */
+int esp_figure_write(const esp_figure *figure, const char *folder, unsigned formats, FILE *written);
 
 #endif

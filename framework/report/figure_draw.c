@@ -162,32 +162,41 @@ out:
     return status;
 }
 
-int esp_figure_write(const esp_figure *figure, const char *folder, unsigned formats)
+int esp_figure_write(const esp_figure *figure, const char *folder, unsigned formats, FILE *written)
 {
+    static const struct {
+        const char *suffix;
+        write_part *write;
+        bool always; /* also where there is nothing to draw */
+    } parts[] = {{"csv", esp_figure_csv, true},
+                 {"txt", write_caption, true},
+                 {"gp", esp_figure_gnuplot, false},
+                 {"py", esp_figure_python, false},
+                 {"R", esp_figure_r, false}};
     static const struct {
         unsigned format;
         const char *name;
     } pictures[] = {{ESP_FIGURE_SVG, "svg"}, {ESP_FIGURE_PDF, "pdf"}, {ESP_FIGURE_PNG, "png"}};
-    ESP_TRY(write_file(figure, folder, "csv", esp_figure_csv));
-    ESP_TRY(write_file(figure, folder, "txt", write_caption));
-    if (figure->empty != NULL) {
-        return ESP_OK;
-    }
-    ESP_TRY(write_file(figure, folder, "gp", esp_figure_gnuplot));
-    ESP_TRY(write_file(figure, folder, "py", esp_figure_python));
-    ESP_TRY(write_file(figure, folder, "R", esp_figure_r));
-    for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++) {
-        if (formats & pictures[i].format) {
-            ESP_TRY(run_gnuplot(folder, figure->name, pictures[i].name));
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (parts[i].always || figure->empty == NULL) {
+            ESP_TRY(write_file(figure, folder, parts[i].suffix, parts[i].write));
+            fprintf(written, "%s/%s.%s\n", folder, figure->name, parts[i].suffix);
         }
     }
-    char *svg = NULL;
-    int status = ESP_OK;
-    if (formats & ESP_FIGURE_SVG) {
-        status = finish_svg(figure, folder, figure->name, true, &svg);
+    for (size_t i = 0; i < sizeof pictures / sizeof *pictures && figure->empty == NULL; i++) {
+        if ((formats & pictures[i].format) == 0) {
+            continue;
+        }
+        ESP_TRY(run_gnuplot(folder, figure->name, pictures[i].name));
+        if (pictures[i].format == ESP_FIGURE_SVG) {
+            char *svg = NULL;
+            int status = finish_svg(figure, folder, figure->name, true, &svg);
+            free(svg);
+            ESP_TRY(status);
+        }
+        fprintf(written, "%s/%s.%s\n", folder, figure->name, pictures[i].name);
     }
-    free(svg);
-    return status;
+    return ESP_OK;
 }
 
 int esp_figure_svg(char **svg, const esp_figure *figure, const char *id)

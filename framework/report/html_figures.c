@@ -12,17 +12,34 @@ enum { FEW_CELLS = 12 };
 static const esp_figure_wish usual[] = {{.kind = "learning_curve", .name = "learning_curve"},
                                         {.kind = "seed_dots", .name = "seed_dots"}};
 
+/* What becomes of a page's figures. */
+typedef struct drawing {
+    esp_report *report;
+    bool no_gnuplot;
+    int n_undrawn;
+    const char *names, *why; /* of what is not drawn; why the first is not */
+} drawing;
+
+static void note_undrawn(drawing *d, const char *name)
+{
+    d->why = d->n_undrawn == 0 ? esp_pool_format(&d->report->pool, "%s", esp_message()) : d->why;
+    d->names = d->n_undrawn == 0 ? esp_pool_format(&d->report->pool, "%s", name)
+                                 : esp_pool_format(&d->report->pool, "%s, %s", d->names, name);
+    d->n_undrawn++;
+}
+
 /* Why something is not drawn, where the page is worth having without it. */
-static int excuse(FILE *out, int status)
+static int excuse(FILE *out, drawing *d, const char *name, int status)
 {
     if (status == ESP_MEMORY || status == ESP_STORE) {
         return status;
     }
     esp_html_print(out, "<p class=\"failed\">Not drawn: %s</p>\n", esp_message());
+    note_undrawn(d, name);
     return ESP_OK;
 }
 
-static int put_picture(FILE *out, const esp_figure *figure, int number, bool *gnuplot)
+static int put_picture(FILE *out, drawing *d, const esp_figure *figure, int number)
 {
     char *svg = NULL, id[32];
     snprintf(id, sizeof id, "picture-%d", number);
@@ -33,25 +50,25 @@ static int put_picture(FILE *out, const esp_figure *figure, int number, bool *gn
                 " aria-labelledby=\"%s-title\">%s</div>\n",
                 id, svg);
     }
-    *gnuplot = status != ESP_NOT_FOUND;
+    d->no_gnuplot = status == ESP_NOT_FOUND;
     free(svg);
-    return status != ESP_OK ? excuse(out, status) : ESP_OK;
+    return status != ESP_OK ? excuse(out, d, figure->name, status) : ESP_OK;
 }
 
-/* One figure; *gnuplot false where it cannot be drawn for want of gnuplot. */
-static int put_figure(FILE *out, esp_report *report, const esp_figure_wish *wish, int number,
-                      bool *gnuplot)
+static int put_figure(FILE *out, drawing *d, const esp_figure_wish *wish, int number)
 {
     esp_figure *figure = NULL;
-    int status = esp_figure_make(&figure, report->store, report, wish);
+    int status = esp_figure_make(&figure, d->report->store, d->report, wish);
     if (status != ESP_OK) {
-        return excuse(out, status);
+        return excuse(out, d, wish->name, status);
     }
     esp_html_print(out, "<h3>%s</h3>\n<figure id=\"figure-%s\">\n", figure->title, figure->name);
     if (figure->empty != NULL) {
         esp_html_print(out, "<p>%s</p>\n", figure->empty);
-    } else if (*gnuplot) {
-        status = put_picture(out, figure, number, gnuplot);
+    } else if (!d->no_gnuplot) {
+        status = put_picture(out, d, figure, number);
+    } else {
+        note_undrawn(d, figure->name);
     }
     esp_html_print(out, "<figcaption>%s</figcaption>\n</figure>\n", figure->caption);
     esp_figure_free(figure);
@@ -65,7 +82,7 @@ int esp_html_figures(FILE *out, esp_report *report)
     const int n = asked->n > 0                  ? asked->n
                   : report->n_cells > FEW_CELLS ? 0
                                                 : (int)(sizeof usual / sizeof *usual);
-    bool gnuplot = true;
+    drawing d = {.report = report};
     int status = ESP_OK;
     fputs("<section id=\"figures\" aria-labelledby=\"figures-heading\">\n"
           "<h2 id=\"figures-heading\">Figures</h2>\n",
@@ -76,7 +93,7 @@ int esp_html_figures(FILE *out, esp_report *report)
               out);
     }
     for (int i = 0; i < n && status == ESP_OK; i++) {
-        status = put_figure(out, report, &wishes[i], i + 1, &gnuplot);
+        status = put_figure(out, &d, &wishes[i], i + 1);
     }
     if (n > 0) {
         fputs(
@@ -85,5 +102,9 @@ int esp_html_figures(FILE *out, esp_report *report)
             out);
     }
     fputs("</section>\n", out);
+    report->undrawn = d.n_undrawn == 0
+                          ? NULL
+                          : esp_pool_format(&report->pool, "%d of %d figures not drawn (%s): %s",
+                                            d.n_undrawn, n, d.names, d.why);
     return status;
 }

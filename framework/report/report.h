@@ -88,7 +88,8 @@ typedef struct esp_report {
     bool text_differs;
     const esp_published_csv *published; /* NULL: none asked for, or not found */
     const char *published_problem;      /* why not, or NULL */
-    esp_store *store;                   /* it was read from; the caller's, open while that lasts */
+    const char *undrawn; /* by the page: figures that are not drawn and why; NULL: none */
+    esp_store *store;    /* it was read from; the caller's, open while that lasts */
 } esp_report;
 
 typedef struct esp_report_request {

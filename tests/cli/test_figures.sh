@@ -57,12 +57,37 @@ for file in sweep.csv sweep.gp early_exit.R; do
     [ -s "bare/$file" ] || fail "no $file without gnuplot"
 done
 
+# ---- what is printed is what was written, not the report
+find bare -type f | sort >wanted
+sort stdout >found
+cmp -s wanted found || fail "the files written are not what is printed: $(diff wanted found)"
+[ "$(grep -c '\.csv$' found)" = 14 ] || fail "14 figures expected"
+grep -q "variance\|Test accuracy" stdout && fail "the report is printed too"
+expect 4 env PATH="$scratch/empty" "$ESPALIER" report figures --db "$db" --figures bare --format csv
+head -n 1 stdout | grep -q "^study,\|,mean" || fail "--format asks for the report as well"
+grep -q "^bare/sweep.csv$" stderr || fail "the files are words then"
+expect 4 env PATH="$scratch/empty" "$ESPALIER" report figures --db "$db" --figures bare -o report.txt
+[ -s report.txt ] && sort stdout | cmp -s wanted - || fail "-o keeps the report, and the files are printed"
+
+# ---- a page without gnuplot says what it lacks, beside the page and in it
+expect 0 env PATH="$scratch/empty" "$ESPALIER" report figures --db "$db" --format html -o page.html
+grep -qF "note: 14 of 14 figures not drawn (" stderr || fail "what is not drawn is not said"
+grep -qF "): figures are drawn by gnuplot, which is not installed here; on Debian: apt-get install gnuplot-nox" stderr ||
+    fail "why is not said"
+[ "$(grep -c gnuplot stderr)" = 1 ] || fail "said once"
+grep -q "Not drawn: figures are drawn by gnuplot" page.html || fail "the page does not say it"
+expect 0 env PATH="$scratch/empty" "$ESPALIER" report figures --db "$db" --format html
+says "14 of 14 figures not drawn"
+
 # ---- a gnuplot that fails: its words are in the message
 mkdir fake
 printf '#!/bin/sh\necho "cannot open <font>" >&2\nexit 3\n' >fake/gnuplot
 chmod +x fake/gnuplot
 expect 1 env PATH="$scratch/fake:$PATH" "$ESPALIER" report figures --db "$db" --figures failing
 says "gnuplot did not draw figure" "cannot open <font>"
+expect 0 env PATH="$scratch/fake:$PATH" "$ESPALIER" report figures --db "$db" --format html -o page.html
+grep -qF "note: 14 of 14 figures not drawn (" stderr || fail "what fails is not said"
+grep -qF "cannot open <font>" stderr || fail "gnuplot's words are not said"
 
 # ---- the data, against a query of its own
 expect 0 "$ESPALIER" query --db "$db" --format csv \
@@ -119,6 +144,10 @@ if ! command -v gnuplot >/dev/null; then
     exit 77
 fi
 expect 0 "$ESPALIER" report figures --db "$db" --figures "out dir" --figure-format svg,pdf,png
+find "out dir" -type f | sort >wanted
+sort stdout | cmp -s wanted - || fail "the pictures are not all printed"
+expect 0 "$ESPALIER" report figures --db "$db" --format html -o page.html
+! grep -q "not drawn" stderr || fail "all is drawn"
 python3 - <<'END' || fail "a picture is not what it should be"
 import glob, xml.etree.ElementTree as tree
 pictures = sorted(glob.glob("out dir/*.svg"))
