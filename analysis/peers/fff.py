@@ -5,8 +5,13 @@ in the logarithm with a matrix of paths; Adam in five passes. Written for the co
 
 Dimensions: B examples, F features, N nodes, L leaves, M hidden units of the master leaf, O outputs.
 """
+import math
+
 import torch
 import torch.nn.functional as functional
+
+CLAMP = 1e-6  # of p in the hardening term
+BOUND = math.log1p(-CLAMP) - math.log(CLAMP)
 
 
 def path_matrix(depth):
@@ -75,8 +80,10 @@ class FFF:
         logits, scores, log_p, mixture = self.soft(x)
         with torch.no_grad():
             share = self.routes(scores).mean(0)
-        # H(p) = -p log p - (1-p) log(1-p) = (1-p) z - log p
-        hardening = (scores * (1 - log_p.exp()) - log_p).mean()
+        # H(p) = -p log p - (1-p) log(1-p) = (1-p) z - log p, of p clamped to [1e-6, 1-1e-6]
+        z = scores.clamp(-BOUND, BOUND)
+        log_p = log_p.clamp(math.log(CLAMP), math.log1p(-CLAMP))
+        hardening = (z * (1 - log_p.exp()) - log_p).mean()
         balance = self.leaves * torch.mv(mixture, share).mean()
         return functional.cross_entropy(logits, labels), hardening, balance, logits
 

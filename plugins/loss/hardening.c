@@ -1,12 +1,22 @@
-/* hardening: the entropy of the tree's decisions, in nats; driving it to 0 makes soft and hard
+/* hardening: the entropy of the tree's decisions, in nats; driving it down makes soft and hard
  * routing agree.
  *
  *     H(p) = -p log p - (1-p) log(1-p),  p = sigmoid(z)       for one node and one example
  *     d H / d z = -z p (1-p)
  *
- * Everything is computed from z with e = exp(-|z|), which never overflows, and q = e/(1+e), the
- * smaller of p and 1-p:  H = log(1+e) + |z| q. So there is no 0 log 0, and no clamp of p; the
- * published code clamps p to [1e-6, 1-1e-6], which changes nothing above 1e-5 nats.
+ * The term sees p clamped to [clamp, 1 - clamp], as both published codes do at 1e-6: beyond it the
+ * value is the constant H(clamp) and the gradient exactly 0. That matters, though H is below 2e-5
+ * there: Adam scales a gradient by its own past size, so what is left of -z p (1-p) would still
+ * push a decided node on at full steps. It could then hardly turn back, and leaves that lost their
+ * examples would stay dead. `clamp: 0` is the formula as printed.
+ *
+ * p is compared in the element type, as torch.clamp compares it. In float, p near 1 comes in steps
+ * of 1.2e-7, so at 1e-6 a node is free for -13.8155 < z < 13.8023; below 6e-8, 1 - clamp is 1 and
+ * only small p are clamped. One thing differs: the codes clamp 1-p by itself, and in float p just
+ * below clamp, -13.832 < z < -13.8155, they have the slope of -(1-p) log(1-p), 1e-6; here it is 0.
+ *
+ * All is computed from z with e = exp(-|z|), which never overflows, and q = e/(1+e), the smaller
+ * of p and 1-p:  H = log(1+e) + |z| q. So there is no 0 log 0, whatever clamp is.
  *
  * How the entropies of B examples and N nodes become one number is the parameter `reduction`:
  *     mean      1/(B N) sum_b sum_i H      as the published code; each node weakens as trees deepen
@@ -16,6 +26,8 @@
  * The reach term is computed as the expected entropy E of what lies below a node, bottom up:
  *     E[i] = H[i] + (1-p) E[left] + p E[right],  value = E[0]
  *     d value / d z[i] = r[i] ( -z p (1-p) + p (1-p) (E[right] - E[left]) )
+ * Its p is the clamped one everywhere, also as a weight of E and in r: it is the entropy of the
+ * mixture that clamped decisions give, and beyond the clamp both parts of the gradient are 0.
  *
  * With a target_entropy t above 0 everything is multiplied by h, which starts at 1 and after each
  * batch of training becomes  h (H/t)^adaptation_rate,  H the mean over that batch and all nodes: it
@@ -37,11 +49,13 @@ enum { MEAN, NODE_SUM, SUM, REACH };
 
 typedef struct hardening {
     int32_t reduction;
-    double target_entropy, adaptation_rate;
+    double target_entropy, adaptation_rate, clamp;
     double log_h; /* 0 until it adapts */
 } hardening;
 
-#define USUAL_RATE 0.01
+#define USUAL_RATE      0.01
+#define PUBLISHED_CLAMP 1e-6
+#define LARGEST_CLAMP   0.499999
 
 static const double largest_log_h = 6.9; /* h stays within 0.001 and 1000 */
 
@@ -58,23 +72,53 @@ static inline esp_real magnitude(esp_real z)
     return z < 0 ? -z : z;
 }
 
-static inline esp_real entropy(esp_real z)
+/* Where p is free, and H beyond it. */
+typedef struct bounds {
+    esp_real low, high, least_entropy;
+} bounds;
+
+static double entropy_of_clamp(double clamp)
 {
-    const esp_real e = esp_exp(-magnitude(z));
-    return log_one_plus(e) + magnitude(z) * (e / (1 + e));
+    return clamp > 0 ? -clamp * log(clamp) - (1 - clamp) * log1p(-clamp) : 0;
 }
 
-/* p (1-p), even in z and accurate where p rounds to 1. */
-static inline esp_real spread(esp_real z)
+static bounds bounds_of(double clamp)
 {
-    const esp_real e = esp_exp(-magnitude(z));
-    return e / ((1 + e) * (1 + e));
+    return (bounds){(esp_real)clamp, (esp_real)(1 - clamp), (esp_real)entropy_of_clamp(clamp)};
 }
 
 static inline esp_real right_share(esp_real z)
 {
     const esp_real e = esp_exp(-magnitude(z));
     return (z < 0 ? e : 1) / (1 + e);
+}
+
+/* False for a p that is not a number, so that it shows in value and gradient. */
+static inline bool is_clamped(esp_real p, bounds free)
+{
+    return (p < free.low) | (p > free.high);
+}
+
+/* What the term takes p (side 1) or 1-p (side -1) for; both accurate where they are small. */
+static inline esp_real share(esp_real z, esp_real side, bounds free)
+{
+    const esp_real own = right_share(side * z), bound = side * z < 0 ? free.low : free.high;
+    return is_clamped(right_share(z), free) ? bound : own;
+}
+
+static inline esp_real entropy(esp_real z, bounds free)
+{
+    const esp_real e = esp_exp(-magnitude(z));
+    const esp_real own = log_one_plus(e) + magnitude(z) * (e / (1 + e));
+    return is_clamped(right_share(z), free) ? free.least_entropy : own;
+}
+
+/* factor d p / d z = factor p (1-p), even in z and accurate where p rounds to 1; 0 beyond the
+ * clamp, whatever the factor. */
+static inline esp_real slope(esp_real factor, esp_real z, bounds free)
+{
+    const esp_real e = esp_exp(-magnitude(z));
+    return is_clamped(right_share(z), free) ? 0 : factor * (e / ((1 + e) * (1 + e)));
 }
 
 static double sum_row(const esp_real *row, int count)
@@ -88,7 +132,7 @@ static double sum_row(const esp_real *row, int count)
 
 /* Every node counts alike: weight 1/(B N), 1/B or 1. */
 static double evaluate_plain(esp_real *restrict total, const esp_batch *batch,
-                             const esp_gradients *d, double weight)
+                             const esp_gradients *d, double weight, bounds free)
 {
     const int n_examples = batch->n_examples;
     const esp_real w = (esp_real)weight;
@@ -98,12 +142,12 @@ static double evaluate_plain(esp_real *restrict total, const esp_batch *batch,
     for (int i = 0; i < batch->dims->n_nodes; i++) {
         const esp_real *restrict z = batch->scores + (size_t)i * batch->stride;
         for (int b = 0; b < n_examples; b++) {
-            total[b] += entropy(z[b]);
+            total[b] += entropy(z[b], free);
         }
         if (d) {
             esp_real *restrict dz = d->scores + (size_t)i * batch->stride;
             for (int b = 0; b < n_examples; b++) {
-                dz[b] -= w * z[b] * spread(z[b]);
+                dz[b] -= slope(w * z[b], z[b], free);
             }
         }
     }
@@ -111,7 +155,7 @@ static double evaluate_plain(esp_real *restrict total, const esp_batch *batch,
 }
 
 /* expected (N, B) overwritten with E, bottom up; children of node i are 2i+1 and 2i+2. */
-static void expect_entropies(esp_real *expected, const esp_batch *batch)
+static void expect_entropies(esp_real *expected, const esp_batch *batch, bounds free)
 {
     const int n_nodes = batch->dims->n_nodes;
     const size_t stride = (size_t)batch->stride;
@@ -119,13 +163,13 @@ static void expect_entropies(esp_real *expected, const esp_batch *batch)
         const esp_real *restrict z = batch->scores + (size_t)i * stride;
         esp_real *restrict own = expected + (size_t)i * stride;
         for (int b = 0; b < batch->n_examples; b++) {
-            own[b] = entropy(z[b]);
+            own[b] = entropy(z[b], free);
         }
         if (2 * i + 2 < n_nodes) {
             const esp_real *restrict left = expected + (size_t)(2 * i + 1) * stride;
             const esp_real *restrict right = left + stride;
             for (int b = 0; b < batch->n_examples; b++) {
-                own[b] += left[b] + right_share(z[b]) * (right[b] - left[b]);
+                own[b] += share(z[b], -1, free) * left[b] + share(z[b], 1, free) * right[b];
             }
         }
     }
@@ -133,7 +177,7 @@ static void expect_entropies(esp_real *expected, const esp_batch *batch)
 
 /* reach (N, B) overwritten, top down, while the gradient is added. */
 static void add_reach_gradient(esp_real *dz, esp_real *reach, const esp_real *expected,
-                               const esp_batch *batch, esp_real h)
+                               const esp_batch *batch, esp_real h, bounds free)
 {
     const int n_examples = batch->n_examples, n_nodes = batch->dims->n_nodes;
     const size_t stride = (size_t)batch->stride;
@@ -145,17 +189,16 @@ static void add_reach_gradient(esp_real *dz, esp_real *reach, const esp_real *ex
         const esp_real *restrict r = reach + (size_t)i * stride;
         esp_real *restrict row = dz + (size_t)i * stride;
         for (int b = 0; b < n_examples; b++) {
-            row[b] -= r[b] * z[b] * spread(z[b]);
+            row[b] -= slope(r[b] * z[b], z[b], free);
         }
         if (2 * i + 2 < n_nodes) {
             const size_t below = (size_t)(2 * i + 1) * stride;
             const esp_real *restrict left = expected + below;
             esp_real *restrict reach_left = reach + below;
             for (int b = 0; b < n_examples; b++) {
-                const esp_real p = right_share(z[b]);
-                row[b] += r[b] * spread(z[b]) * (left[stride + b] - left[b]);
-                reach_left[stride + b] = r[b] * p;
-                reach_left[b] = r[b] * (1 - p);
+                row[b] += slope(r[b] * (left[stride + b] - left[b]), z[b], free);
+                reach_left[stride + b] = r[b] * share(z[b], 1, free);
+                reach_left[b] = r[b] * share(z[b], -1, free);
             }
         }
     }
@@ -165,11 +208,12 @@ static void add_reach_gradient(esp_real *dz, esp_real *reach, const esp_real *ex
 static void adapt(hardening *self, const esp_host *host, const esp_batch *batch, double h)
 {
     const int n_examples = batch->n_examples, n_nodes = batch->dims->n_nodes;
+    const bounds free = bounds_of(self->clamp);
     double mean = 0;
     for (int i = 0; i < n_nodes; i++) {
         const esp_real *z = batch->scores + (size_t)i * batch->stride;
         for (int b = 0; b < n_examples; b++) {
-            mean += entropy(z[b]);
+            mean += entropy(z[b], free);
         }
     }
     mean /= (double)n_examples * n_nodes;
@@ -190,6 +234,7 @@ static int evaluate(void *state, const esp_host *host, const esp_batch *batch,
     if (n_nodes == 0) {
         return 0; /* depth 0: nothing is decided */
     }
+    const bounds free = bounds_of(self->clamp);
     const bool adapts = self->target_entropy > 0 && batch->mode == ESP_TRAINING;
     const double h = adapts ? exp(self->log_h) : 1;
     if (adapts) {
@@ -197,11 +242,11 @@ static int evaluate(void *state, const esp_host *host, const esp_batch *batch,
     }
     if (self->reduction == REACH) {
         esp_real *expected = (esp_real *)host->scratch(host, bytes);
-        expect_entropies(expected, batch);
+        expect_entropies(expected, batch, free);
         *value = h * sum_row(expected, n_examples) / n_examples;
         if (d) {
             esp_real *reach = (esp_real *)host->scratch(host, bytes);
-            add_reach_gradient(d->scores, reach, expected, batch, (esp_real)h);
+            add_reach_gradient(d->scores, reach, expected, batch, (esp_real)h, free);
         }
         return 0;
     }
@@ -209,7 +254,7 @@ static int evaluate(void *state, const esp_host *host, const esp_batch *batch,
                           : self->reduction == NODE_SUM ? 1.0 / n_examples
                                                         : 1.0 / ((double)n_examples * n_nodes);
     esp_real *total = (esp_real *)host->scratch(host, sizeof(esp_real) * (size_t)n_examples);
-    *value = evaluate_plain(total, batch, d, h * weight);
+    *value = evaluate_plain(total, batch, d, h * weight, free);
     return 0;
 }
 
@@ -224,6 +269,13 @@ static int create(void *state, const esp_host *host, const esp_dims *dims)
         return host->fail(host,
                           "adaptation_rate does nothing without target_entropy; set that too, "
                           "or leave both out");
+    }
+    if (self->target_entropy > 0 && self->target_entropy < entropy_of_clamp(self->clamp)) {
+        return host->fail(
+            host,
+            "target_entropy is below %.3g nats, the entropy that clamp leaves a node; "
+            "lower clamp or raise target_entropy",
+            entropy_of_clamp(self->clamp));
     }
     return 0;
 }
@@ -275,6 +327,14 @@ static const esp_param params[] = {
      .default_value = USUAL_RATE,
      .minimum = 0,
      .maximum = 1},
+    {.name = "clamp",
+     .help = "no gradient where p is outside clamp..1-clamp, as in the published codes; 0: as "
+             "printed",
+     .type = ESP_PARAM_REAL,
+     .offset = offsetof(hardening, clamp),
+     .default_value = PUBLISHED_CLAMP,
+     .minimum = 0,
+     .maximum = LARGEST_CLAMP},
 };
 
 static const esp_loss_ops ops = {
@@ -288,7 +348,7 @@ ESP_EXPORT const esp_plugin espalier_plugin = {
     .kind = ESP_LOSS,
     .role = ESP_ROUTING,
     .name = "hardening",
-    .version = "1",
+    .version = "2",
     .summary = "entropy of the tree's decisions, in nats; 0 when soft and hard routing agree",
     .source =
         "arXiv:2308.14711; arXiv:2405.16836, section 3.2; adaptation: arXiv:1812.05905, section 5",

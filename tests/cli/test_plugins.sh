@@ -49,7 +49,7 @@ run 0 ls
 quiet
 out '^KIND +NAME +VERSION +ROLE +SUMMARY$'
 out '^loss +cross_entropy +1 +task '
-out '^loss +hardening +1 +routing '
+out '^loss +hardening +2 +routing '
 out '^loss +balance +1 +routing '
 out '^head +master_leaf +1 +- '
 run 0 ls --format json
@@ -70,10 +70,10 @@ out '"state": "refused"'
 
 run 0 show hardening
 quiet
-out '^loss hardening, version 1, routing term$'
+out '^loss hardening, version 2, routing term$'
 out 'reduction \(choice; mean, node_sum, sum, reach; default mean\)'
 out '^source +arXiv:2308.14711'
-out 'hardening: \{weight: 1, reduction: mean, target_entropy: 0, adaptation_rate: 0.01\}'
+out 'hardening: \{weight: 1, reduction: mean, target_entropy: 0, adaptation_rate: 0.01, clamp: 1e-06\}'
 run 0 show head/master_leaf
 out 'width \(integer; 1\.\.4096; default 8\)'
 out 'k \(real; 1e-06\.\.0\.999999; default 0\.6224593312018546\)'

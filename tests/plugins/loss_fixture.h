@@ -1,4 +1,5 @@
-/* One batch with every view that a loss term reads and every gradient it gives, in double. */
+/* One batch with every view that a loss term reads and every gradient it gives, in the element type
+ * of the framework that is linked. */
 #ifndef ESP_TESTS_LOSS_FIXTURE_H
 #define ESP_TESTS_LOSS_FIXTURE_H
 
@@ -23,14 +24,14 @@ typedef struct fixture {
     esp_registry *registry;
     esp_dims dims;
     int n_examples;
-    double features[MAX_FEATURES * STRIDE];
-    double logits[MAX_ROWS * STRIDE], scores[MAX_ROWS * STRIDE], mixture[MAX_ROWS * STRIDE];
-    double d_logits[MAX_ROWS * STRIDE], d_scores[MAX_ROWS * STRIDE], d_mixture[MAX_ROWS * STRIDE];
-    double load[MAX_ROWS], d_load[MAX_ROWS];
+    esp_real features[MAX_FEATURES * STRIDE];
+    esp_real logits[MAX_ROWS * STRIDE], scores[MAX_ROWS * STRIDE], mixture[MAX_ROWS * STRIDE];
+    esp_real d_logits[MAX_ROWS * STRIDE], d_scores[MAX_ROWS * STRIDE], d_mixture[MAX_ROWS * STRIDE];
+    esp_real load[MAX_ROWS], d_load[MAX_ROWS];
     int32_t labels[STRIDE], choices[MAX_ROWS * STRIDE];
     int n_spans;
     esp_span spans[MAX_SPANS];
-    double values[MAX_SPANS][8], d_values[MAX_SPANS][8];
+    esp_real values[MAX_SPANS][8], d_values[MAX_SPANS][8];
     esp_mode mode; /* of evaluate: training unless set */
 } fixture;
 
@@ -76,10 +77,10 @@ static inline void route(fixture *f)
         for (int leaf = 0; leaf < f->dims.n_leaves; leaf++) {
             double weight = 1;
             for (int at = leaf + f->dims.n_nodes; at > 0; at = (at - 1) / 2) {
-                double p = sigmoid(f->scores[(at - 1) / 2 * STRIDE + b]);
+                double p = sigmoid((double)f->scores[(at - 1) / 2 * STRIDE + b]);
                 weight *= at % 2 == 0 ? p : 1 - p;
             }
-            f->mixture[leaf * STRIDE + b] = weight;
+            f->mixture[leaf * STRIDE + b] = (esp_real)weight;
         }
     }
 }
@@ -99,8 +100,10 @@ static inline fixture *make_gate(int n_experts, int top_k, int n_examples)
 static inline void add_span(fixture *f, esp_group group, int is_bias, int count,
                             const double *values)
 {
-    double *held = f->values[f->n_spans];
-    memcpy(held, values, sizeof *values * (size_t)count);
+    esp_real *held = f->values[f->n_spans];
+    for (int i = 0; i < count; i++) {
+        held[i] = (esp_real)values[i];
+    }
     f->spans[f->n_spans++] = (esp_span){group, is_bias, count, held};
 }
 
@@ -123,7 +126,7 @@ static inline void open_term(esp_instance *out, const fixture *f, const char *na
 /* The value; gradients are overwritten. */
 static inline double call_term(fixture *f, esp_instance *term)
 {
-    double *d_spans[MAX_SPANS];
+    esp_real *d_spans[MAX_SPANS];
     memset(f->d_logits, 0, sizeof f->d_logits);
     memset(f->d_scores, 0, sizeof f->d_scores);
     memset(f->d_mixture, 0, sizeof f->d_mixture);

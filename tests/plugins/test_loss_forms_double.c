@@ -287,7 +287,7 @@ static void test_hardening__h_follows_the_entropy(void **state)
 }
 
 /* With a rate of 1 and t = 0.001, h is multiplied by H/t: 693 where nothing is decided, and where
- * all is H counts as 1e-6. It stays within e^-6.9 and e^6.9. */
+ * all is, without a clamp, H counts as 1e-6. It stays within e^-6.9 and e^6.9. */
 static void test_hardening__h_is_bounded(void **state)
 {
     (void)state;
@@ -298,6 +298,7 @@ static void test_hardening__h_is_bounded(void **state)
     esp_params_default(&params, term.plugin);
     params.values[esp_params_find(term.plugin, "target_entropy")] = 0.001;
     params.values[esp_params_find(term.plugin, "adaptation_rate")] = 1;
+    params.values[esp_params_find(term.plugin, "clamp")] = 0;
     esp_instance_set_params(&term, &params);
     const double most = exp(6.9), rising[] = {1, 1000 * log(2), most, most};
     for (int call = 0; call < 4; call++) {

@@ -192,17 +192,17 @@ static void test_hardening__reach_is_the_entropy_of_the_mixture(void **state)
     }
 }
 
-static void test_hardening__decided_nodes(void **state)
+static void test_hardening__decided_nodes_as_printed(void **state)
 {
     (void)state;
     fixture *f = make(1, 4, 2);
     const double scores[4] = {800, -800, 40, -40};
     memcpy(f->scores, scores, sizeof scores);
-    /* H(40) = e^-40 (1 + 40) to first order; 800 is decided to the last bit */
-    assert_near(evaluate(f, "hardening", "reduction", "sum") / (2 * 41 * exp(-40)), 1, 1e-12);
+    /* clamp 0: H(40) = e^-40 (1 + 40) to first order; 800 is decided to the last bit */
+    assert_near(evaluate(f, "hardening", "clamp", "0") / (2 * 41 * exp(-40) / 4), 1, 1e-12);
     assert_true(f->d_scores[0] == 0);
-    assert_near(f->d_scores[2] / (-40 * exp(-40)), 1, 1e-12);
-    assert_near(f->d_scores[3] / (40 * exp(-40)), 1, 1e-12);
+    assert_near(f->d_scores[2] / (-40 * exp(-40) / 4), 1, 1e-12);
+    assert_near(f->d_scores[3] / (40 * exp(-40) / 4), 1, 1e-12);
     destroy(f);
 }
 
@@ -269,7 +269,7 @@ int main(void)
         cmocka_unit_test(test_hardening__undecided_nodes),
         cmocka_unit_test(test_hardening__reductions_differ_by_factors),
         cmocka_unit_test(test_hardening__reach_is_the_entropy_of_the_mixture),
-        cmocka_unit_test(test_hardening__decided_nodes),
+        cmocka_unit_test(test_hardening__decided_nodes_as_printed),
         cmocka_unit_test(test_hardening__depth_zero),
         cmocka_unit_test(test_balance__uniform_and_collapsed),
         cmocka_unit_test(test_balance__can_be_below_one),
