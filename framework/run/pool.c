@@ -43,7 +43,7 @@ typedef struct worker_thread {
 
 static long long now_milliseconds(void)
 {
-    return (long long)(1000 * esp_clock_seconds());
+    return (long long)(1000 * esp_clock_working());
 }
 
 /* Whether so many failed trials are enough is --halt's to say. */
@@ -315,14 +315,6 @@ static void leave_to_another(pool *p)
     esp_supervisor_end(p->shared, ESP_STORE);
 }
 
-/* While the process was stopped (Ctrl-Z), no epoch took any time. */
-static void excuse(pool *p, long long milliseconds)
-{
-    for (int slot = 0; slot < p->jobs; slot++) {
-        atomic_fetch_add(&p->beat[slot], milliseconds);
-    }
-}
-
 /* Watches for epochs without end, and once a second over the lock file; gives an interrupted epoch
  * two seconds to finish, then a batch three. */
 static void *watch(void *argument)
@@ -330,15 +322,11 @@ static void *watch(void *argument)
     pool *p = argument;
     const struct timespec nap = {.tv_nsec = 50000000};
     for (int ticks = 0, naps = 0; atomic_load(&p->finished) == 0;) {
-        const long long before = now_milliseconds();
+        esp_clock_tick();
         if (naps++ % 20 == 0 && esp_claims_keep(p->claims) != ESP_OK) {
             leave_to_another(p);
         }
         nanosleep(&nap, NULL);
-        const long long slept = now_milliseconds() - before;
-        if (slept > 1000) {
-            excuse(p, slept);
-        }
         if (atomic_load(&esp_supervisor_stop) == 0) {
             end_hanging(p);
             continue;
@@ -354,6 +342,7 @@ static void *watch(void *argument)
             leave_stuck(p);
         }
     }
+    esp_clock_tick_no_more();
     return NULL;
 }
 

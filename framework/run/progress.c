@@ -83,7 +83,7 @@ static void describe_slot(char *line, const slot *s, int label_width)
 static void describe_whole(char *line, const esp_progress *p)
 {
     char elapsed[32], left[32];
-    const double seconds = esp_clock_seconds() - p->started;
+    const double seconds = esp_clock_working() - p->started;
     const double share = p->work > 0 ? p->spent / p->work : 1;
     esp_text_duration(elapsed, seconds);
     line[0] = '\0';
@@ -150,7 +150,7 @@ static void say(esp_progress *p, const char *line)
 static void *draw_loop(void *argument)
 {
     esp_progress *p = argument;
-    double last_plain = esp_clock_seconds();
+    double last_plain = esp_clock_working();
     pthread_mutex_lock(&p->lock);
     while (!p->stopping) {
         struct timespec until;
@@ -164,11 +164,11 @@ static void *draw_loop(void *argument)
         }
         if (p->terminal) {
             draw(p);
-        } else if (esp_clock_seconds() - last_plain >= PLAIN_SECONDS) {
+        } else if (esp_clock_working() - last_plain >= PLAIN_SECONDS) {
             char line[LINE];
             describe_whole(line, p);
             say(p, line);
-            last_plain = esp_clock_seconds();
+            last_plain = esp_clock_working();
         }
     }
     pthread_mutex_unlock(&p->lock);
@@ -189,7 +189,7 @@ int esp_progress_start(esp_progress **out, FILE *stream, int n_slots, int n_tria
     p->n_slots = n_slots;
     p->n_trials = n_trials;
     p->work = work;
-    p->started = esp_clock_seconds();
+    p->started = esp_clock_working();
     if (pthread_create(&p->thread, NULL, draw_loop, p) != 0) {
         free(p);
         return esp_fail(ESP_FAILED, "cannot start the thread that shows progress");
@@ -237,7 +237,7 @@ void esp_progress_begin(esp_progress *p, int index, const esp_cell *cell, const 
                              .epochs = esp_cell_epochs(cell),
                              .phase = -1,
                              .epoch = epochs,
-                             .started = esp_clock_seconds(),
+                             .started = esp_clock_working(),
                              .hard_accuracy = NAN,
                              .validation_accuracy = NAN};
     p->spent += work * epochs;
@@ -273,10 +273,10 @@ void esp_progress_epoch(esp_progress *p, int index, const esp_training *training
     s->hard_accuracy = accuracy_of(training, ESP_TEST);
     s->validation_accuracy = accuracy_of(training, ESP_VALIDATION);
     if (trained > 0) {
-        double latest = esp_clock_seconds() - s->started;
+        double latest = esp_clock_working() - s->started;
         s->seconds_per_epoch =
             s->seconds_per_epoch > 0 ? 0.8 * s->seconds_per_epoch + 0.2 * latest : latest;
-        s->started = esp_clock_seconds();
+        s->started = esp_clock_working();
         p->spent += work;
     }
     s->epoch = training->epoch;

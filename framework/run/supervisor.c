@@ -127,6 +127,7 @@ static void run_child(int (*work)(void *, esp_shared *), void *context, esp_shar
     handle(SIGHUP, SIG_IGN, 0);
     shared_page = shared;
     handle(SIGTERM, count_stop, SA_RESTART);
+    esp_clock_keep_continue();
     hold_stops(SIG_UNBLOCK);
     handle(SIGPIPE, SIG_IGN, 0); /* nobody reads the progress: the work goes on */
     handle(SIGXFSZ, SIG_IGN, 0); /* a full disk is an error of write, not a death */

@@ -403,7 +403,7 @@ int esp_training_epoch(esp_training *training, const atomic_int *stop)
     const uint32_t size = (uint32_t)phase->batch_size;
     const uint32_t left_out = phase->drop_last && examples > size ? examples % size : 0;
     const uint64_t a_step = size * (uint64_t)(phase->accumulate > 1 ? phase->accumulate : 1);
-    const double start = esp_clock_seconds();
+    const double start = esp_clock_working();
     esp_set_floating_point();
     esp_rng rng = esp_rng_make(training->trial->seed_order, "order", (uint32_t)training->epoch + 1);
     memcpy(training->order, training->splits[ESP_TRAIN].indices, sizeof(uint32_t) * examples);
@@ -436,7 +436,7 @@ int esp_training_epoch(esp_training *training, const atomic_int *stop)
         add_extra(training, ESP_TRAIN, "loss", plugin->name, training->running_terms[i]);
     }
     collect_logged(training, ESP_TRAIN);
-    training->seconds = esp_clock_seconds() - start;
+    training->seconds = esp_clock_working() - start;
     return ESP_OK;
 }
 
@@ -467,6 +467,7 @@ int esp_training_evaluate(esp_training *training, const bool splits[ESP_N_SPLITS
 {
     const esp_phase_config *phase = &training->cell->phases[training->phase];
     const esp_position position = {.epoch = training->epoch, .step = training->step};
+    const double start = esp_clock_working();
     esp_supervisor_at(training->epoch, 0);
     if (training->epoch == 0) {
         training->n_extra = 0;
@@ -481,6 +482,7 @@ int esp_training_evaluate(esp_training *training, const bool splits[ESP_N_SPLITS
                              &training->splits[s], phase->batch_size, position));
         collect_evaluation(training, (esp_split)s);
     }
+    training->seconds += esp_clock_working() - start;
     return ESP_OK;
 }
 

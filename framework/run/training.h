@@ -61,7 +61,7 @@ typedef struct esp_training {
     /* of the last epoch */
     double running_loss, running_soft_accuracy;
     double running_terms[ESP_MAX_TERMS]; /* NaN: not called */
-    double seconds;
+    double seconds; /* of its training and its evaluations */
     int64_t *running_leaf_counts; /* [L] */
     esp_evaluation evaluations[ESP_N_SPLITS];
     /* what plugins logged, with terms and mixture statistics: names and values by split */

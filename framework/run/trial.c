@@ -63,7 +63,7 @@ static int kept_file(int status)
 /* Waiting for the database or the disk counts for no epoch's time. */
 static int rested(const worker *w, int status)
 {
-    atomic_store(w->control->beat, (long long)(1000 * esp_clock_seconds()));
+    atomic_store(w->control->beat, (long long)(1000 * esp_clock_working()));
     return status;
 }
 
@@ -303,7 +303,7 @@ static int store_end(const worker *w, esp_trial_status status, const char *messa
                                    .attempt_key = w->attempt_key,
                                    .status = status,
                                    .message = message,
-                                   .seconds = esp_clock_seconds() - w->started,
+                                   .seconds = esp_clock_working() - w->started,
                                    .epochs = t ? t->epoch : 0,
                                    .peak_memory = peak_memory(),
                                    .n_selections = n,
@@ -366,7 +366,7 @@ int esp_trial_run(const esp_trial_context *context, int trial, int slot,
                 .trial_key = context->stored[trial].key,
                 .slot = slot,
                 .control = control,
-                .started = esp_clock_seconds(),
+                .started = esp_clock_working(),
                 .last_checkpoint = esp_clock_seconds()};
     char digest[65] = "", message[1024] = "";
     int first_epoch = 0;

@@ -28,7 +28,7 @@ typedef struct esp_trial_context {
 typedef struct esp_trial_control {
     const atomic_int *stop;    /* not 0: finish the epoch, then stop */
     const atomic_int *abandon; /* not 0: stop within the epoch */
-    /* esp_clock_seconds, in milliseconds, of the last finished epoch; ESP_RESTING while the trial
+    /* esp_clock_working, in milliseconds, of the last finished epoch; ESP_RESTING while the trial
      * waits for the database or the disk, which is nobody's epoch */
     atomic_llong *beat;
     atomic_int *failures; /* counted before the failure is stored, lest a crash come between */

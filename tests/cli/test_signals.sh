@@ -83,6 +83,7 @@ for signal in INT TERM; do
 done
 
 # ---- a pause is no hang; nor is a database that somebody holds ---------------------------------
+before=$(date +%s.%N)
 start paused.db --set limits.epoch_seconds=1
 kill -STOP -- -$runner
 sleep 3
@@ -90,6 +91,14 @@ kill -CONT -- -$runner
 sleep 1.5
 kill -INT $runner
 ends "paused" paused.db
+after=$(date +%s.%N)
+# nor is it anybody's time: epochs here take milliseconds
+is_less() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a + 0 < b + 0) }'; }
+is_less "$(value paused.db "SELECT max(seconds) FROM epoch")" 1.5 || fail "the pause counts for an epoch"
+is_less "$(value paused.db "SELECT max(seconds) FROM attempt")" "$(awk -v a="$after" -v b="$before" 'BEGIN { print a - b - 2.5 }')" ||
+    fail "the pause counts for an attempt"
+is_less "$("$ESPALIER" query slowest --db paused.db --format csv | sed 1d | cut -d, -f7 | sort -g | tail -n 1)" \
+    "$(awk -v a="$after" -v b="$before" 'BEGIN { print a - b - 2.5 }')" || fail "the pause counts in slowest"
 [ "$(value paused.db "SELECT count(*) FROM attempt")" = 2 ] || fail "a pause counts as a hang"
 
 start held.db --set limits.epoch_seconds=1
