@@ -86,7 +86,7 @@ static int read_part_of_matrix(element *out, const char *path, const uint8_t **a
 
 static int read_matrix(matrix *out, const char *path, const uint8_t *at, size_t left)
 {
-    element flags, shape, name;
+    element flags = {0}, shape = {0}, name = {0};
     *out = (matrix){.rank = 0};
     ESP_TRY(read_part_of_matrix(&flags, path, &at, &left, MI_UINT32, "a matrix's flags"));
     ESP_TRY(read_part_of_matrix(&shape, path, &at, &left, MI_INT32, "a matrix's size"));
@@ -323,7 +323,7 @@ static int read_part(esp_part *part, const char *path, const char *bytes, size_t
     size_t n_labels = 0;
     ESP_TRY(check_header(path, bytes, size));
     for (size_t at = HEADER; at < size;) {
-        element found;
+        element found = {0};
         ESP_TRY(read_element(&found, path, (const uint8_t *)bytes + at, size - at));
         at += found.whole;
         int status = ESP_OK;
