@@ -22,6 +22,8 @@ cmocka|libcmocka-dev|cmocka
 gnuplot|gnuplot-nox|gnuplot, which draws figures
 sqlite-shell|sqlite3|the sqlite3 command line program
 jq|jq|jq
+c++|g++|a C++ compiler
+python3|python3|Python 3
 npm|npm ca-certificates|npm
 fuzzer|clang libclang-rt-dev|clang with libFuzzer and its sanitizers"
 
@@ -30,7 +32,7 @@ fuzzer|clang libclang-rt-dev|clang with libFuzzer and its sanitizers"
 readonly ESPALIER_BUILD_NEEDS="compiler cmake ninja pkg-config openblas sqlite yaml crypto zlib \
 jansson microhttpd random123 fashion-mnist"
 # shellcheck disable=SC2034
-readonly ESPALIER_TEST_NEEDS="cmocka sqlite-shell jq gnuplot"
+readonly ESPALIER_TEST_NEEDS="cmocka sqlite-shell jq gnuplot c++ python3"
 
 say() { printf '%s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
@@ -166,7 +168,7 @@ install_missing() {
 finder_of() {
     case $1 in
     random123) printf 'the compiler (%s)' "$(compiler)" ;;
-    compiler | cmake | ninja | pkg-config | sqlite-shell | jq | npm) printf 'the shell' ;;
+    compiler | cmake | ninja | pkg-config | sqlite-shell | jq | c++ | python3 | npm) printf 'the shell' ;;
     fuzzer) printf 'clang -fsanitize=fuzzer,address,undefined' ;;
     fashion-mnist) printf 'this script in /usr/share/datasets' ;;
     *) printf 'pkg-config' ;;

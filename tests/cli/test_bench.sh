@@ -3,6 +3,7 @@
 # has its figures, and reading verbs work no harder for what they are not asked about.
 # shellcheck source=tests/fixtures/command_line.sh
 . "$(dirname "$0")/../fixtures/command_line.sh"
+needs python3
 
 # ---- a small database, all figures -------------------------------------------------------------
 expect 0 "$ESPALIER" bench store --trials 3 --epochs 6 --data toy --db small.db --format json

@@ -3,6 +3,7 @@
 # other, outputs are checked against the masked evaluation, and --against tells what became slower.
 # shellcheck source=tests/fixtures/command_line.sh
 . "$(dirname "$0")/../fixtures/command_line.sh"
+needs python3
 
 expect 0 "$ESPALIER" bench infer --features 784 --batch 16 --repetitions 1 --format json
 cp stdout now.json

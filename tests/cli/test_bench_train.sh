@@ -3,6 +3,7 @@
 # --against tells what has become slower.
 # shellcheck source=tests/fixtures/command_line.sh
 . "$(dirname "$0")/../fixtures/command_line.sh"
+needs python3
 
 expect 0 "$ESPALIER" bench train --width 16 --repetitions 2 --data toy --format json
 cp stdout now.json

@@ -3,6 +3,7 @@
 # --against tells what has grown.
 # shellcheck source=tests/fixtures/command_line.sh
 . "$(dirname "$0")/../fixtures/command_line.sh"
+needs python3
 
 mkdir tmp
 export TMPDIR=$scratch/tmp

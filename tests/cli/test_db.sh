@@ -3,7 +3,7 @@
 # run writes, merge is by identity, idempotent, and names conflicts.
 # shellcheck source=tests/fixtures/command_line.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
-command -v sqlite3 >/dev/null || exit 77
+needs sqlite3
 
 # results DB: all that was measured, without keys, times and places.
 results() {

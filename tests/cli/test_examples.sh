@@ -3,7 +3,7 @@
 # functions; every query by name; and analysis/examples/, run by what is on this machine.
 # shellcheck source=tests/fixtures/command_line.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
-command -v sqlite3 >/dev/null || exit 77
+needs sqlite3
 analysis=$ESPALIER_SOURCE/analysis
 cat >study.yaml <<'YAML'
 study: quickstart

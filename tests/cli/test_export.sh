@@ -4,12 +4,12 @@
 # have them.
 # shellcheck source=tests/fixtures/command_line.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
-command -v sqlite3 >/dev/null || exit 77
+needs sqlite3
 reader=$(for python in python3 /usr/bin/python3; do
     $python -c 'import numpy' 2>/dev/null && echo $python && exit
 done; command -v python3)
 reader=${reader%%$'\n'*}
-[ -n "$reader" ] || exit 77
+[ -n "$reader" ] || needs python3
 cat >study.yaml <<'YAML'
 study: plain
 seeds: 0..1

@@ -3,6 +3,7 @@
 # with a query written here; pictures are parsed by Python's XML reader. Pictures need gnuplot.
 # shellcheck source=tests/fixtures/command_line.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
+needs python3
 cat >study.yaml <<'END'
 study: figures
 seeds: 0..2
@@ -138,11 +139,7 @@ expect 2 "$ESPALIER" report figures --db "$db" --figure-format png
 says "--figure-format png is of figures: name their folder by --figures"
 
 # ---- pictures
-if ! command -v gnuplot >/dev/null; then
-    [ "$failures" = 0 ] || exit 1
-    echo "skipped: no gnuplot"
-    exit 77
-fi
+needs gnuplot
 expect 0 "$ESPALIER" report figures --db "$db" --figures "out dir" --figure-format svg,pdf,png
 find "out dir" -type f | sort >wanted
 sort stdout | cmp -s wanted - || fail "the pictures are not all printed"

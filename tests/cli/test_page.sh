@@ -5,7 +5,7 @@
 TOY_TRAIN=200 TOY_TEST=60
 # shellcheck source=tests/fixtures/command_line.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
-command -v python3 >/dev/null && command -v sqlite3 >/dev/null || exit 77
+needs python3 sqlite3
 fixtures=$ESPALIER_SOURCE/tests/fixtures
 export ESPALIER_DB=$scratch/page.db
 

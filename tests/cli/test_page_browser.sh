@@ -4,9 +4,10 @@
 TOY_TRAIN=200 TOY_TEST=60
 # shellcheck source=tests/fixtures/command_line.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
-chromium=$(command -v chromium || command -v google-chrome) || exit 77
-node -e 'for (const m of ["puppeteer-core", "axe-core", "html-validate"]) require.resolve(m)' \
-    2>/dev/null || exit 77
+chromium=$(command -v chromium || command -v google-chrome) || skip "needs chromium, which is not here"
+needs node
+node -e 'for (const m of ["puppeteer-core", "axe-core", "html-validate"]) require.resolve(m)' 2>/dev/null ||
+    skip "needs puppeteer-core, axe-core and html-validate of node (NODE_PATH), which are not here"
 fixtures=$ESPALIER_SOURCE/tests/fixtures
 export ESPALIER_DB=$scratch/page.db
 

@@ -3,7 +3,7 @@
 # any number of jobs.
 # shellcheck source=tests/fixtures/command_line.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
-command -v sqlite3 >/dev/null || exit 77
+needs sqlite3
 
 cat >study.yaml <<YAML
 study: products

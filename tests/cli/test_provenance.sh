@@ -5,7 +5,7 @@
 # shellcheck source=tests/fixtures/command_line.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
 export ESPALIER_DB=$scratch/results.db GIT_CONFIG_GLOBAL=$scratch/gitconfig GIT_CONFIG_NOSYSTEM=1
-command -v git >/dev/null || exit 77
+needs git
 # A user's settings must not change what is recorded.
 cat >gitconfig <<'INI'
 [user]
@@ -30,7 +30,7 @@ is() {
     found=$(recorded "$2")
     [ "$found" = "$1" ] || fail "$2 is '$found', not '$1'"
 }
-command -v python3 >/dev/null || exit 77
+needs python3
 
 cat >study.yaml <<'YAML'
 study: small

@@ -202,7 +202,9 @@ for _ in $(seq 100); do
     sleep 0.05
     [ "$(value killed.db "SELECT max(epoch) FROM epoch" 2>/dev/null)" -gt 5 ] 2>/dev/null && break
 done
-pkill -KILL -P $runner || fail "no worker process"
+worker=$(grep -ls "^PPid:[[:space:]]*$runner\$" /proc/[0-9]*/status | cut -d / -f 3)
+# shellcheck disable=SC2086  # a list of words, as far as the shell knows
+kill -KILL $worker || fail "no worker process"
 wait $runner
 code=$?
 [ $code = 0 ] || fail "after its worker was killed, a run exits $code"

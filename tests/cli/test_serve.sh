@@ -6,8 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
 
 # ---- mistakes ----------------------------------------------------------------------------------
 if "$ESPALIER" serve --db none.db 2>&1 | grep -q "built without"; then
-    echo "skipped: built without libmicrohttpd"
-    exit 77
+    skip "built without libmicrohttpd"
 fi
 expect 4 "$ESPALIER" serve --db none.db --port 0
 says "espalier run"

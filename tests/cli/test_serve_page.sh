@@ -6,12 +6,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
 
 browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || browser=""
 if [ -z "$browser" ] || ! node -e 'require("puppeteer-core")' 2>/dev/null; then
-    echo "skipped: needs node, puppeteer-core (NODE_PATH) and chromium"
-    exit 77
+    skip "needs node, puppeteer-core (NODE_PATH) and chromium"
 fi
 if "$ESPALIER" serve --db none.db 2>&1 | grep -q "built without"; then
-    echo "skipped: built without libmicrohttpd"
-    exit 77
+    skip "built without libmicrohttpd"
 fi
 
 cat >study.yaml <<'YAML'

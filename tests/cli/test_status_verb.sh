@@ -51,7 +51,7 @@ for _ in $(seq 100); do
     grep -q '"phase": "second"' stdout && break
 done
 says '"runner": true' '"state": "running"' '"epochs": 1000000' '"seed": "0"' '"running": 1' \
-    '"epochs_per_second": ' '"phase": "second"' "\"host\": \"$(hostname)\""
+    '"epochs_per_second": ' '"phase": "second"' "\"host\": \"$(uname -n)\""
 # the study's, then the trial's
 mapfile -t lefts < <(sed -n 's/.*"seconds_left": \([0-9.]*\).*/\1/p' stdout)
 [ ${#lefts[@]} = 2 ] || fail "${#lefts[@]} times left"

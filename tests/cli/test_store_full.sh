@@ -6,7 +6,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
 # shellcheck source=tests/fixtures/small_study.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/small_study.sh"
-command -v sqlite3 >/dev/null || exit 77
+needs sqlite3
 
 if [ -z "${ESPALIER_TEST_MAY_MOUNT:-}" ]; then
     # mounts of a user namespace end with it

@@ -5,7 +5,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
 # shellcheck source=tests/fixtures/small_study.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/small_study.sh"
-command -v sqlite3 >/dev/null || exit 77
+needs sqlite3
 
 expect 0 "$ESPALIER" run study.yaml --db whole.db
 expect 0 "$ESPALIER" run study.yaml --db x.db --seeds 0 --only baseline

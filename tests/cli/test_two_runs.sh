@@ -3,7 +3,7 @@
 # up or loses by its death the other takes over, and both end with what became of all of them.
 # shellcheck source=tests/fixtures/command_line.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
-command -v sqlite3 >/dev/null || exit 77
+needs sqlite3
 
 epochs=150
 if [ -n "$ESPALIER_SANITIZE" ]; then epochs=6; fi

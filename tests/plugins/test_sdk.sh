@@ -9,6 +9,9 @@ sdk=$source/framework/sdk
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 unset ESPALIER_PLUGIN_PATH ESPALIER_DB
+for program in c++ pkg-config; do
+    command -v $program >/dev/null || { echo "skipped: needs $program, which is not here"; exit 77; }
+done
 
 # ---- the header and the examples alone ---------------------------------------------------------
 strict="-Wall -Wextra -Wshadow -Wundef -pedantic -Werror"
@@ -18,12 +21,10 @@ for real in float double; do
         ${CC:-cc} -std=$standard $strict -fsyntax-only -DESP_REAL=$real -Wstrict-prototypes -x c \
             "$sdk/espalier_plugin.h"
     done
-    if command -v c++ >/dev/null; then
-        for standard in c++11 c++17 c++20; do
-            # shellcheck disable=SC2086
-            c++ -std=$standard $strict -fsyntax-only -DESP_REAL=$real -x c++ "$sdk/espalier_plugin.h"
-        done
-    fi
+    for standard in c++11 c++17 c++20; do
+        # shellcheck disable=SC2086
+        c++ -std=$standard $strict -fsyntax-only -DESP_REAL=$real -x c++ "$sdk/espalier_plugin.h"
+    done
     for kind in loss head; do # to 1e-6 with double elements
         # shellcheck disable=SC2086
         ${CC:-cc} -std=c11 -O2 $strict -Wconversion -DESP_REAL=$real -shared -fPIC -fvisibility=hidden \
@@ -172,8 +173,8 @@ INSIDE
 cd "$folder"
 export HIDDEN=yes
 # shellcheck disable=SC2016  # for the inner shell
-hide='for one in "$ESPALIER_BUILD" "$ESPALIER_SOURCE"; do mount -t tmpfs none "$one" || exit 77; done; exec bash inside.sh'
-if unshare -rm true 2>/dev/null; then
+hide='for one in "$ESPALIER_BUILD" "$ESPALIER_SOURCE"; do mount -t tmpfs none "$one" || exit 1; done; exec bash inside.sh'
+if unshare -rm mount -t tmpfs none "$folder" 2>/dev/null; then
     unshare -rm bash -c "$hide"
 else
     echo "not hidden: this machine allows no mounts"

@@ -83,7 +83,7 @@ grep -E '± 30\.00 +80\.0 ± 10\.0 +sd +soft +4 +paper +- +routing +- +-' stdout
     fail "soft beside hard is not compared"
 
 # ---- for programs, with names that mean something to them --------------------------------------
-command -v python3 >/dev/null || exit $((failures ? failures : 77))
+needs python3
 python3 - some.db <<'PY'
 import sqlite3, sys
 db = sqlite3.connect(sys.argv[1])
