@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From a fresh Debian 12 to a first report: installs what is missing, builds, trains the quickstart
+# From a fresh Debian 12 or 13 to a first report: installs what is missing, builds, trains the quickstart
 # study (FFF baseline, balanced, balanced with master leaf; FashionMNIST), prints its report and
 # writes it as a page. Run again, it trains nothing and prints the same report, without a network.
 set -euo pipefail

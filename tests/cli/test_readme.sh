@@ -1,6 +1,7 @@
 #!/bin/bash
 # The README's journeys, run as written: every block marked ```sh after "Two commands" is taken out of
-# README.md and executed in a copy of the tree, built as the quickstart builds it. Needs FashionMNIST.
+# README.md and executed in a copy of the tree, built as the quickstart builds it; git sees nothing of
+# them afterwards. Needs FashionMNIST and git.
 set -u
 if [ -n "${ESPALIER_SANITIZE:-}" ]; then
     echo "skipped: builds the program anew, without sanitizers"
@@ -10,26 +11,28 @@ fi
     echo "skipped: FashionMNIST is not on this machine"
     exit 77
 }
+command -v git >/dev/null || { echo "skipped: needs git, which is not here"; exit 77; }
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir "$scratch/tree" "$scratch/tmp" || exit 1
-cp -r "$ESPALIER_SOURCE"/{CMakeLists.txt,CMakePresets.json,framework,plugins,experiments,analysis,scripts,README.md} \
+cp -r "$ESPALIER_SOURCE"/{.gitignore,CMakeLists.txt,CMakePresets.json,framework,plugins,experiments,analysis,scripts,README.md} \
     "$scratch/tree" || exit 1
 cd "$scratch/tree" || exit 1
 export TMPDIR=$scratch/tmp
-unset ESPALIER ESPALIER_DB ESPALIER_PLUGIN_PATH
-cmake --preset release -DESPALIER_TESTS=OFF >configure.log 2>&1 || { cat configure.log; exit 1; }
-cmake --build build/release >build.log 2>&1 || { cat build.log; exit 1; }
+unset ESPALIER ESPALIER_DB ESPALIER_PLUGIN_PATH GIT_DIR GIT_WORK_TREE
+git init -q . && git add . && git -c user.name=nobody -c user.email=nobody@example.org commit -qm all || exit 1
+cmake --preset release -DESPALIER_TESTS=OFF >../log 2>&1 || { cat ../log; exit 1; }
+cmake --build build/release >../log 2>&1 || { cat ../log; exit 1; }
 
-awk '/^```sh$/ {block++; taking = block > 1; next} /^```$/ {taking = 0} taking' README.md >journeys.sh
-grep -q 'plugins check logit_norm' journeys.sh || { echo "FAILED: the journeys were not found"; exit 1; }
-bash -euo pipefail journeys.sh >journeys.out 2>&1
+awk '/^```sh$/ {block++; taking = block > 1; next} /^```$/ {taking = 0} taking' README.md >../journeys.sh
+grep -q 'plugins check logit_norm' ../journeys.sh || { echo "FAILED: the journeys were not found"; exit 1; }
+bash -euo pipefail ../journeys.sh >../journeys.out 2>&1
 code=$?
 failures=0
 [ $code = 0 ] || { echo "FAILED: the journeys exit $code"; failures=1; }
 # what they promise
 while read -r words; do
-    grep -qF -- "$words" journeys.out || { echo "FAILED: no '$words'"; failures=1; }
+    grep -qF -- "$words" ../journeys.out || { echo "FAILED: no '$words'"; failures=1; }
 done <<'WORDS'
 balance_strength.yaml: ok: 3 cells, 6 trials
 6 of 6 trials done
@@ -44,6 +47,8 @@ ok descriptor: loss mine, version 1, 1 parameter,
 overrides in force: --set losses.mine.weight=0.01
 revision 1, 9 of 9 trials done
 WORDS
-[ -s balance_strength.csv ] || { echo "FAILED: no CSV"; failures=1; }
-[ $failures = 0 ] || { cat journeys.out; exit 1; }
+[ -s mine/balance_strength.csv ] || { echo "FAILED: no CSV"; failures=1; }
+left=$(git status --porcelain)
+[ -z "$left" ] || { echo "FAILED: git sees what the journeys left: $left"; failures=1; }
+[ $failures = 0 ] || { cat ../journeys.out; exit 1; }
 echo "the journeys go as written"
