@@ -51,6 +51,11 @@ static int check_in_child(esp_check_progress *progress, FILE *out, const char *p
                  entry.refusal ? entry.refusal : esp_message());
         return 1;
     }
+    if (entry.at_load) {
+        snprintf(progress->reason, sizeof progress->reason, "as it is loaded, it %s",
+                 entry.at_load);
+        return 1;
+    }
     describe(&progress->verdict, out, entry.plugin, real_size);
     return real_size == sizeof(float) ? esp_check_real_float(progress, out, entry.plugin)
                                       : esp_check_real_double(progress, out, entry.plugin);
@@ -79,6 +84,8 @@ static void be_child(esp_check_progress *progress, int pipe_end, const char *pat
     setrlimit(RLIMIT_CPU, &(struct rlimit){whole, whole + 1}); /* SIGXCPU */
     dup2(STDERR_FILENO, STDOUT_FILENO);
     FILE *out = fdopen(pipe_end, "w");
+    /* What asks for the user's locale then shows, also where the user has none. */
+    setenv("LC_ALL", "C.UTF-8", 1);
     int result = out ? check_in_child(progress, out, path) : 1;
     if (out) {
         fflush(out);

@@ -19,9 +19,10 @@ typedef struct esp_check_verdict {
  * refused, not fatal): descriptor and parameter table, gradients against central differences at
  * default, minimum and maximum parameters (1e-6 for a double plugin, 1e-3 for float; points kept
  * off kinks; what a term says it holds fixed is held fixed), finite values, determinism, guard
- * bytes around every array, state saved and loaded, two instances in two threads. Prints a line a
- * check to out. verdict may be NULL. A plugin whose gradient was not compared is refused.
- * Errors: ESP_PLUGIN with the first reason it is refused. Thread: one. */
+ * bytes around every array, state saved and loaded, two instances in two threads, thread and
+ * process left as they were. Prints a line a check to out. verdict may be NULL. A plugin whose
+ * gradient was not compared is refused. Errors: ESP_PLUGIN with the first reason it is refused.
+ * Thread: one. */
 int esp_plugin_check(esp_check_verdict *verdict, const char *path, FILE *out);
 
 /* The same with another time limit than 20 seconds of processor time (five times that by the clock;

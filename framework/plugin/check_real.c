@@ -3,7 +3,7 @@
  * float and double; it knows the SDK only and has a host of its own, so that a mistake in the
  * framework's host cannot hide one in a plugin. Memory that runs out ends the child, which the
  * parent reports. */
-#include <pthread.h>
+#include "core/thread.h"
 
 #include "plugin/check_real_head.h"
 #include "plugin/check_real_loss.h"
@@ -319,7 +319,7 @@ static bool check_threads(bench *b)
         good = open_bench(&pair[i].own, b->plugin, b->model, b->setting, NULL) == GOOD && good;
     }
     for (int i = 0; good && i < 2; i++) {
-        if (pthread_create(&threads[i], NULL, work, &pair[i]) != 0) {
+        if (esp_thread_start(&threads[i], work, &pair[i]) != 0) {
             abort();
         }
     }
@@ -396,9 +396,23 @@ static bool does_something(const bench *b)
     return !is_loss(b) || b->has_value || b->n_keys > 0 || b->plugin->loss->after_step;
 }
 
+/* The end of one case: what its calls did to the process. */
+static bool end_bench(bench *b, bool good, const esp_process_state *before)
+{
+    esp_process_state now;
+    stop_instance(b);
+    esp_process_state_take(&now);
+    const char *change = esp_process_state_change(before, &now);
+    if (good && change) {
+        refuse(b, "it %s", change);
+    }
+    return good && b->reason[0] == '\0';
+}
+
 /* Runs one check on every model and setting. Guards are verified around every call of all. */
 static bool run_check(esp_check_progress *progress, FILE *out, const esp_plugin *plugin,
-                      const setting *settings, int n_settings, int index)
+                      const setting *settings, int n_settings, int index,
+                      const esp_process_state *before)
 {
     double worst = 0;
     int tried = 0, declined = 0;
@@ -415,6 +429,7 @@ static bool run_check(esp_check_progress *progress, FILE *out, const esp_plugin 
                 declined++;
                 good = opened == DECLINED;
             }
+            good = end_bench(b, good, before);
             if (!good) {
                 snprintf(progress->reason, sizeof progress->reason, "%s",
                          b->reason[0] ? b->reason : "create declines what it took before");
@@ -459,14 +474,18 @@ int JOIN(esp_check_real_, ESP_REAL)(esp_check_progress *progress, FILE *out, con
     if (!settings) {
         abort();
     }
+    esp_process_state before;
+    esp_process_state_take(&before);
     int n_settings = make_settings(settings, plugin);
     bool good = true;
     for (int i = 0; good && i < N_CHECKS; i++) {
-        good = run_check(progress, out, plugin, settings, n_settings, i);
+        good = run_check(progress, out, plugin, settings, n_settings, i, &before);
     }
     free(settings);
     if (good) {
         fprintf(out, "ok guards around every array intact, inputs unchanged, in every call\n");
+        fprintf(out, "ok thread and process left as they were: locale, rounding, traps, folder, "
+                     "umask, signals, limits\n");
     }
     return good ? 0 : 1;
 }

@@ -11,6 +11,7 @@
 
 #include "espalier_plugin.h"
 #include "plugin/check_real.h"
+#include "plugin/process_state.h"
 
 enum { GUARD = 256, GUARD_BYTE = 0xA5, MAX_VARIABLES = 16, MAX_SETTINGS = 128, MAX_KEYS = 48 };
 
@@ -262,6 +263,10 @@ static bool after_call(bench *b, int result, const char *what)
             link = &each->next;
         }
     }
+    const char *changed = good ? esp_thread_state_change() : NULL;
+    if (changed) {
+        good = refuse(b, "%s %s", what, changed);
+    }
     if (good && (result != 0 || b->failure[0])) {
         good = refuse(b, "%s failed: %s", what, b->failure[0] ? b->failure : "without a message");
     }
@@ -347,6 +352,10 @@ static void stop_instance(bench *b)
 {
     if (b->is_started && b->plugin->destroy) {
         b->plugin->destroy(b->state);
+        const char *changed = esp_thread_state_change();
+        if (changed) {
+            refuse(b, "destroy %s", changed);
+        }
     }
     b->is_started = false;
 }
@@ -356,6 +365,9 @@ static void stop_instance(bench *b)
 static outcome start_instance(bench *b)
 {
     stop_instance(b);
+    if (b->reason[0]) {
+        return BAD;
+    }
     b->random = 1;
     memset(b->state, 0, b->plugin->state_size);
     fill_params(b->state, b->plugin, b->setting->values);

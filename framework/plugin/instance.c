@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/arena.h"
+#include "core/c_locale.h"
 #include "core/status.h"
 
 enum { SMALLEST_SCRATCH = 64 * 1024, MAX_SPILLS = 8 };
@@ -25,7 +26,9 @@ static esp_instance *instance_of(const esp_host *host)
 static void keep_failure(esp_instance *instance, const char *format, va_list arguments)
 {
     if (!instance->failure[0]) {
+        const locale_t its = uselocale(esp_c_locale());
         vsnprintf(instance->failure, sizeof instance->failure, format, arguments);
+        uselocale(its);
     }
 }
 
@@ -119,6 +122,7 @@ static void tell_running(const char *name)
 
 int esp_instance_end(esp_instance *instance, int result)
 {
+    esp_set_c_locale(); /* whatever it left this thread in */
     tell_running(NULL);
     if (result == 0 && !instance->failure[0]) {
         return ESP_OK;
@@ -202,6 +206,7 @@ void esp_instance_destroy(esp_instance *instance)
     }
     if (instance->state && instance->plugin->destroy) {
         instance->plugin->destroy(instance->state);
+        esp_set_c_locale();
     }
     for (int i = 0; i < instance->n_spill; i++) {
         free(instance->spill[i]);
@@ -219,6 +224,7 @@ int esp_instance_save(void **bytes, size_t *count, const esp_instance *instance)
         return ESP_OK;
     }
     size_t size = instance->plugin->save(instance->state, NULL);
+    esp_set_c_locale();
     if (size == 0) {
         return ESP_OK;
     }
@@ -227,6 +233,7 @@ int esp_instance_save(void **bytes, size_t *count, const esp_instance *instance)
         return esp_fail(ESP_MEMORY, "no memory for the state of plugin %s", instance->plugin->name);
     }
     size_t written = instance->plugin->save(instance->state, block);
+    esp_set_c_locale();
     if (written != size) {
         free(block);
         return esp_fail(ESP_PLUGIN, "%s: save() announced %zu bytes and wrote %zu",

@@ -41,7 +41,7 @@ void esp_instance_destroy(esp_instance *instance);
 /* To call around each operation. begin gives scratch back (growing it if the last call spilled),
  * clears the failure and says which plugin this thread is in. end takes what the operation
  * returned: ESP_OK, or ESP_FAILED with the plugin's name and reason where it, or one of its calls
- * of the host, failed. Thread: the trial's. */
+ * of the host, failed. It leaves this thread in the C locale. Thread: the trial's. */
 void esp_instance_begin(esp_instance *instance, esp_mode mode);
 int esp_instance_end(esp_instance *instance, int result);
 

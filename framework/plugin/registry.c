@@ -2,21 +2,26 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <fenv.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/c_locale.h"
 #include "core/digest.h"
+#include "core/file.h"
 #include "core/log.h"
 #include "core/place.h"
 #include "core/status.h"
 #include "core/text.h"
 #include "plugin/params.h"
+#include "plugin/process_state.h"
 
 enum { MAX_FOLDERS = 64, LARGEST_STATE = 1 << 28, LARGEST_STRUCT = 4096, LONGEST_LINE = 400 };
 
@@ -174,6 +179,55 @@ static int keep_refusal(esp_plugin_entry *entry, const char *reason)
     return esp_fail(ESP_PLUGIN, "%s: %s", entry->path, reason);
 }
 
+/* What is loaded already is not loaded again: a copy of it in memory is, so that what runs at load
+ * runs here too. NULL where that cannot be. */
+static void *load_copy(const char *path)
+{
+    char *bytes = NULL, copy[64];
+    size_t count = 0;
+    void *handle = NULL;
+    if (esp_file_read(&bytes, &count, path) != ESP_OK) {
+        return NULL;
+    }
+    const int file = memfd_create("plugin", MFD_CLOEXEC);
+    if (file >= 0 && write(file, bytes, count) == (ssize_t)count) {
+        snprintf(copy, sizeof copy, "/proc/self/fd/%d", file);
+        handle = dlopen(copy, RTLD_NOW | RTLD_LOCAL);
+    }
+    if (file >= 0) {
+        close(file);
+    }
+    free(bytes);
+    return handle;
+}
+
+/* Code of a plugin may run as it is loaded, and that of a library below it: what it does to the
+ * process is noted and undone. */
+static void *load(esp_plugin_entry *entry, const char *path, bool anew)
+{
+    esp_process_state before, after;
+    /* dlopen takes a name without a slash for one to look for elsewhere. */
+    char *full = realpath(path, NULL);
+    void *handle = NULL;
+    esp_set_c_locale();
+    esp_process_state_take(&before);
+    if (full && anew && dlopen(full, RTLD_NOW | RTLD_NOLOAD)) {
+        handle = load_copy(full);
+    }
+    if (full && !handle) {
+        handle = dlopen(full, RTLD_NOW | RTLD_LOCAL);
+    }
+    esp_process_state_take(&after);
+    entry->at_load = esp_process_state_change(&before, &after);
+    if (entry->at_load != NULL) {
+        esp_process_state_restore(&before);
+    }
+    esp_set_c_locale();
+    fesetenv(FE_DFL_ENV);
+    free(full);
+    return handle;
+}
+
 static int open_plugin(esp_plugin_entry *entry, const char *path, bool any_real)
 {
     *entry = (esp_plugin_entry){.path = strdup(path)};
@@ -185,10 +239,7 @@ static int open_plugin(esp_plugin_entry *entry, const char *path, bool any_real)
         snprintf(reason, sizeof reason, "cannot be read: %s", esp_message());
         return keep_refusal(entry, reason);
     }
-    /* dlopen takes a name without a slash for one to look for elsewhere. */
-    char *full = realpath(path, NULL);
-    void *handle = full ? dlopen(full, RTLD_NOW | RTLD_LOCAL) : NULL;
-    free(full);
+    void *handle = load(entry, path, any_real);
     if (!handle) {
         const char *why = dlerror();
         snprintf(reason, sizeof reason, "cannot be loaded: %s", why ? why : "no such file");

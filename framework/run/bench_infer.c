@@ -1,12 +1,12 @@
 #include "run/bench_infer.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "core/clock.h"
 #include "core/status.h"
+#include "core/thread.h"
 #include "nn/blas.h"
 #include "statistics/sample.h"
 
@@ -115,7 +115,7 @@ static int take_turn(double *seconds, runner *runners, int n, turn *call, int n_
         runners[t].n_calls = n_calls;
     }
     while (n_started < n &&
-           pthread_create(&threads[n_started], NULL, run_turn, &runners[n_started]) == 0) {
+           esp_thread_start(&threads[n_started], run_turn, &runners[n_started]) == 0) {
         n_started++;
     }
     atomic_store_explicit(&go, n_started == n ? 1 : -1, memory_order_release);

@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/status.h"
 #include "core/text.h"
+#include "core/thread.h"
 #include "run/bench_run.h"
 #include "run/epoch_record.h"
 #include "statistics/sample.h"
@@ -100,7 +101,7 @@ static int run_lanes(double *seconds, lane *lanes, int n, int (*work)(lane *lane
     *seconds = 0;
     for (; n_started < n; n_started++) {
         lanes[n_started].work = work;
-        if (pthread_create(&lanes[n_started].thread, NULL, run_lane, &lanes[n_started]) != 0) {
+        if (esp_thread_start(&lanes[n_started].thread, run_lane, &lanes[n_started]) != 0) {
             status = esp_fail(ESP_FAILED, "cannot start thread %d of %d", n_started + 1, n);
             break;
         }

@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/status.h"
+#include "core/thread.h"
 #include "study/size.h"
 
 /* Where a trial of the list stands. */
@@ -365,7 +366,7 @@ int esp_pool_run(const esp_trial_context *context, esp_claims *claims, esp_share
     }
     p.threads = threads;
     pthread_mutex_init(&p.mutex, NULL);
-    if (p.places == NULL || threads == NULL || pthread_create(&watcher, NULL, watch, &p) != 0) {
+    if (p.places == NULL || threads == NULL || esp_thread_start(&watcher, watch, &p) != 0) {
         status = esp_fail(ESP_MEMORY, "no memory for worker threads");
         goto out;
     }
@@ -373,7 +374,7 @@ int esp_pool_run(const esp_trial_context *context, esp_claims *claims, esp_share
     halt_after(&p, atomic_load(&shared->n_failed)); /* those that brought earlier children down */
     for (; started < jobs; started++) {
         threads[started] = (worker_thread){.pool = &p, .slot = started};
-        if (pthread_create(&threads[started].thread, NULL, work, &threads[started]) != 0) {
+        if (esp_thread_start(&threads[started].thread, work, &threads[started]) != 0) {
             atomic_store(&p.broken, 1);
             status = esp_fail(ESP_FAILED, "cannot start worker thread %d", started + 1);
             break;

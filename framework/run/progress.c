@@ -15,6 +15,7 @@
 #include "core/status.h"
 #include "core/terminal.h"
 #include "core/text.h"
+#include "core/thread.h"
 #include "study/size.h"
 
 enum { LINE = 320, REDRAW_MILLISECONDS = 200, PLAIN_SECONDS = 15 };
@@ -190,7 +191,7 @@ int esp_progress_start(esp_progress **out, FILE *stream, int n_slots, int n_tria
     p->n_trials = n_trials;
     p->work = work;
     p->started = esp_clock_working();
-    if (pthread_create(&p->thread, NULL, draw_loop, p) != 0) {
+    if (esp_thread_start(&p->thread, draw_loop, p) != 0) {
         free(p);
         return esp_fail(ESP_FAILED, "cannot start the thread that shows progress");
     }

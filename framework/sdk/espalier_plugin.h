@@ -6,7 +6,8 @@
  * ...};
  *
  * It is a loss term or a head. Plugins MUST NOT keep mutable globals, link the framework or start
- * threads. One instance belongs to one trial and is only ever called by that trial's thread.
+ * threads, and MUST leave the process and the thread as they found them: locale, rounding, folder,
+ * umask, signals. One instance belongs to one trial and is only ever called by that trial's thread.
  *
  * Dimensions: B examples in this batch, F input features, O outputs (classes), N tree nodes,
  * L leaves, K choices an example (1 for a tree), H hidden units of a head.

@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/status.h"
 #include "core/text.h"
+#include "core/thread.h"
 #include "store/recorder.h"
 #include "store/writer_figures.h"
 
@@ -392,7 +393,7 @@ int esp_writer_start(esp_writer **out, const char *path)
     ESP_TRY_OUT(
         esp_store_open_with(&writer->store, path, ESP_STORE_WRITE, migrations, count, false));
     ESP_TRY_OUT(esp_recorder_create(&writer->recorder, writer->store));
-    int error = pthread_create(&writer->thread, NULL, write_records, writer);
+    int error = esp_thread_start(&writer->thread, write_records, writer);
     if (error != 0) {
         status = esp_fail(ESP_FAILED, "cannot start the writer's thread: %s", strerror(error));
         goto out;

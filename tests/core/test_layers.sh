@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The rules of the layout, by the include lines:
 #   sdk <- core <- {nn, data, store, plugin, statistics} <- study <- run <- report <- serve <- cli
-# and one place each for sqlite3.h, yaml.h, microhttpd.h, dlopen, cblas.h. Run with a folder as
+# and one place each for sqlite3.h, yaml.h, microhttpd.h, dlopen, cblas.h, pthread_create. Run with a folder as
 # argument it checks that tree instead; without, it also checks that it finds each kind of breach in a
 # small tree.
 set -euo pipefail
@@ -67,6 +67,10 @@ check_tree() { # prints a line a breach
         if [ "$layer" != plugin ] && grep -nE "\\b($loading)[[:space:]]*\\(" "$file" /dev/null; then
             echo "$file: only plugin/ calls dlopen"
         fi
+        if [ "${file#"$root"}" != /framework/core/thread.c ] &&
+            grep -nE '\bpthread_create[[:space:]]*\(' "$file" /dev/null; then
+            echo "$file: only core/thread.c calls pthread_create"
+        fi
         if [ "$layer" != cli ] && grep -nE '(^|[^_[:alnum:]])exit[[:space:]]*\([^)]*\);' "$file" /dev/null |
             grep -vE '^[^:]*:[0-9]+:[[:space:]]*(/?\*|//)'; then
             echo "$file: only cli/ calls exit()"
@@ -107,6 +111,7 @@ check_the_check() {
     printf '#  include <sqlite3.h>\n#include <dlfcn.h>\n' >"$root/framework/core/reach.c"
     printf '#include <%s.h>\n' yaml cblas microhttpd >"$root/framework/cli/cmd_worse.c"
     printf 'void *f(void) { return dlopen (0, 0); }\n' >"$root/framework/cli/cmd_bad.c"
+    printf 'int h(void) { return pthread_create (0, 0, 0, 0); }\n' >"$root/framework/nn/starts.c"
     printf 'void g(void) { exit(1); }\n#include "upward.h"\n' >"$root/framework/nn/leaves.c"
     touch "$root/framework/nn/upward.h" "$root/framework/store/store.h"
     printf '#include "core/rng.h"\n' >"$root/plugins/loss/store.h"
@@ -115,7 +120,7 @@ check_the_check() {
     local wanted
     for wanted in 'core/ may not include store/store.h' 'only store/ includes sqlite3.h' \
         'only plugin/ includes dlfcn.h' 'only study/ includes yaml.h' 'only nn/ includes cblas.h' \
-        'only serve/ includes microhttpd.h' 'only plugin/ calls dlopen' 'only cli/ calls exit()' \
+        'only serve/ includes microhttpd.h' 'only plugin/ calls dlopen' 'only cli/ calls exit()' 'only core/thread.c calls pthread_create' \
         'write the layer: "nn/upward.h"' \
         'a plugin may not include core/rng.h' "'attic' is no layer" 'has no README.md' \
         'store.h: more than one file of this name'; do
