@@ -51,16 +51,6 @@ char *esp_run_checkpoints(const char *database)
     return esp_store_beside(database, ".checkpoints");
 }
 
-static bool is_used(const runner *r, int cell)
-{
-    for (int i = 0; i < r->study->n_trials; i++) {
-        if (r->study->trials[i].cell == cell && r->study->trials[i].asked_for) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static int open_data(runner *r, int cell)
 {
     const char *name = r->study->cells[cell].data.name;
@@ -110,8 +100,9 @@ static int prepare_data(runner *r)
     if (!r->cell_data || !r->cell_partitions || !r->partitions) {
         return esp_fail(ESP_MEMORY, "no memory for a run");
     }
-    for (int cell = 0; cell < r->study->n_cells; cell++) {
-        if (is_used(r, cell)) {
+    for (int i = 0; i < r->study->n_trials; i++) {
+        const int cell = r->study->trials[i].cell;
+        if (r->study->trials[i].asked_for && r->cell_data[cell] == NULL) {
             ESP_TRY(open_data(r, cell));
             ESP_TRY(split_data(r, cell));
         }
@@ -192,26 +183,64 @@ static void tell(const runner *r, const tally *counts)
     esp_log_note("%s", words);
 }
 
+typedef struct place_of_key {
+    int64_t key;
+    int trial;
+} place_of_key;
+
+static int by_key_and_trial(const void *left, const void *right)
+{
+    const place_of_key *a = left, *b = right;
+    return a->key != b->key ? (a->key > b->key) - (a->key < b->key) : a->trial - b->trial;
+}
+
+/* Two variants may come down to the same trial: all but the first of those asked for are twins. */
+static int find_twins(bool **out, const runner *r)
+{
+    const size_t n = (size_t)r->study->n_trials;
+    bool *twins = calloc(n + 1, sizeof *twins);
+    place_of_key *places = malloc((n + 1) * sizeof *places);
+    size_t n_asked = 0;
+    *out = twins;
+    if (twins == NULL || places == NULL) {
+        free(places);
+        return esp_fail(ESP_MEMORY, "no memory for a run");
+    }
+    for (int i = 0; i < r->study->n_trials; i++) {
+        if (r->study->trials[i].asked_for) {
+            places[n_asked++] = (place_of_key){r->record.trials[i].key, i};
+        }
+    }
+    qsort(places, n_asked, sizeof *places, by_key_and_trial);
+    for (size_t i = 1; i < n_asked; i++) {
+        twins[places[i].trial] = places[i].key == places[i - 1].key;
+    }
+    free(places);
+    return ESP_OK;
+}
+
 /* Which of the asked trials are left to do, and the words about the others. */
-static void list_todo(runner *r)
+static int list_todo(runner *r)
 {
     tally counts = {0};
+    bool *twins = NULL;
+    int status = ESP_OK;
+    ESP_TRY_OUT(find_twins(&twins, r));
     for (int i = 0; i < r->study->n_trials; i++) {
         if (!r->study->trials[i].asked_for) {
             continue;
         }
-        bool twin = false; /* two variants may come down to the same trial */
-        for (int j = 0; j < r->n_todo; j++) {
-            twin = twin || r->record.trials[r->todo[j]].key == r->record.trials[i].key;
-        }
         counts.asked++;
         counts.displacing += r->record.trials[i].displaces;
-        if (is_todo(r, i, &counts) && !twin) {
+        if (is_todo(r, i, &counts) && !twins[i]) {
             r->todo[r->n_todo++] = i;
         }
     }
     r->shared->n_todo = r->shared->n_todo > 0 ? r->shared->n_todo : r->n_todo;
     tell(r, &counts);
+out:
+    free(twins);
+    return status;
 }
 
 /* Reports show the revision run last: says so where there are others. */
@@ -414,7 +443,7 @@ static int run_in_child(void *argument, esp_shared *shared)
     store = NULL;
     ESP_TRY_OUT(esp_writer_start(&r.context.writer, r.options->database));
     ESP_TRY_OUT(record_crashes(&r));
-    list_todo(&r);
+    ESP_TRY_OUT(list_todo(&r));
     ESP_TRY_OUT(esp_claims_open(&r.claims, r.lock, r.options->database, r.record.trials,
                                 r.study->n_trials));
     r.context.stored = r.record.trials;

@@ -91,6 +91,17 @@ static int run_on_revision(registration *work, const char *sql)
     return status;
 }
 
+/* The trials that the revision's cells hold so far, found by seeds: each trial that is put asks
+ * whether another identity stands in its place. A cell may have thousands. */
+static const char hold_sql[] =
+    "CREATE TEMP TABLE held (cell INTEGER, seed_init INTEGER, seed_order INTEGER,"
+    " seed_noise INTEGER, trial INTEGER, PRIMARY KEY (cell, seed_init, seed_order, seed_noise,"
+    " trial)) WITHOUT ROWID";
+static const char fill_held_sql[] =
+    "INSERT INTO temp.held SELECT c.id, t.seed_init, t.seed_order, t.seed_noise, t.id FROM cell c"
+    " JOIN cell_trial ct ON ct.cell = c.id JOIN trial t ON t.id = ct.trial WHERE c.revision = ?1";
+static const char release_sql[] = "DROP TABLE IF EXISTS temp.held";
+
 static int prepare_all(registration *work)
 {
     const struct {
@@ -114,8 +125,9 @@ static int prepare_all(registration *work)
          " FROM trial t WHERE t.trial_id = ?1"},
         /* Another identity for the same cell and seeds: what a newer program trains instead. */
         {&work->drop_namesake,
-         "DELETE FROM cell_trial WHERE cell = ?1 AND trial <> ?2 AND trial IN (SELECT id FROM trial"
-         " WHERE seed_init = ?3 AND seed_order = ?4 AND seed_noise = ?5)"
+         "DELETE FROM cell_trial WHERE cell = ?1 AND trial IN (SELECT trial FROM temp.held"
+         " WHERE cell = ?1 AND trial <> ?2 AND seed_init = ?3 AND seed_order = ?4"
+         " AND seed_noise = ?5)"
          " RETURNING EXISTS (SELECT 1 FROM epoch e WHERE e.trial = cell_trial.trial)"},
         {&work->add_to_cell,
          "INSERT INTO cell_trial (cell, ordinal, trial, seed) VALUES (?1,"
@@ -231,6 +243,8 @@ static int put_trial(registration *work, esp_store_trial *trial)
 static int put_study(registration *work, esp_store_trial *trials)
 {
     ESP_TRY(put_revision(work));
+    ESP_TRY(esp_sql_run(work->store, hold_sql));
+    ESP_TRY(run_on_revision(work, fill_held_sql));
     ESP_TRY(prepare_all(work));
     ESP_TRY(put_cells(work));
     for (int i = 0; i < work->study->n_trials; i++) {
@@ -258,6 +272,7 @@ int esp_store_register(esp_store *store, esp_store_study *study)
         sqlite3_finalize(work.find_trial);
         sqlite3_finalize(work.drop_namesake);
         sqlite3_finalize(work.add_to_cell);
+        sqlite3_exec(store->db, release_sql, NULL, NULL, NULL);
         status = esp_sql_end(store, status);
     }
     free(work.cell_keys);
