@@ -156,41 +156,6 @@ static int compare(esp_comparison *one, const esp_inference *all, esp_report *re
 
 /* ---- all of a table -------------------------------------------------------------------------- */
 
-static int family_of(esp_inference *all, const char *a, const char *b, const esp_contrast *contrast)
-{
-    for (int i = 0; i < all->n_families; i++) {
-        const esp_comparison_family *family = &all->families[i];
-        if (family->contrast == contrast &&
-            (contrast != NULL || (strcmp(family->a, a) == 0 && strcmp(family->b, b) == 0))) {
-            return i;
-        }
-    }
-    all->families[all->n_families] = (esp_comparison_family){.a = a, .b = b, .contrast = contrast};
-    return all->n_families++;
-}
-
-/* Lists what is compared. */
-static void list(esp_inference *all, const esp_report *report)
-{
-    for (int i = 0; i < report->n_pairs; i++) {
-        const esp_report_pair *pair = &report->pairs[i];
-        int family =
-            family_of(all, pair->contrast->names[0], pair->contrast->names[1], pair->contrast);
-        all->comparisons[all->n++] = (esp_comparison){.a = pair->a, .b = pair->b, .family = family};
-        all->families[family].n++;
-    }
-    for (int i = 0; report->section.n_contrasts == 0 && i < report->n_cells; i++) {
-        const esp_report_cell *cell = &report->cells[i];
-        if (cell->reference >= 0) {
-            const esp_report_cell *reference = &report->cells[cell->reference];
-            int family = family_of(all, cell->variant, reference->variant, NULL);
-            all->comparisons[all->n++] =
-                (esp_comparison){.a = cell, .b = reference, .family = family};
-            all->families[family].n++;
-        }
-    }
-}
-
 /* The values of one side at the seeds listed, NaN where it has none. */
 static void spread_out(double *values, int n_seeds, uint64_t (*seeds)[3], const esp_sample *sample)
 {
@@ -275,7 +240,15 @@ static int correct(esp_inference *all, esp_report *report)
     esp_holm(least, least, all->n);
     for (int i = 0; i < all->n; i++) {
         all->comparisons[i].holm = p[i];
+        all->n_tested += !isnan(p[i]);
         all->comparisons[i].signed_rank_holm_least = least[i];
+    }
+    for (int i = 0; i < all->n_families; i++) { /* no more of them than comparisons */
+        p[i] = all->families[i].n > 1 ? all->families[i].difference.p : NAN;
+    }
+    esp_holm(p, p, all->n_families);
+    for (int i = 0; i < all->n_families; i++) {
+        all->families[i].holm = p[i];
     }
     return ESP_OK;
 }
@@ -287,11 +260,12 @@ static int infer(esp_inference *all, esp_report *report, int at, int metric)
     all->cells = esp_pool_take(&report->pool, n_cells * sizeof *all->cells);
     all->comparisons = esp_pool_take(&report->pool, room * sizeof *all->comparisons);
     all->families = esp_pool_take(&report->pool, room * sizeof *all->families);
+    all->questions = esp_pool_take(&report->pool, room * sizeof *all->questions);
     ESP_TRY(esp_pool_status(&report->pool));
     for (int i = 0; i < report->n_cells; i++) {
         all->cells[i] = infer_cell(report, &report->cells[i], at, metric);
     }
-    list(all, report);
+    ESP_TRY(esp_questions_ask(all, report));
     for (int i = 0; i < all->n; i++) {
         ESP_TRY(compare(&all->comparisons[i], all, report, at, metric));
     }

@@ -56,13 +56,24 @@ typedef struct esp_comparison {
     double brown_forsythe_power; /* to find one sd twice the other */
 } esp_comparison;
 
-/* Comparisons that ask the same question in several cells: a contrast, or a variant against its
- * reference. */
-typedef struct esp_comparison_family {
+/* What a study asks: a contrast, or a variant against its reference. */
+typedef struct esp_comparison_question {
     const char *a, *b; /* names */
     const esp_contrast *contrast;
+    esp_words keys; /* swept keys in whose values the sides differ in some comparison: the doses */
+    int n, n_doses; /* comparisons; families */
+    int first;      /* of its families, which follow one another */
+} esp_comparison_question;
+
+/* Comparisons of one question that may be pooled: both sides have the same values of its keys in
+ * all of them, so that only what the sides share differs (data sets, leaf widths). */
+typedef struct esp_comparison_family {
+    const char *a, *b; /* names, with the values where the question has several doses */
+    const char *dose;  /* "losses.balance.weight=0.3"; "" where the question has one dose */
+    int question;
     int n; /* comparisons */
     esp_pooled_difference difference;
+    double holm; /* its p corrected over all families of two comparisons or more; NaN: of one */
     esp_spread_by_seed spread;
     esp_pooled_spread homogeneity; /* by inverse variance: whether all cells have one ratio */
 } esp_comparison_family;
@@ -70,15 +81,21 @@ typedef struct esp_comparison_family {
 /* One metric at one epoch. */
 typedef struct esp_inference {
     esp_seed_inference *cells; /* [n_cells] */
-    int n, n_families;
+    int n, n_families, n_questions;
+    int n_tested; /* comparisons that have a p: what it is corrected for */
     esp_comparison
         *comparisons; /* [n] the study's contrasts, else each cell against its reference */
     esp_comparison_family *families;
+    esp_comparison_question *questions;
 } esp_inference;
 
 /* Computed when it is first asked for; kept in the report's pool. Errors: ESP_MEMORY. Thread: the
  * report's. */
 int esp_report_infer(const esp_inference **out, esp_report *report, int at, int metric);
+
+/* Lists what is compared, question by question, and what of it may be pooled (questions.c):
+ * comparisons, families and questions, which have room. Errors: ESP_MEMORY. */
+int esp_questions_ask(esp_inference *all, esp_report *report);
 
 /* The SQL that gives the seeds' values, from which all of it is computed. In the report's pool. */
 const char *esp_report_values_query(esp_report *report, int at, int metric);

@@ -105,7 +105,7 @@ static void note_tests(esp_page *page, esp_report *report, const esp_inference *
 {
     const double alpha = 1 - report->section.confidence;
     bool few = false, welch = false, hopeless = false;
-    int tested = 0, ranked = 0; /* what Holm's corrections count */
+    int ranked = 0; /* what Holm's correction of signed ranks counts */
     const esp_comparison *weak = NULL;
     esp_untested constant = ESP_TESTED;
     for (int i = 0; i < all->n; i++) {
@@ -114,7 +114,6 @@ static void note_tests(esp_page *page, esp_report *report, const esp_inference *
                                                                                     : constant;
         few = few || one->a_n < ESP_LEAST_FOR_P || one->b_n < ESP_LEAST_FOR_P;
         welch = welch || !one->by_pairs;
-        tested += !isnan(one->holm);
         ranked += !isnan(one->signed_rank_holm_least);
         if (one->signed_rank_holm_least > alpha) {
             hopeless = true;
@@ -126,8 +125,8 @@ static void note_tests(esp_page *page, esp_report *report, const esp_inference *
          " paired t test where most seeds are shared%s; --statistics has both and the correlation"
          " over pairs, above 0 where pairing gains; p Holm: corrected "
          "for %d comparison%s of the table%s.",
-         welch ? ", else Welch's (W) of all seeds of both, (n of A, n of B)" : "", tested,
-         tested == 1 ? "" : "s", tested < all->n ? " that have a p" : "");
+         welch ? ", else Welch's (W) of all seeds of both, (n of A, n of B)" : "", all->n_tested,
+         all->n_tested == 1 ? "" : "s", all->n_tested < all->n ? " that have a p" : "");
     NOTE(page, report,
          "A better: the probability that a run of A is better than one of B, ties counted half; sd"
          " A/B: ratio of the sds over seeds, its interval for normal values.");
@@ -149,14 +148,24 @@ static void note_tests(esp_page *page, esp_report *report, const esp_inference *
              weak->pairs, esp_signed_rank_smallest_p(weak->pairs), ranked, ranked == 1 ? "" : "s",
              weak->signed_rank_holm_least);
     }
+    for (int i = 0; i < all->n_questions; i++) {
+        if (all->questions[i].n_doses > 1) {
+            NOTE(page, report,
+                 "the best of several values looks better than it is, for it was chosen by the same"
+                 " seeds; its corrected p allows for the choice, its difference does not. Nothing"
+                 " is pooled over values in which A differs from B.");
+            break;
+        }
+    }
     for (int i = 0; i < all->n_families; i++) {
         if (all->families[i].n > 1) {
             NOTE(page, report,
                  "pooled over cells: every cell weighs the same, and a seed that all cells share"
-                 " counts as one seed; these p values are not corrected. sd A/B: the mean log"
-                 " ratio, its error by leaving out one seed at a time in all cells at once"
-                 " (jackknife), which asks for no normal values; a small `alike in all` says that"
-                 " the ratio is not the same in all cells, if values are normal (Cochran's Q).");
+                 " counts as one seed; p Holm: corrected for all pooled tests of the table. sd A/B:"
+                 " the mean log ratio, its error by leaving out one seed at a time in all cells at"
+                 " once (jackknife), which asks for no normal values; a small `alike in all` says"
+                 " that the ratio is not the same in all cells, if values are normal (Cochran's"
+                 " Q); these two p are not corrected.");
             break;
         }
     }

@@ -73,17 +73,133 @@ static void put_comparison(FILE *out, esp_report *report, const esp_report_metri
     }
 }
 
-/* The same comparison in several cells: counts, and one number over all of them. */
-static void put_family(FILE *out, esp_report *report, const esp_report_metric *metric,
-                       const esp_inference *all, int family)
+/* p of a test over several cells, labeled: it may stand beside corrected ones. */
+static void put_pooled_p(FILE *out, esp_report *report, const esp_comparison_family *of,
+                         int n_pooled)
+{
+    const esp_pooled_difference *difference = &of->difference;
+    if (isnan(difference->p)) {
+        fprintf(out, ", not tested, because %s",
+                esp_untested_words(difference->seeds < ESP_LEAST_FOR_P ? ESP_UNTESTED_SEEDS
+                                                                       : ESP_UNTESTED_DIFFERENCES));
+        return;
+    }
+    const char *p = esp_words_p(report, difference->p, false);
+    if (n_pooled > 1) {
+        fprintf(out, ", p %s after Holm's correction for %d pooled tests (%s uncorrected)",
+                esp_words_p(report, of->holm, false), n_pooled, p);
+    } else {
+        fprintf(out, ", p %s (the only pooled test)", p);
+    }
+}
+
+/* One number over the cells of a family. */
+static void put_pooled(FILE *out, esp_report *report, const esp_report_metric *metric,
+                       const esp_inference *all, const esp_comparison_family *of)
+{
+    int n_pooled = 0;
+    for (int i = 0; i < all->n_families; i++) {
+        n_pooled += !isnan(all->families[i].holm);
+    }
+    if (!isnan(of->difference.estimate)) {
+        fprintf(out, " (%d pairs of %d seeds) the difference is %s", of->difference.pairs,
+                of->difference.seeds, with_unit(report, metric, of->difference.estimate, true));
+        if (!isnan(of->difference.interval.low)) {
+            fprintf(out, ", %s %s", esp_words_confidence(report),
+                    esp_words_interval(report, metric, of->difference.interval));
+        }
+        put_pooled_p(out, report, of, n_pooled);
+    }
+    if (!isnan(of->spread.log_ratio)) {
+        fprintf(out, "; the ratio of sds is %s %s",
+                esp_words_ratio(report, exp(of->spread.log_ratio)),
+                esp_words_ratio_interval(report, of->spread.interval));
+    }
+}
+
+/* The comparison of a family of one. */
+static const esp_comparison *only_of(const esp_inference *all, int family)
+{
+    const esp_comparison *one = all->comparisons;
+    while (one->family != family) {
+        one++;
+    }
+    return one;
+}
+
+static double estimate_of(const esp_inference *all, int family)
 {
     const esp_comparison_family *of = &all->families[family];
+    return of->n > 1 ? of->difference.estimate : only_of(all, family)->counted.estimate;
+}
+
+static void put_dose(FILE *out, esp_report *report, const esp_report_metric *metric,
+                     const esp_inference *all, int family)
+{
+    const esp_comparison_family *of = &all->families[family];
+    fputs(of->dose, out);
+    if (of->n > 1) {
+        fprintf(out, ": over its %d cells together", of->difference.cells);
+        put_pooled(out, report, metric, all, of);
+    } else {
+        put_comparison(out, report, metric, only_of(all, family), all->n_tested);
+    }
+}
+
+/* The best and the worst of several doses, each with its own test: nothing is pooled over the
+ * values of what is compared. */
+static void put_doses(FILE *out, esp_report *report, const esp_report_metric *metric,
+                      const esp_inference *all, const esp_comparison_question *question)
+{
+    int best = -1, worst = -1, n = 0;
+    for (int f = question->first; f < question->first + question->n_doses; f++) {
+        const double estimate = estimate_of(all, f);
+        if (isnan(estimate)) {
+            continue;
+        }
+        n++;
+        best = best < 0 || is_better(metric, estimate - estimate_of(all, best)) ? f : best;
+        worst = worst < 0 || is_better(metric, estimate_of(all, worst) - estimate) ? f : worst;
+    }
+    const char *keys = "";
+    for (int i = 0; i < question->keys.n; i++) {
+        keys = esp_pool_format(&report->pool, "%s%s%s", keys,
+                               i == 0                      ? ""
+                               : i == question->keys.n - 1 ? " and "
+                                                           : ", ",
+                               question->keys.at[i]);
+    }
+    fprintf(out, ". The %d %s of %s are not pooled", question->n_doses,
+            question->keys.n > 1 ? "combinations" : "values", keys);
+    if (n == 0) {
+        return;
+    }
+    const char *which =
+        n == question->n_doses ? "of" : esp_pool_format(&report->pool, "with values of");
+    const bool directed = metric->better != ESP_BETTER_NEITHER;
+    fprintf(out, ". %s%s%s %d is ",
+            n == 1     ? "The only one"
+            : directed ? "Best"
+                       : "Highest",
+            n == 1 ? " with values of" : " ", n == 1 ? "" : which, question->n_doses);
+    put_dose(out, report, metric, all, best);
+    if (worst != best) {
+        fprintf(out, ". %s %s %d is ", directed ? "Worst" : "Lowest", which, question->n_doses);
+        put_dose(out, report, metric, all, worst);
+    }
+}
+
+/* The same question in several cells: counts, and one number over those that may be pooled. */
+static void put_question(FILE *out, esp_report *report, const esp_report_metric *metric,
+                         const esp_inference *all, int index)
+{
+    const esp_comparison_question *question = &all->questions[index];
     const double alpha = 1 - report->section.confidence;
     int compared = 0, better = 0, sure = 0, sure_worse = 0, spreads = 0, tighter = 0;
     for (int i = 0; i < all->n; i++) {
         const esp_comparison *one = &all->comparisons[i];
         const double estimate = one->counted.estimate;
-        if (one->family != family || isnan(estimate)) {
+        if (all->families[one->family].question != index || isnan(estimate)) {
             continue;
         }
         compared++;
@@ -104,52 +220,71 @@ static void put_family(FILE *out, esp_report *report, const esp_report_metric *m
     if (spreads > 0) {
         fprintf(out, "; a smaller sd over seeds in %d of %d", tighter, spreads);
     }
-    if (!isnan(of->difference.estimate)) {
-        fprintf(out,
-                ". Over all of them together (%d pairs of %d seeds) the difference is"
-                " %s",
-                of->difference.pairs, of->difference.seeds,
-                with_unit(report, metric, of->difference.estimate, true));
-        if (!isnan(of->difference.p)) {
-            fprintf(out, ", %s %s, p %s", esp_words_confidence(report),
-                    esp_words_interval(report, metric, of->difference.interval),
-                    esp_words_p(report, of->difference.p, false));
-        }
-    }
-    if (!isnan(of->spread.log_ratio)) {
-        fprintf(out, "; the ratio of sds is %s %s",
-                esp_words_ratio(report, exp(of->spread.log_ratio)),
-                esp_words_ratio_interval(report, of->spread.interval));
+    if (question->n_doses > 1) {
+        put_doses(out, report, metric, all, question);
+    } else {
+        const esp_comparison_family *of = &all->families[question->first];
+        fputs(isnan(of->difference.estimate) ? "" : ". Over all of them together", out);
+        put_pooled(out, report, metric, all, of);
     }
 }
 
-/* What the study states beside the metric, of the comparisons of a family: trials that count as
- * failed, and differences that mean nothing. */
-static void put_stated(FILE *out, esp_report *report, const esp_report_metric *metric,
-                       const esp_inference *all, int family)
+/* Trials that count as failed of the cells that stand on one side of a question; family >= 0: of
+ * that family alone. */
+static void count_failures(int *failures, int *ended, const esp_report *report,
+                           const esp_inference *all, int question, int family, bool of_a)
+{
+    *failures = *ended = 0;
+    for (int c = 0; c < report->n_cells; c++) {
+        bool is_side = false;
+        for (int i = 0; i < all->n && !is_side; i++) {
+            const esp_comparison *one = &all->comparisons[i];
+            is_side = all->families[one->family].question == question &&
+                      (family < 0 || one->family == family) &&
+                      (of_a ? one->a : one->b) == &report->cells[c];
+        }
+        *failures += is_side ? all->cells[c].failures : 0;
+        *ended += is_side ? all->cells[c].ended : 0;
+    }
+}
+
+static void put_failures(FILE *out, const esp_report *report, const esp_inference *all, int index)
+{
+    const esp_comparison_question *question = &all->questions[index];
+    int a, ended_a, b, ended_b, most = 0, most_ended = 0, dose = -1;
+    count_failures(&a, &ended_a, report, all, index, -1, true);
+    count_failures(&b, &ended_b, report, all, index, -1, false);
+    if (a + b == 0) {
+        return;
+    }
+    for (int f = question->first; question->n_doses > 1 && f < question->first + question->n_doses;
+         f++) {
+        int failures, ended;
+        count_failures(&failures, &ended, report, all, index, f, true);
+        if (failures > most) {
+            most = failures;
+            most_ended = ended;
+            dose = f;
+        }
+    }
+    if (dose >= 0) {
+        fprintf(out, ". Most trials failed with %s, %d of %d", all->families[dose].dose, most,
+                most_ended);
+    }
+    fprintf(out, "; failed: %d of %d trials against %d of %d", a, ended_a, b, ended_b);
+}
+
+/* What the study states beside the metric: differences that mean nothing. */
+static void put_alike(FILE *out, esp_report *report, const esp_report_metric *metric,
+                      const esp_inference *all, int index)
 {
     const double alpha = 1 - report->section.confidence;
-    int failures[2] = {0, 0}, ended[2] = {0, 0}, alike = 0, tested = 0;
-    for (int c = 0; c < report->n_cells; c++) {
-        bool is_side[2] = {false, false};
-        for (int i = 0; i < all->n; i++) {
-            const esp_comparison *one = &all->comparisons[i];
-            is_side[0] = is_side[0] || (one->family == family && one->a == &report->cells[c]);
-            is_side[1] = is_side[1] || (one->family == family && one->b == &report->cells[c]);
-        }
-        for (int side = 0; side < 2; side++) {
-            failures[side] += is_side[side] ? all->cells[c].failures : 0;
-            ended[side] += is_side[side] ? all->cells[c].ended : 0;
-        }
-    }
+    int alike = 0, tested = 0;
     for (int i = 0; i < all->n; i++) {
         const esp_comparison *one = &all->comparisons[i];
-        tested += one->family == family && !isnan(one->equivalence);
-        alike += one->family == family && one->equivalence < alpha;
-    }
-    if (failures[0] + failures[1] > 0) {
-        fprintf(out, "; failed: %d of %d trials against %d of %d", failures[0], ended[0],
-                failures[1], ended[1]);
+        const bool is_of = all->families[one->family].question == index;
+        tested += is_of && !isnan(one->equivalence);
+        alike += is_of && one->equivalence < alpha;
     }
     if (tested > 0) {
         const double margin = report->section.equivalence.margin;
@@ -186,21 +321,17 @@ static int end(sentence *s, esp_page *page, esp_report *report, const char *abou
     return whole ? ESP_OK : esp_fail(ESP_MEMORY, "no memory for a sentence");
 }
 
-/* A sentence for each family that has values. */
+/* A sentence for each question that has values. */
 static int add_comparisons(esp_page *page, esp_report *report, const esp_inference *all)
 {
     const int m = esp_report_primary(report);
     const esp_report_metric *metric = &report->metrics[m];
-    int tested = 0;
-    for (int i = 0; i < all->n; i++) {
-        tested += !isnan(all->comparisons[i].holm);
-    }
-    for (int f = 0; f < all->n_families; f++) {
+    for (int q = 0; q < all->n_questions; q++) {
         const esp_comparison *only = NULL;
         int n = 0;
         for (int i = 0; i < all->n; i++) {
             const esp_comparison *one = &all->comparisons[i];
-            if (one->family == f && one->a_n > 0 && one->b_n > 0) {
+            if (all->families[one->family].question == q && one->a_n > 0 && one->b_n > 0) {
                 only = one;
                 n++;
             }
@@ -210,14 +341,19 @@ static int add_comparisons(esp_page *page, esp_report *report, const esp_inferen
         }
         sentence s;
         ESP_TRY(begin(&s));
-        fprintf(s.out, " against %s", all->families[f].b);
+        fprintf(s.out, " against %s", all->questions[q].b);
         if (n == 1) {
-            put_comparison(s.out, report, metric, only, tested);
+            put_comparison(s.out, report, metric, only, all->n_tested);
+            if (all->questions[q].n > 1) {
+                fprintf(s.out, "; of %d comparisons only this one, of '%s', has values",
+                        all->questions[q].n, only->a->label);
+            }
         } else {
-            put_family(s.out, report, metric, all, f);
+            put_question(s.out, report, metric, all, q);
         }
-        put_stated(s.out, report, metric, all, f);
-        ESP_TRY(end(&s, page, report, all->families[f].a));
+        put_failures(s.out, report, all, q);
+        put_alike(s.out, report, metric, all, q);
+        ESP_TRY(end(&s, page, report, all->questions[q].a));
     }
     return ESP_OK;
 }
@@ -257,7 +393,7 @@ int esp_page_add_findings(esp_page *page, esp_report *report)
         return ESP_OK;
     }
     ESP_TRY(esp_report_infer(&all, report, 0, m));
-    page->findings = esp_pool_take(&report->pool, ((size_t)all->n_families + MOST_MEANS + 1) *
+    page->findings = esp_pool_take(&report->pool, ((size_t)all->n_questions + MOST_MEANS + 1) *
                                                       sizeof *page->findings);
     ESP_TRY(esp_pool_status(&report->pool));
     page->findings_of = esp_pool_format(&report->pool, "%s, %s",

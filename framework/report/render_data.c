@@ -96,7 +96,7 @@ static const esp_comparison *find_comparison(const esp_inference *all, const esp
     for (int i = 0; i < all->n; i++) {
         const esp_comparison *one = &all->comparisons[i];
         if (one->a == cell && one->b == compared->with &&
-            all->families[one->family].contrast == compared->contrast) {
+            all->questions[all->families[one->family].question].contrast == compared->contrast) {
             return one;
         }
     }

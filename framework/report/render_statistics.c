@@ -205,6 +205,7 @@ static json_t *family_json(const esp_comparison_family *family, esp_report *repo
     const esp_pooled_difference *mean = &family->difference;
     json_object_set_new(out, "a", esp_json_word(report, family->a));
     json_object_set_new(out, "b", esp_json_word(report, family->b));
+    json_object_set_new(out, "question", json_integer(family->question));
     json_object_set_new(out, "comparisons", json_integer(family->n));
     json_object_set_new(out, "cells", json_integer(mean->cells));
     json_object_set_new(out, "seeds", json_integer(mean->seeds));
@@ -214,6 +215,7 @@ static json_t *family_json(const esp_comparison_family *family, esp_report *repo
     put(out, "t", mean->t);
     put(out, "df", mean->df);
     put(out, "p", mean->p);
+    put(out, "p_holm", family->holm);
     json_object_set_new(out, "interval", esp_json_interval(mean->interval));
     json_object_set_new(spread, "cells", json_integer(family->spread.cells));
     json_object_set_new(spread, "seeds", json_integer(family->spread.seeds));

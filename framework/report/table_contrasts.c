@@ -202,16 +202,18 @@ int esp_table_spreads(esp_table *out, esp_report *report, int at, int m)
 
 int esp_table_pooled(esp_table *out, esp_report *report, int at, int m)
 {
-    const char *headings[] = {"cells",
-                              "seeds",
-                              "pairs",
-                              "A - B",
-                              esp_words_confidence(report),
-                              "p",
-                              "sd A/B",
-                              esp_words_confidence(report),
-                              "p",
-                              "alike in all p"};
+    const char *headings[] = {
+        "cells",
+        "seeds",
+        "pairs",
+        "A - B",
+        esp_words_confidence(report),
+        "p",
+        "p Holm",
+        "sd A/B",
+        esp_pool_format(&report->pool, "its %s", esp_words_confidence(report)),
+        "its p",
+        "alike in all p"};
     enum { N = sizeof headings / sizeof *headings, N_LABELS = 2 };
     const esp_report_metric *metric = &report->metrics[m];
     const esp_inference *all = NULL;
@@ -236,11 +238,13 @@ int esp_table_pooled(esp_table *out, esp_report *report, int at, int m)
         row[4] = esp_pool_format(&report->pool, "%d", mean->pairs);
         row[5] = esp_words_signed(report, metric, mean->estimate);
         row[6] = esp_words_interval(report, metric, mean->interval);
-        row[7] = esp_words_p(report, mean->p, mean->seeds < ESP_LEAST_FOR_P);
-        row[8] = esp_words_ratio(report, exp(family->spread.log_ratio));
-        row[9] = esp_words_ratio_interval(report, family->spread.interval);
-        row[10] = esp_words_p(report, family->spread.p, false);
-        row[11] = esp_words_p(report, family->homogeneity.homogeneity_p, false);
+        const bool few = mean->seeds < ESP_LEAST_FOR_P;
+        row[7] = esp_words_p(report, mean->p, few);
+        row[8] = few ? "" : esp_words_p(report, family->holm, false);
+        row[9] = esp_words_ratio(report, exp(family->spread.log_ratio));
+        row[10] = esp_words_ratio_interval(report, family->spread.interval);
+        row[11] = esp_words_p(report, family->spread.p, false);
+        row[12] = esp_words_p(report, family->homogeneity.homogeneity_p, false);
     }
     return esp_pool_status(&report->pool);
 }

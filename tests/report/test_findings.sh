@@ -19,70 +19,180 @@ report: {metrics: [test.hard_accuracy]}
 YAML
 }
 
-# set_values DB STUDY SQL: the test accuracy of every trial, from its variant, label and seed.
+# set_values STUDY SQL: the test accuracy of every trial, from its cell c and itself, t.
 set_values() {
-    sqlite3 "$1" "UPDATE epoch SET test_hard_accuracy = (
-        SELECT $3 FROM cell_trial ct JOIN cell c ON c.id = ct.cell JOIN revision r ON r.id = c.revision
-        JOIN study s ON s.id = r.study JOIN trial t ON t.id = ct.trial
-        WHERE ct.trial = epoch.trial AND s.name = '$2')
-        WHERE trial IN (SELECT ct.trial FROM cell_trial ct JOIN cell c ON c.id = ct.cell
-            JOIN revision r ON r.id = c.revision JOIN study s ON s.id = r.study WHERE s.name = '$2')"
+    sqlite3 "$1.db" "UPDATE epoch SET test_hard_accuracy = (SELECT $2 FROM cell_trial ct JOIN cell c ON c.id = ct.cell
+        JOIN trial t ON t.id = ct.trial WHERE ct.trial = epoch.trial)"
 }
 
 # findings STUDY [OPTION...]: the sentences that the report begins with, as one line.
 findings() {
-    expect 0 "$ESPALIER" report "$@" --db x.db
+    expect 0 "$ESPALIER" report "$@" --db "$1.db"
     awk '/^- /{found = 1} found && /^$/{exit} found' stdout | tr '\n' ' ' | sed 's/\xc2\xa0/ /g; s/  */ /g' >flat
     mv flat stdout
 }
 
 # ---- why there is no test ------------------------------------------------------------------------
 { study few 0..4 && echo 'variants: {none: {reference: true}, even: {set: {losses.balance.weight: 2}}}'; } >few.yaml
-expect 0 "$ESPALIER" run few.yaml --db x.db
+expect 0 "$ESPALIER" run few.yaml --db few.db
 
 # Both sides vary, by 2 of 40 examples apart in each of five seeds.
-set_values x.db few "(7 + 6 * t.seed_init + t.seed_init % 2 + 2 * (c.variant = 'even')) / 40.0"
+set_values few "(7 + 6 * t.seed_init + t.seed_init % 2 + 2 * (c.variant = 'even')) / 40.0"
 findings few
 says "even against none: a mean of 53.50 % (sd 23.76 points, n 5) against 48.50 % (sd 23.76 points, n 5);" \
     "difference +5.00 points in each of 5 pairs, not tested, because the differences do not vary."
-[ "$(value x.db "SELECT max(delta) > min(delta) FROM paired_delta WHERE split = 'test' AND metric = 'hard_accuracy' AND at = 'last'")" = 1 ] ||
+[ "$(value few.db "SELECT max(delta) > min(delta) FROM paired_delta WHERE split = 'test' AND metric = 'hard_accuracy' AND at = 'last'")" = 1 ] ||
     fail "rounding tells the differences apart, or nothing is tested here"
-expect 0 "$ESPALIER" query delta --set study=few --format csv --db x.db
+expect 0 "$ESPALIER" query delta --set study=few --format csv --db few.db
 [ "$(tail -n 1 stdout | cut -d, -f6)" = 0 ] || fail "sd_delta of constant differences"
-expect 0 "$ESPALIER" report few --db x.db --format csv
+expect 0 "$ESPALIER" report few --db few.db --format csv
 head -n 1 stdout | tr , '\n' | grep -n '^sd_delta$' | cut -d: -f1 >column
 [ "$(grep ,even, stdout | head -n 1 | cut -d, -f"$(cat column)")" = 0 ] || fail "sd_delta in CSV"
-expect 0 "$ESPALIER" report few --db x.db --format json
+expect 0 "$ESPALIER" report few --db few.db --format json
 says '"untested": "the differences do not vary"'
 
 # No value differs from the others of its side; one of them by rounding alone.
-set_values x.db few "iif(c.variant = 'even', 0.5, iif(t.seed_init = 1, 0.1 + 0.2, 0.3))"
+set_values few "iif(c.variant = 'even', 0.5, iif(t.seed_init = 1, 0.1 + 0.2, 0.3))"
 findings few
 says "against 30.00 % (sd 0.00 points, n 5), not tested, because the values do not vary."
-expect 0 "$ESPALIER" query delta --set study=few --format csv --db x.db
+expect 0 "$ESPALIER" query delta --set study=few --format csv --db few.db
 [ "$(tail -n 1 stdout | cut -d, -f6)" = 0 ] || fail "sd_delta of values that differ by rounding"
 # One side varies, the other does not: differences vary, and t.test(c(.1, .2, .3, .4, .5) - .3,
 # mu = 0) in R is t = 0, p = 1.
-set_values x.db few "iif(c.variant = 'even', (t.seed_init + 1) / 10.0, 0.3)"
+set_values few "iif(c.variant = 'even', (t.seed_init + 1) / 10.0, 0.3)"
 findings few
 says "p 1.000 by the paired t test"
 # A reference that varies by rounding alone has no variance to divide by.
-set_values x.db few "iif(c.variant = 'even', (t.seed_init + 1) / 10.0, iif(t.seed_init = 1, 0.1 + 0.2, 0.3))"
-expect 0 "$ESPALIER" query spread --set study=few --format csv --db x.db
+set_values few "iif(c.variant = 'even', (t.seed_init + 1) / 10.0, iif(t.seed_init = 1, 0.1 + 0.2, 0.3))"
+expect 0 "$ESPALIER" query spread --set study=few --format csv --db few.db
 says "reference has no variance: no ratio"
 
 # Two seeds, one seed.
-sqlite3 x.db "UPDATE trial SET status = 'failed' WHERE seed_init > 1"
+sqlite3 few.db "UPDATE trial SET status = 'failed' WHERE seed_init > 1"
 findings few
 says "n 2), not tested, because fewer than 3 seeds say too little; failed: 3 of 5 trials against 3 of 5."
-sqlite3 x.db "UPDATE trial SET status = 'failed' WHERE seed_init > 0"
+sqlite3 few.db "UPDATE trial SET status = 'failed' WHERE seed_init > 0"
 findings few
 says "a mean of 10.00 % (n 1) against 30.00 % (n 1), not tested, because fewer than 3 seeds say too little;"
 # Three seeds a side, of which two are shared: 1 to 3 and 0 to 2.
-sqlite3 x.db "UPDATE trial SET status = iif((SELECT c.variant = 'even' FROM cell c JOIN cell_trial ct ON ct.cell = c.id
+sqlite3 few.db "UPDATE trial SET status = iif((SELECT c.variant = 'even' FROM cell c JOIN cell_trial ct ON ct.cell = c.id
     WHERE ct.trial = trial.id), iif(seed_init > 2, 'failed', 'done'), iif(seed_init IN (0, 4), 'failed', 'done'))"
 findings few
 says "n 3), not tested, because fewer than 3 seeds have a value on both sides"
-sqlite3 x.db "UPDATE trial SET status = 'done'"
+sqlite3 few.db "UPDATE trial SET status = 'done'"
+
+# ---- doses -------------------------------------------------------------------------------------
+# Differences in points, by seed. p of three pairs is 1 - t / sqrt(2 + t^2), t(.975, 2) is 4.302653.
+#   weight   toy             mean   t        p         tow            mean over both   t   p
+#   0.1      10  2  3        5      1.98680  0.18531   0  2  1        5 2 2            3   0.095466
+#   1        -1 -2 -3       -2     -3.46410  0.074180 -3 -2 -1        -2 -2 -2
+#   10       1   1  4        2      2        0.183503  1  1  4        1 1 4            2   0.183503
+# Holm's of toy alone: 3 x 0.07418 = 0.223, 2 x 0.183503 = 0.367 and that again; of both together: 2 x 0.095466
+# = 0.191 twice.
+difference='CASE c.variant WHEN "none" THEN 0 ELSE CASE substr(c.label, instr(c.label, "balance.weight=") + 15)
+    WHEN "0.1" THEN iif(c.label LIKE "%tow%", json_extract("[0, 2, 1]", k), json_extract("[10, 2, 3]", k))
+    WHEN "1" THEN iif(c.label LIKE "%tow%", t.seed_init - 3, -1 - t.seed_init)
+    WHEN "10" THEN json_extract("[1, 1, 4]", k) ELSE 0 END END'
+difference=$(sed "s/\"/'/g; s/, k)/, '\$[' || t.seed_init || ']')/g" <<<"$difference")
+{ study doses 0..2 && cat <<'YAML'; } >doses.yaml
+variants:
+  none: {reference: true, set: {losses.balance.weight: 0}}
+  even: {grid: {losses.balance.weight: [0.0, 0.1, 1, 10]}}
+YAML
+expect 0 "$ESPALIER" run doses.yaml --db doses.db
+set_values doses "(50 + 10 * t.seed_init + $difference) / 100.0"
+best='Best of 4 is losses.balance.weight=0.1: a mean of 65.00 % (sd 7.00 points, n 3) against 60.00 % (sd 10.00 points, n 3); difference +5.00 points, 95 % interval [-5.83, 15.83], p 0.367 after Holm'\''s correction for 3 comparisons (0.185 uncorrected) by the paired t test'
+worst='Worst of 4 is losses.balance.weight=1: a mean of 58.00 % (sd 9.00 points, n 3) against 60.00 % (sd 10.00 points, n 3); difference -2.00 points, 95 % interval [-4.48, 0.48], p 0.223 after Holm'\''s correction for 3 comparisons (0.074 uncorrected)'
+findings doses
+says "even against none: a higher mean in 2 of 4 comparisons, in 0 of them with p below 0.05 after Holm's correction" \
+    "The 4 values of losses.balance.weight are not pooled." "$best" "$worst"
+grep -q 'together' stdout && fail "doses are pooled"
+for format in md latex html; do
+    expect 0 "$ESPALIER" report doses --db doses.db --format $format
+    tr '\n' ' ' <stdout | sed 's/\xc2\xa0/ /g; s/\\\([][%]\)/\1/g; s/~%/ %/g; s/\\,%/ %/g; s/&#39;/'\''/g; s/  */ /g' >flat
+    mv flat stdout
+    says "0.367 after Holm" "Best of 4 is losses.balance.weight=0.1" "Worst of 4 is losses.balance.weight=1"
+done
+expect 0 "$ESPALIER" report doses --db doses.db --format json
+python3 - <<'PY' || fail "doses in JSON"
+import json
+one = json.load(open('stdout'))['comparisons'][0]
+pooled = {family['a']: family for family in one['pooled']}
+assert set(pooled) == {'even losses.balance.weight=' + w for w in ('0', '0.1', '1', '10')}, set(pooled)
+assert all(family['comparisons'] == 1 and family['p_holm'] is None for family in pooled.values())
+holm = {c['a'].split('=')[-1]: c['p_holm'] for c in one['comparisons']}
+assert holm['0'] is None and abs(holm['1'] - 0.2225399) < 1e-6 and abs(holm['0.1'] - 0.3670069) < 1e-6, holm
+PY
+
+# The reference has data sets too: each dose is pooled over these, and its p corrected for the doses.
+"$ESPALIER_BUILD/tests/make_data" "$ESPALIER_DATA_PATH" tow 200 60 8 4 2
+{ study both 0..2 && cat <<'YAML'; } >both.yaml
+variants:
+  none: {reference: true, set: {losses.balance.weight: 0}, grid: {data.name: [toy, tow]}}
+  even: {grid: {data.name: [toy, tow], losses.balance.weight: [0.1, 1, 10]}}
+YAML
+expect 0 "$ESPALIER" run both.yaml --db both.db
+set_values both "(50 + 10 * t.seed_init + $difference) / 100.0"
+findings both
+says "The 3 values of losses.balance.weight are not pooled." \
+    "Best of 3 is losses.balance.weight=0.1: over its 2 cells together (6 pairs of 3 seeds) the difference is +3.00 points, 95 % interval [-1.30, 7.30], p 0.191 after Holm's correction for 2 pooled tests (0.095 uncorrected)" \
+    "Worst of 3 is losses.balance.weight=1: over its 2 cells together (6 pairs of 3 seeds) the difference is -2.00 points, not tested, because the differences do not vary"
+expect 0 "$ESPALIER" report both --db both.db --format md
+says '| even losses.balance.weight=10 | none | 2/2 | 3 | 6 | +2.00 | \[-2.30, 6.30\] | 0.184 | 0.191 |'
+
+# One value on both sides: nothing is left but data sets, which are pooled, by one test. 5 2 2 as above.
+{ study once 0..2 && cat <<'YAML'; } >once.yaml
+variants:
+  none: {reference: true, set: {losses.balance.weight: 0}}
+  even: {grid: {data.name: [toy, tow], losses.balance.weight: [0.1]}}
+grid: {data.name: [toy, tow]}
+YAML
+expect 0 "$ESPALIER" run once.yaml --db once.db
+set_values once "(50 + 10 * t.seed_init + $difference) / 100.0"
+findings once
+says "Over all of them together (6 pairs of 3 seeds) the difference is +3.00 points, 95 % interval [-1.30, 7.30], p 0.095 (the only pooled test)"
+
+# Two keys, of which only one is the reference's own; keys that advance together.
+{ study keys 0..2 && cat <<'YAML'; } >keys.yaml
+variants:
+  none: {reference: true, set: {losses.balance.weight: 0}, grid: {model.leaf_width: [1, 2]}}
+  even: {}
+grid: {model.leaf_width: [1, 2], optimizer.learning_rate: [0.01, 0.02], losses.balance.weight: [0.1, 1, 10]}
+YAML
+{ study zipped 0..2 && cat <<'YAML'; } >zipped.yaml
+variants:
+  none: {reference: true, set: {losses.balance.weight: 0}, zip: {}, grid: {}}
+  even: {}
+zip: {optimizer.learning_rate: [0.01, 0.02, 0.03], losses.balance.weight: [0.1, 1, 10]}
+YAML
+for name in keys zipped; do
+    expect 0 "$ESPALIER" run $name.yaml --db $name.db
+    set_values $name "(50 + 10 * t.seed_init + $difference) / 100.0"
+    findings $name
+done
+says "The 3 combinations of losses.balance.weight and optimizer.learning_rate are not pooled." \
+    "Best of 3 is losses.balance.weight=0.1 optimizer.learning_rate=0.01: a mean of 65.00 %"
+findings keys
+says "The 6 combinations of losses.balance.weight and optimizer.learning_rate are not pooled." \
+    "Best of 6 is losses.balance.weight=0.1 optimizer.learning_rate=0.01: over its 2 cells together"
+# The other way round: the side that is compared with has the doses.
+{ study turned 0..2 | sed 's/^report:.*/report: {metrics: [test.hard_accuracy]}/' && cat <<'YAML'; } >turned.yaml
+variants:
+  ff: {set: {model: {kind: ff, width: 4}, losses.balance.weight: 0}}
+  fff: {grid: {model.leaf_width: [1, 2]}}
+contrasts: [[ff, fff]]
+YAML
+expect 0 "$ESPALIER" run turned.yaml --db turned.db
+set_values turned "(50 + 10 * t.seed_init + (c.label LIKE '%=2') * (1 - t.seed_init)) / 100.0"
+findings turned
+says "ff against fff: a higher mean in 0 of 2 comparisons" "The 2 values of model.leaf_width are not pooled." \
+    "Best of 2 is against model.leaf_width=1: a mean of 60.00 %"
+
+# A dose of which every seed broke off has no mean to be the worst: it is said.
+sqlite3 doses.db "UPDATE trial SET status = 'failed' WHERE id IN (SELECT ct.trial FROM cell_trial ct JOIN cell c
+    ON c.id = ct.cell WHERE c.label LIKE '%weight=10')"
+findings doses
+says "Worst with values of 4 is losses.balance.weight=1:" \
+    "Most trials failed with losses.balance.weight=10, 3 of 3; failed: 3 of 12 trials against 0 of 3."
 
 exit "$failures"
