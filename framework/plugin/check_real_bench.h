@@ -11,6 +11,7 @@
 
 #include "espalier_plugin.h"
 #include "plugin/check_real.h"
+#include "plugin/params.h"
 #include "plugin/process_state.h"
 
 enum { GUARD = 256, GUARD_BYTE = 0xA5, MAX_VARIABLES = 16, MAX_SETTINGS = 128, MAX_KEYS = 48 };
@@ -307,7 +308,7 @@ static void bench_log(const esp_host *host, const char *key, double sum, double 
         found++;
     }
     if (!is_name(key)) {
-        bench_fail(host, "logged key '%s' is not a-z 0-9 _", key ? key : "");
+        bench_fail(host, "logged key '%s' is not " ESP_NAME_RULE, key ? key : "");
     } else if (found == MAX_KEYS) {
         bench_fail(host, "logged more than %d keys", (int)MAX_KEYS);
     } else if (!isfinite(sum) || !isfinite(weight)) {

@@ -23,7 +23,7 @@ static bool tensor_is_sound(bench *b, int index)
 {
     const esp_tensor_decl *tensor = &b->decl.tensors[index];
     if (!is_name(tensor->name)) {
-        return refuse(b, "declared tensor %d has a name that is not a-z 0-9 _", index);
+        return refuse(b, "declared tensor %d has a name that is not " ESP_NAME_RULE, index);
     }
     for (int i = 0; i < index; i++) {
         if (strcmp(b->decl.tensors[i].name, tensor->name) == 0) {
@@ -55,7 +55,7 @@ static bool decl_is_sound(bench *b)
     }
     if (decl->n_hidden > 0 &&
         (!is_name(decl->projection_weight_name) || !is_name(decl->projection_bias_name))) {
-        return refuse(b, "declared projections without names of a-z 0-9 _");
+        return refuse(b, "declared projections without names of " ESP_NAME_RULE);
     }
     if (!(decl->inference_macs >= 0 && isfinite(decl->inference_macs))) {
         return refuse(b, "declared an inference cost of %g", decl->inference_macs);

@@ -9,7 +9,7 @@ enum { MAX_HIDDEN = 65536, MAX_RANK = 4 };
 static int inspect_tensor(const esp_tensor_decl *tensor, const char *head)
 {
     if (tensor->name == NULL || !esp_name_is_sound(tensor->name)) {
-        return esp_fail(ESP_PLUGIN, "head '%s' declares a tensor whose name is not a-z 0-9 _",
+        return esp_fail(ESP_PLUGIN, "head '%s' declares a tensor whose name is not " ESP_NAME_RULE,
                         head);
     }
     if (tensor->rank < 0 || tensor->rank > MAX_RANK) {

@@ -52,7 +52,7 @@ static void host_log(const esp_host *host, const char *key, double sum, double w
         }
     }
     if (!esp_name_is_sound(key)) {
-        host_fail(host, "logged key '%s' is not a-z 0-9 _", key);
+        host_fail(host, "logged key '%s' is not " ESP_NAME_RULE, key);
         return;
     }
     if (instance->n_logged == ESP_MAX_LOGGED) {

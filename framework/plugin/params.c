@@ -188,8 +188,8 @@ static bool inspect_name(char *reason, size_t count, const esp_plugin *plugin, u
 {
     const char *name = plugin->params[index].name;
     if (!esp_name_is_sound(name)) {
-        return refuse(reason, count, "parameter %u: name '%s' is not a-z 0-9 _", (unsigned)index,
-                      name ? name : "(null)");
+        return refuse(reason, count, "parameter %u: name '%s' is not " ESP_NAME_RULE,
+                      (unsigned)index, name ? name : "(null)");
     }
     if (strcmp(name, "weight") == 0 || strcmp(name, "monitor") == 0) {
         return refuse(reason, count, "parameter '%s': the name belongs to the host", name);
@@ -234,7 +234,7 @@ static bool inspect_choices(char *reason, size_t count, const esp_param *param)
     int n = 0;
     for (; param->choices[n]; n++) {
         if (!esp_name_is_sound(param->choices[n])) {
-            return refuse(reason, count, "parameter '%s': choice '%s' is not a-z 0-9 _",
+            return refuse(reason, count, "parameter '%s': choice '%s' is not " ESP_NAME_RULE,
                           param->name, param->choices[n]);
         }
         for (int i = 0; i < n; i++) {

@@ -29,8 +29,9 @@ void esp_params_print(char out[64], const esp_param *param, double value);
 /* Writes the values into a state by the table's offsets. */
 void esp_params_fill(void *state, const esp_plugin *plugin, const esp_params *params);
 
-/* Whether text may name a plugin, a parameter or a metric: a-z first, then a-z 0-9 _, at most
- * ESP_MAX_NAME characters. Thread: any. */
+/* Whether text may name a plugin, a parameter or a metric, by the rule as messages say it. Thread:
+ * any. */
+#define ESP_NAME_RULE "a-z 0-9 _, a letter first, at most 40 characters"
 bool esp_name_is_sound(const char *text);
 
 /* Inspects a plugin's parameter table: names, types, ranges, places in the state. Returns true, or

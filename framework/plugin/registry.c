@@ -137,8 +137,8 @@ static bool inspect(char *reason, size_t count, const esp_plugin *plugin, bool a
         return false;
     }
     if (!esp_name_is_sound(plugin->name)) {
-        return refuse(reason, count, "name '%s' is not a-z 0-9 _ (at most %d characters)",
-                      is_one_line(plugin->name) ? plugin->name : "", (int)ESP_MAX_NAME);
+        return refuse(reason, count, "name '%s' is not " ESP_NAME_RULE,
+                      is_one_line(plugin->name) ? plugin->name : "");
     }
     const struct {
         const char *member, *text;

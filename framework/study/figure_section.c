@@ -67,13 +67,7 @@ static int kind_of(const figure_reading *f, const esp_node *node)
 
 static void check_name(esp_reading *r, const esp_node *node)
 {
-    static const char letters[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
-    if (*node->text == '\0' || *node->text == '-' || strlen(node->text) > 60 ||
-        node->text[strspn(node->text, letters)] != '\0') {
-        esp_problem(r->problems, ESP_ERROR, node->mark,
-                    "'%s' is no name of a file: letters, digits, _ and -, at most 60", node->text);
-    }
+    esp_label_check(r->problems, node->mark, "figure", node->text, false, 60);
 }
 
 static void check_split(const figure_reading *f, const esp_node *node)

@@ -43,19 +43,21 @@ const char *esp_word_hint(esp_tree_pool *pool, const char *word, const char *wor
                      : "";
 }
 
-bool esp_label_is_sound(const char *name, bool dots)
+bool esp_label_check(esp_problems *problems, esp_mark mark, const char *what, const char *name,
+                     bool dots, int most)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-    size_t length = strlen(name);
-    if (length == 0 || length > 100 || name[0] == '-' || name[0] == '.') {
-        return false;
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+    const size_t length = strlen(name), sound = strspn(name, letters);
+    if (length > 0 && length <= (size_t)most && sound == length && name[0] != '-' &&
+        name[0] != '.' && (dots || strchr(name, '.') == NULL)) {
+        return true;
     }
-    for (size_t i = 0; i < length; i++) {
-        if (strchr(plain, name[i]) == NULL && !(dots && name[i] == '.')) {
-            return false;
-        }
-    }
-    return true;
+    esp_problem(problems, ESP_ERROR, mark,
+                "%s '%s' must be a name of at most %d letters, digits, %s'_' and '-' that begins "
+                "with a letter, digit or '_'",
+                what, name, most, dots ? "'.', " : "");
+    return false;
 }
 
 /* ---- paths ---------------------------------------------------------------------------------- */
@@ -351,10 +353,8 @@ static json_t *text_value(esp_problems *problems, const esp_key *key, const char
         esp_problem(problems, ESP_ERROR, node->mark, "%s must be text, not %s", path, shown(node));
         return NULL;
     }
-    if (key->type == ESP_KEY_NAME && !esp_label_is_sound(node->text, true)) {
-        esp_problem(problems, ESP_ERROR, node->mark,
-                    "%s '%s' must be a name of letters, digits, '.', '_' and '-'", path,
-                    node->text);
+    if (key->type == ESP_KEY_NAME &&
+        !esp_label_check(problems, node->mark, path, node->text, true, ESP_MAX_LABEL)) {
         return NULL;
     }
     if (key->type == ESP_KEY_METRIC && !esp_metric_check(problems, node->mark, node->text)) {
@@ -538,10 +538,8 @@ void esp_schema_check(esp_problems *problems, const esp_registry *registry, cons
                     name);
         return;
     }
-    if (fits("phases.*", path) && !esp_label_is_sound(strchr(path, '.') + 1, false)) {
-        esp_problem(problems, ESP_ERROR, key_mark,
-                    "phase '%s' must be a name of letters, digits, '_' and '-'",
-                    strchr(path, '.') + 1);
+    if (fits("phases.*", path) && !esp_label_check(problems, key_mark, "phase",
+                                                   strchr(path, '.') + 1, false, ESP_MAX_LABEL)) {
         return;
     }
     bool either = ref.key != NULL &&

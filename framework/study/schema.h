@@ -87,8 +87,11 @@ bool esp_word_in(const char *words, const char *word);
 /* "; did you mean 'x'?" or "; known: a, b" for a word, from a list separated by spaces. */
 const char *esp_word_hint(esp_tree_pool *pool, const char *word, const char *words);
 
-/* Whether a name may stand in paths and labels: letters, digits, _ and -; dots where allowed. */
-bool esp_label_is_sound(const char *name, bool dots);
+/* Adds a problem unless a name may stand in paths and labels: letters, digits, _ and -, dots where
+ * allowed, at most most of them. what: "variant". Whether it may. */
+bool esp_label_check(esp_problems *problems, esp_mark mark, const char *what, const char *name,
+                     bool dots, int most);
+enum { ESP_MAX_LABEL = 100 };
 
 /* Adds a problem unless text is a metric of a split; false then. */
 bool esp_metric_check(esp_problems *problems, esp_mark mark, const char *text);

@@ -168,11 +168,7 @@ void esp_sweep_read(esp_reading *r)
         esp_variant *it = &r->variants[i];
         *it = (esp_variant){
             .name = variants->keys[i], .mark = variants->key_marks[i], .grid = grid, .zip = zip};
-        if (!esp_label_is_sound(it->name, true)) {
-            esp_problem(r->problems, ESP_ERROR, it->mark,
-                        "variant '%s' must be a name of letters, digits, '.', '_' and '-'",
-                        it->name);
-        }
+        esp_label_check(r->problems, it->mark, "variant", it->name, true, ESP_MAX_LABEL);
         read_variant(it, r, variants->items[i]);
         if (it->reference && reference != NULL) {
             esp_problem(r->problems, ESP_ERROR, it->mark,

@@ -100,7 +100,9 @@ static void test_all_errors_together(void **state)
         "  phases: {a: {epochs: 0}, b: {epochs: 1, set: {data.name: mnist}}}\n"
         "  selection: {monitor: test.hard_acuracy}\n",
         NULL,
-        "1:8: error: study 's p' must be a name of letters, digits, '.', '_' and '-'\n"
+        "1:8: error: study 's p' must be a name of at most 100 letters, digits, '.', '_' and '-' "
+        "that "
+        "begins with a letter, digit or '_'\n"
         "3:1: error: unknown key 'titel'; did you mean 'title'?\n"
         "5:35: error: data.validation must be at least 0 and at most 0.9, not 2\n"
         "6:57: error: unknown key 'leafs' in model; known: kind, training_width, depth, "
@@ -114,6 +116,35 @@ static void test_all_errors_together(void **state)
         "11:49: error: a phase cannot set data.name; it may set losses, optimizer, batch_size, "
         "accumulate, drop_last and early_stopping\n"
         "12:24: error: unknown metric 'test.hard_acuracy'; did you mean 'hard_accuracy'?\n");
+}
+
+/* Each part of the rule is said: how long a name may be, and how it begins. */
+static void test_names__the_whole_rule_is_said(void **state)
+{
+    (void)state;
+#define RULE(most, dots)                                                                           \
+    "must be a name of at most " most " letters, digits, " dots "'_' and '-' that begins with a "  \
+    "letter, digit or '_'\n"
+    char name[102], yaml[2048], expected[1024];
+    memset(name, 'v', 101);
+    name[101] = '\0';
+    const char *const wrong[] = {name, "-dash", ".dot"}, *const rest = SOUND + strlen("study: s\n");
+    for (int i = 0; i < 3; i++) {
+        snprintf(yaml, sizeof yaml, "study: %s\n%s", wrong[i], rest);
+        snprintf(expected, sizeof expected, "1:8: error: study '%s' " RULE("100", "'.', "),
+                 wrong[i]);
+        assert_refused(*state, yaml, NULL, expected);
+        snprintf(yaml, sizeof yaml, SOUND "variants: {%s: {}}\n", wrong[i]);
+        snprintf(expected, sizeof expected, "10:12: error: variant '%s' " RULE("100", "'.', "),
+                 wrong[i]);
+        assert_refused(*state, yaml, NULL, expected);
+    }
+    name[100] = '\0'; /* a hundred is a name */
+    snprintf(yaml, sizeof yaml, SOUND "variants: {%s: {}}\n", name);
+    load_sound(*state, yaml, NULL);
+    assert_refused(*state, SOUND "report: {figures: [{kind: learning_curve, name: .x}]}\n", NULL,
+                   "10:49: error: figure '.x' " RULE("60", ""));
+#undef RULE
 }
 
 static void test_what_is_required(void **state)
@@ -385,6 +416,7 @@ int main(void)
         TEST(test_yaml__duplicates_anchors_merges_tags),
         TEST(test_yaml__depth_and_documents),
         TEST(test_all_errors_together),
+        TEST(test_names__the_whole_rule_is_said),
         TEST(test_what_is_required),
         TEST(test_model__widths),
         TEST(test_monitor__validation_without_a_split),
