@@ -1,5 +1,4 @@
 /* espalier plan: what a run would do. */
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +26,7 @@ static const char doc[] =
 enum { OPTION_POWER = 256 };
 
 static const struct argp_option own_options[] = {
-    {"jobs", 'j', "N", 0, "trials at a time (default: all cores)", 0},
+    {"jobs", 'j', "N", 0, "trials at a time (default: all cores that the CPU quota allows)", 0},
     {"power", OPTION_POWER, "DIFFERENCE", OPTION_ARG_OPTIONAL,
      "what the seeds can find, in place of the plan; seeds for a difference of 0.002, 0.2% or "
      "0.5sd",
@@ -92,12 +91,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
-}
-
-static int cores(void)
-{
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
 static int by_id(const void *left, const void *right)
@@ -214,7 +207,7 @@ out:
 
 static int run(int argc, char **argv)
 {
-    options o = {.format = "text", .jobs = cores()};
+    options o = {.format = "text"};
     esp_registry *registry = NULL;
     esp_study *study = NULL;
     esp_store *store = NULL;
@@ -237,7 +230,7 @@ static int run(int argc, char **argv)
         plan.database = database;
     }
     plan.study = study;
-    plan.jobs = o.jobs;
+    plan.jobs = o.jobs > 0 ? o.jobs : esp_default_jobs();
     ESP_TRY_OUT(look_up(&plan, store));
     if (o.power) {
         status = print_power(&plan, store, &o);

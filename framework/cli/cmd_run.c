@@ -14,7 +14,8 @@
 enum { KEY_RETRY = 1000, KEY_STRICT, KEY_HALT };
 
 static const struct argp_option own_options[] = {
-    {"jobs", 'j', "N", 0, "trials at a time, each on one core (default: all cores)", 0},
+    {"jobs", 'j', "N", 0,
+     "trials at a time, each on one core (default: all that the CPU quota allows)", 0},
     {"halt", KEY_HALT, "WHEN", 0,
      "never (default); soon,fail=N: after N failed trials begin no other, finish what runs; "
      "now,fail=N: cut off what runs as well. N may be a share of the trials, N%; soon and now "
@@ -131,6 +132,7 @@ static int run(int argc, char **argv)
     int status = ESP_OK;
     ESP_TRY_OUT(esp_registry_create(&registry));
     ESP_TRY_OUT(esp_study_load(&study, a.path, &a.study.options, registry, stderr));
+    a.run.jobs = a.run.jobs > 0 ? a.run.jobs : esp_default_jobs();
     ESP_TRY_OUT(esp_run(study, registry, &a.run));
 out:
     esp_study_free(study);

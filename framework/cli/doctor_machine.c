@@ -1,6 +1,5 @@
 /* espalier doctor: the machine. */
 #include <glob.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 
 #include "cli/doctor.h"
 #include "core/file.h"
+#include "core/processors.h"
 #include "core/status.h"
 #include "nn/blas.h"
 #include "nn/byte_product.h"
@@ -72,60 +72,13 @@ static void look_at_blas(doctor_findings *all)
 /* ---- cores -------------------------------------------------------------------------------------
  */
 
-/* Cores' worth of time that a control group allows, 0 where it sets no limit. */
-static double quota_of(const char *folder)
-{
-    char path[4400], text[128];
-    double quota = 0, period = 0;
-    snprintf(path, sizeof path, "%s/cpu.max", folder);
-    if (first_line(text, sizeof text, path)) {
-        return sscanf(text, "%lf %lf", &quota, &period) == 2 && period > 0 ? quota / period : 0;
-    }
-    snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", folder);
-    const bool has_quota = first_line(text, sizeof text, path);
-    quota = has_quota ? strtod(text, NULL) : 0;
-    snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);
-    period = first_line(text, sizeof text, path) ? strtod(text, NULL) : 0;
-    return quota > 0 && period > 0 ? quota / period : 0;
-}
-
-/* The smallest quota of this process's control group and those around it, of either version. */
-static double cpu_quota(void)
-{
-    char line[4096], folder[4300];
-    double least = 0;
-    FILE *file = fopen("/proc/self/cgroup", "r");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        line[strcspn(line, "\n")] = '\0';
-        const char *names = strchr(line, ':');
-        char *path = names != NULL ? strchr(names + 1, ':') : NULL;
-        const bool is_second = strncmp(line, "0::", 3) == 0;
-        if (path == NULL ||
-            (!is_second && strncmp(names, ":cpu:", 5) != 0 && strncmp(names, ":cpu,", 5) != 0)) {
-            continue;
-        }
-        for (char *end = path + strlen(path); end != NULL; end = strrchr(path, '/')) {
-            *end = '\0';
-            snprintf(folder, sizeof folder, "/sys/fs/cgroup%s%s", is_second ? "" : "/cpu",
-                     path + 1 < end ? path + 1 : "");
-            const double quota = quota_of(folder);
-            least = quota > 0 && (least == 0 || quota < least) ? quota : least;
-        }
-    }
-    if (file != NULL) {
-        fclose(file);
-    }
-    return least;
-}
-
 static void look_at_cores(doctor_findings *all)
 {
     double load = 0;
     char smt[16];
-    cpu_set_t mask;
     const long online = sysconf(_SC_NPROCESSORS_ONLN);
-    const int mine = sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : (int)online;
-    const double quota = cpu_quota();
+    const int mine = esp_processors();
+    const double quota = esp_processors_quota();
     const bool has_smt =
         first_line(smt, sizeof smt, "/sys/devices/system/cpu/smt/active") && smt[0] == '1';
     esp_doctor_found(all, DOCTOR_FINE, "cores", "", "%d for this process, of %ld%s", mine, online,
@@ -134,8 +87,8 @@ static void look_at_cores(doctor_findings *all)
                              : "");
     if (quota > 0 && quota < mine) {
         char advice[64];
-        snprintf(advice, sizeof advice, "run with --jobs %d, or raise the quota",
-                 quota < 1 ? 1 : (int)quota);
+        snprintf(advice, sizeof advice, "raise the quota; run takes --jobs %d by itself",
+                 esp_processors_usable());
         esp_doctor_found(all, DOCTOR_WARNING, "CPU quota", advice,
                          "the control group allows the time of %.3g cores, not of the %d there "
                          "are: more trials at once than that only wait",

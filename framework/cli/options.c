@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/log.h"
+#include "core/processors.h"
 #include "core/status.h"
 #include "core/text.h"
 
@@ -191,4 +192,15 @@ error_t esp_argp_parse(const struct argp *parser, int argc, char **argv, void *i
         }
     }
     return argp_parse(parser, argc, argv, 0, NULL, input);
+}
+
+int esp_default_jobs(void)
+{
+    const int jobs = esp_processors_usable(), cores = esp_processors();
+    if (jobs < cores) {
+        esp_log_note("the control group allows the time of %.3g cores, not of the %d there are: "
+                     "--jobs %d",
+                     esp_processors_quota(), cores, jobs);
+    }
+    return jobs;
 }

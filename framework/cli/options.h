@@ -30,4 +30,8 @@ int esp_option_count(struct argp_state *state, const char *option, const char *t
  * option which there is not is told with the one that could have been meant. */
 error_t esp_argp_parse(const struct argp *parser, int argc, char **argv, void *input);
 
+/* Trials at a time where --jobs is not given: one a core, and no more than the CPU quota of the
+ * control group allows, which is then said. Thread: one. */
+int esp_default_jobs(void);
+
 #endif

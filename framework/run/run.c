@@ -1,12 +1,12 @@
 #include "run/run.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/log.h"
+#include "core/processors.h"
 #include "core/status.h"
 #include "core/text.h"
 #include "nn/blas.h"
@@ -396,12 +396,6 @@ static void free_runner(runner *r)
     free((void *)(uintptr_t)r->context.environment);
 }
 
-static int cores(void)
-{
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
 /* The child's work. */
 static int run_in_child(void *argument, esp_shared *shared)
 {
@@ -416,7 +410,7 @@ static int run_in_child(void *argument, esp_shared *shared)
     char host[256] = "unknown";
     int status = ESP_OK;
     gethostname(host, sizeof host - 1);
-    r.jobs = r.options->jobs > 0 ? r.options->jobs : cores();
+    r.jobs = r.options->jobs > 0 ? r.options->jobs : esp_processors_usable();
     r.jobs = r.jobs < ESP_MAX_JOBS ? r.jobs : ESP_MAX_JOBS;
     r.context = (esp_trial_context){
         .study = r.study, .host = host, .checkpoints = esp_run_checkpoints(r.options->database)};

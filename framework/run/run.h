@@ -10,7 +10,7 @@
 
 typedef struct esp_run_options {
     const char *database;
-    int jobs; /* 0: one a core */
+    int jobs; /* 0: esp_processors_usable */
     bool retry_failed;
     esp_halt halt;
     bool strict_code; /* trials done by other code are trained again */
