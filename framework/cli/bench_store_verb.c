@@ -289,9 +289,9 @@ static int compare(const json_t *result, const char *path)
 
 static int measure_logging(bench *b)
 {
-    int present = 0;
-    int status = esp_dataset_describe(b->given->data, NULL, NULL, NULL, NULL, &present);
-    if (status == ESP_OK && !present) {
+    esp_dataset_description data;
+    int status = esp_dataset_describe(&data, b->given->data);
+    if (status == ESP_OK && !data.present) {
         esp_log_note("%s is not here, so what logging takes of a trial is not measured: "
                      "`espalier data fetch %s`, or name another with --data",
                      b->given->data, b->given->data);

@@ -43,9 +43,11 @@ static int read_sizes(entry *out, const esp_dataset_place *place)
         return ESP_OK;
     }
     ESP_TRY(esp_idx_read_header(&train, place->paths[TRAIN_IMAGES], ESP_IDX_IMAGES));
-    ESP_TRY(esp_idx_read_header(&test, place->paths[TEST_IMAGES], ESP_IDX_IMAGES));
     out->n_train = train.sizes[0];
-    out->n_test = test.sizes[0];
+    if (place->paths[TEST_IMAGES] != NULL) {
+        ESP_TRY(esp_idx_read_header(&test, place->paths[TEST_IMAGES], ESP_IDX_IMAGES));
+        out->n_test = test.sizes[0];
+    }
     out->channels = 1;
     out->rows = train.sizes[1];
     out->columns = train.sizes[2];
@@ -71,7 +73,7 @@ static void look_at(entry *out, const char *name)
     if (status == ESP_OK) {
         struct stat information;
         for (int file = 0; file < place.n_files; file++) {
-            if (stat(place.paths[file], &information) == 0) {
+            if (place.paths[file] != NULL && stat(place.paths[file], &information) == 0) {
                 out->n_bytes += (uint64_t)information.st_size;
             }
         }
@@ -153,6 +155,10 @@ static int list(const arguments *given)
     return ESP_OK;
 }
 
+/* What a study writes for data without test files. */
+static const char how_to_split[] =
+    "data.test: 0.2 in a study splits off a stratified fifth of train";
+
 /* ---- verify ---------------------------------------------------------------------------------- */
 
 static int verify_one(const char *name)
@@ -160,9 +166,15 @@ static int verify_one(const char *name)
     esp_dataset *dataset = NULL;
     ESP_TRY(esp_dataset_open(&dataset, name));
     for (int file = 0; file < dataset->n_files; file++) {
-        printf("OK  %s  sha256 %s\n", dataset->paths[file], esp_dataset_file_sha256(dataset, file));
+        if (dataset->paths[file] != NULL) {
+            printf("OK  %s  sha256 %s\n", dataset->paths[file],
+                   esp_dataset_file_sha256(dataset, file));
+        }
     }
     fflush(stdout);
+    if (dataset->test.count == 0) {
+        esp_log_note("%s: no test split; %s", name, how_to_split);
+    }
     if (dataset->hashed) {
         esp_log_note("%s: as published", name);
     } else if (dataset->known) {
@@ -276,8 +288,11 @@ static void print_info_json(const esp_dataset *dataset, double mean, double sd)
 {
     json_t *files = json_array();
     for (int file = 0; file < dataset->n_files; file++) {
-        json_array_append_new(files, json_pack("{s:s, s:s}", "path", dataset->paths[file], "sha256",
-                                               esp_dataset_file_sha256(dataset, file)));
+        if (dataset->paths[file] != NULL) {
+            json_array_append_new(files,
+                                  json_pack("{s:s, s:s}", "path", dataset->paths[file], "sha256",
+                                            esp_dataset_file_sha256(dataset, file)));
+        }
     }
     json_t *object = json_pack(
         "{s:s, s:b, s:b, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:{s:o, s:o}, "
@@ -322,8 +337,13 @@ static void print_info_text(const esp_dataset *dataset, double mean, double sd)
         printf("%5u  %6u  %6u\n", class_index, train[class_index], test[class_index]);
     }
     printf("  all  %6u  %6u\n\n", dataset->train.count, dataset->test.count);
+    if (dataset->test.count == 0) {
+        printf("no test split; %s\n\n", how_to_split);
+    }
     for (int file = 0; file < dataset->n_files; file++) {
-        printf("%s  %s\n", esp_dataset_file_sha256(dataset, file), dataset->paths[file]);
+        if (dataset->paths[file] != NULL) {
+            printf("%s  %s\n", esp_dataset_file_sha256(dataset, file), dataset->paths[file]);
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/options.h"
+#include "core/log.h"
 #include "core/status.h"
 #include "core/text.h"
 #include "nn/blas.h"
@@ -157,19 +158,36 @@ static int ablate(esp_network *network, const char *part)
                     meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "", known);
 }
 
+/* What the model's file says of splits. A data set that brings its own test split keeps it. */
+static int make_partition(esp_partition *out, const esp_model *model, const esp_dataset *data)
+{
+    esp_partition_rule rule = model->partition;
+    rule.test = data->test.count > 0 ? 0 : rule.test;
+    if (rule.test > 0 && strcmp(model->data_digest, data->digest) != 0) {
+        esp_log_warning("%s is not the data that the model was trained on (digest %.16s, not "
+                        "%.16s), so the test split that is split off may hold training examples",
+                        data->name, data->digest, model->data_digest);
+    }
+    return esp_partition_make(out, data, &rule);
+}
+
 static int view_split(esp_view_of_data *view, const esp_model *model, const esp_dataset *data,
                       const esp_partition *partition, esp_split split)
 {
-    *view = (esp_view_of_data){.examples = split == ESP_TEST ? &data->test : &data->train,
-                               .count = data->test.count,
+    const esp_split_examples examples = esp_partition_split(data, partition, split);
+    *view = (esp_view_of_data){.examples = examples.examples,
+                               .indices = examples.indices,
+                               .count = examples.count,
                                .normalization = model->normalization};
     if (view->normalization.scales == NULL) {
         view->normalization =
             esp_normalization_fixed(model->mean, model->std, data->train.values != NULL);
     }
-    if (split != ESP_TEST) {
-        view->indices = split == ESP_TRAIN ? partition->train : partition->validation;
-        view->count = split == ESP_TRAIN ? partition->n_train : partition->n_validation;
+    if (view->count == 0 && split == ESP_TEST) {
+        return esp_fail(ESP_USAGE,
+                        "%s has no test split, and the model was trained without data.test, which "
+                        "splits one off; --split train takes the training examples",
+                        data->name);
     }
     if (view->count == 0) {
         return esp_fail(ESP_USAGE, "the model was trained without a validation split");
@@ -273,7 +291,7 @@ static int evaluate(arguments *a, esp_model *model, const esp_registry *registry
     esp_params_default(&phase.terms[0].params, phase.terms[0].plugin);
     ESP_TRY_OUT(esp_dataset_open(&data, a->data));
     ESP_TRY_OUT(check_fit(model, data, a->checkpoint));
-    ESP_TRY_OUT(esp_partition_make(&partition, data, &model->partition));
+    ESP_TRY_OUT(make_partition(&partition, model, data));
     ESP_TRY_OUT(view_split(&view, model, data, &partition, a->split));
     ESP_TRY_OUT(esp_loss_sum_create(&losses, &phase, model->network, &model->noise));
     evaluation.leaf_counts = calloc((size_t)leaves, sizeof *evaluation.leaf_counts);

@@ -140,9 +140,10 @@ static int find_file(char **out, const char *folder, const char *name)
     return ESP_OK;
 }
 
-/* The files of one format: *n_found of those it must have, and the optional one. */
+/* The files of one format: *n_found of those it must have, *missing the first it lacks, and the
+ * optional one. */
 static int find_files(char *paths[ESP_DATASET_MAX_FILES], int *n_found, int *missing,
-                      const char *folder, const esp_format *format)
+                      const char *folder, const esp_format *format, int needs_test)
 {
     *n_found = 0;
     *missing = -1;
@@ -152,6 +153,9 @@ static int find_files(char *paths[ESP_DATASET_MAX_FILES], int *n_found, int *mis
             *n_found += paths[file] != NULL;
             *missing = paths[file] == NULL && *missing < 0 ? file : *missing;
         }
+    }
+    if (!needs_test && *missing == format->n_train_files && *n_found == format->n_train_files) {
+        *missing = -1;
     }
     return ESP_OK;
 }
@@ -165,7 +169,7 @@ static void free_paths(char *paths[ESP_DATASET_MAX_FILES])
 }
 
 /* Looks for the files of every format. */
-static int find_format(esp_dataset_place *out)
+static int find_format(esp_dataset_place *out, int needs_test)
 {
     static const char *const numbers[] = {"no", "one", "two", "three", "four", "five", "six"};
     int n_found = 0, missing = -1;
@@ -173,7 +177,7 @@ static int find_format(esp_dataset_place *out)
         const esp_format *format = esp_format_at(i);
         char *paths[ESP_DATASET_MAX_FILES] = {NULL};
         int n = 0, first_missing = -1;
-        int status = find_files(paths, &n, &first_missing, out->folder, format);
+        int status = find_files(paths, &n, &first_missing, out->folder, format, needs_test);
         if (status == ESP_OK && n > 0 && out->format != NULL) {
             status = esp_fail(ESP_DATA,
                               "%s: expected files of one format, found %s (%s) and %s (%s); give "
@@ -207,11 +211,11 @@ static int find_format(esp_dataset_place *out)
     return ESP_OK;
 }
 
-int esp_dataset_locate_in(esp_dataset_place *out, const char *folder)
+int esp_dataset_locate_in(esp_dataset_place *out, const char *folder, int needs_test)
 {
     *out = (esp_dataset_place){.folder = esp_text_format("%s", folder)};
-    int status =
-        out->folder != NULL ? find_format(out) : esp_fail(ESP_MEMORY, "no memory to look for data");
+    int status = out->folder != NULL ? find_format(out, needs_test)
+                                     : esp_fail(ESP_MEMORY, "no memory to look for data");
     if (status != ESP_OK) {
         char *kept = status == ESP_DATA ? out->folder : NULL;
         out->folder = status == ESP_DATA ? NULL : out->folder;
@@ -231,7 +235,7 @@ void esp_dataset_place_free(esp_dataset_place *place)
 static int holds_dataset(const char *folder)
 {
     esp_dataset_place place;
-    const int status = esp_dataset_locate_in(&place, folder);
+    const int status = esp_dataset_locate_in(&place, folder, 0);
     esp_dataset_place_free(&place);
     return status == ESP_OK || status == ESP_DATA;
 }
@@ -279,7 +283,8 @@ typedef struct search {
 static int try_folder(const char *folder, search *context)
 {
     fprintf(context->looked_at, "\n  %s", folder);
-    int status = esp_dataset_locate_in(context->place, folder);
+    const int is_published = esp_known_dataset_find(context->name) != NULL;
+    int status = esp_dataset_locate_in(context->place, folder, is_published);
     struct stat information;
     if (status == ESP_NOT_FOUND && stat(folder, &information) == 0) {
         fprintf(context->looked_at, " (without a file of a known name: `espalier data --help`)");

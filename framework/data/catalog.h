@@ -26,8 +26,8 @@ const esp_known_dataset *esp_known_dataset_find(const char *name);
 typedef struct esp_dataset_place {
     char *folder;
     const esp_format *format;
-    int n_files; /* an optional one that is there included */
-    char *paths[ESP_DATASET_MAX_FILES];
+    int n_files;                        /* an optional one that is there included */
+    char *paths[ESP_DATASET_MAX_FILES]; /* NULL: those of a test split that is not there */
 } esp_dataset_place;
 
 /* Finds the folder and the files of a data set without reading them. Takes the first folder that
@@ -39,8 +39,9 @@ typedef struct esp_dataset_place {
 int esp_dataset_locate(esp_dataset_place *out, const char *name);
 void esp_dataset_place_free(esp_dataset_place *place);
 
-/* Finds the files in one folder. Errors: ESP_NOT_FOUND where it has none of them; as above. */
-int esp_dataset_locate_in(esp_dataset_place *out, const char *folder);
+/* Finds the files in one folder. needs_test: a test split is part of it, as of published ones;
+ * else all its files may be missing. Errors: ESP_NOT_FOUND where it has none of them; as above. */
+int esp_dataset_locate_in(esp_dataset_place *out, const char *folder, int needs_test);
 
 /* $XDG_CACHE_HOME/espalier/data or ~/.cache/espalier/data, a new string owned by the caller; NULL
  * where neither variable is set (or memory is short). Thread: any. */

@@ -444,7 +444,7 @@ int esp_read_csv(esp_part parts[ESP_N_PARTS], esp_data_file *files)
     char *label = NULL, *text = NULL;
     esp_csv_header headers[ESP_N_PARTS] = {{.names = NULL}};
     ESP_TRY(read_label_name(&label, &files[ESP_N_PARTS]));
-    for (int p = 0; p < ESP_N_PARTS; p++) {
+    for (int p = 0; p < ESP_N_PARTS && files[p].path != NULL; p++) {
         size_t size = 0;
         ESP_TRY_OUT(esp_data_file_load(&text, &size, &files[p]));
         ESP_TRY_OUT(esp_csv_parse(&headers[p], &parts[p], files[p].path, text, size, label));
@@ -452,7 +452,9 @@ int esp_read_csv(esp_part parts[ESP_N_PARTS], esp_data_file *files)
         free(text);
         text = NULL;
     }
-    status = compare_headers(&headers[ESP_TRAIN_PART], &headers[ESP_TEST_PART], files);
+    if (files[ESP_TEST_PART].path != NULL) {
+        status = compare_headers(&headers[ESP_TRAIN_PART], &headers[ESP_TEST_PART], files);
+    }
 out:
     free(text);
     free(label);

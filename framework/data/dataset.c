@@ -44,6 +44,9 @@ static int check_sizes(const owner *data)
 {
     const esp_part *train = &data->parts[ESP_TRAIN_PART], *test = &data->parts[ESP_TEST_PART];
     char sizes[2][40];
+    if (test->count == 0) {
+        return ESP_OK; /* no test split */
+    }
     name_size(sizes[0], train);
     name_size(sizes[1], test);
     if (strcmp(sizes[0], sizes[1]) != 0) {
@@ -162,10 +165,14 @@ static int check_published(owner *data, const esp_known_dataset *known)
 static int combine_hashes(char digest[ESP_SHA256_HEX], const char *const *sha256, int n_files)
 {
     char text[ESP_DATASET_MAX_FILES * (ESP_SHA256_HEX - 1)];
+    size_t used = 0;
     for (int file = 0; file < n_files; file++) {
-        memcpy(text + (ptrdiff_t)file * (ESP_SHA256_HEX - 1), sha256[file], ESP_SHA256_HEX - 1);
+        if (*sha256[file] != '\0') { /* of a file that is there */
+            memcpy(text + used, sha256[file], ESP_SHA256_HEX - 1);
+            used += ESP_SHA256_HEX - 1;
+        }
     }
-    return esp_sha256(digest, text, (size_t)n_files * (ESP_SHA256_HEX - 1));
+    return esp_sha256(digest, text, used);
 }
 
 /* ---- open and close -------------------------------------------------------------------------- */
@@ -288,18 +295,14 @@ const char *esp_dataset_file_sha256(const esp_dataset *dataset, int file)
 
 /* ---- description ----------------------------------------------------------------------------- */
 
-typedef struct description {
-    char digest[ESP_SHA256_HEX];
-    uint32_t n_features, n_classes, n_train;
-    int present;
-} description;
-
-static int describe_known(description *out, const esp_known_dataset *known)
+static int describe_known(esp_dataset_description *out, const esp_known_dataset *known)
 {
-    *out = (description){.n_features = known->channels * known->image_rows * known->image_columns,
-                         .n_classes = known->n_classes,
-                         .n_train = known->n_train,
-                         .present = 1};
+    *out = (esp_dataset_description){.n_features =
+                                         known->channels * known->image_rows * known->image_columns,
+                                     .n_classes = known->n_classes,
+                                     .n_train = known->n_train,
+                                     .n_test = known->n_test,
+                                     .present = 1};
     esp_dataset_place place;
     int status = esp_dataset_locate(&place, known->name);
     esp_dataset_place_free(&place);
@@ -315,40 +318,23 @@ static int describe_known(description *out, const esp_known_dataset *known)
     return combine_hashes(out->digest, known->sha256, n_files);
 }
 
-static int describe_other(description *out, const char *name)
+static int describe_other(esp_dataset_description *out, const char *name)
 {
     esp_dataset *dataset = NULL;
     ESP_TRY(esp_dataset_open(&dataset, name));
-    *out = (description){.n_features = dataset->n_features,
-                         .n_classes = dataset->n_classes,
-                         .n_train = dataset->train.count,
-                         .present = 1};
+    *out = (esp_dataset_description){.n_features = dataset->n_features,
+                                     .n_classes = dataset->n_classes,
+                                     .n_train = dataset->train.count,
+                                     .n_test = dataset->test.count,
+                                     .present = 1};
     memcpy(out->digest, dataset->digest, sizeof out->digest);
     esp_dataset_close(dataset);
     return ESP_OK;
 }
 
-int esp_dataset_describe(const char *name, char digest[65], uint32_t *n_features,
-                         uint32_t *n_classes, uint32_t *n_train, int *present)
+int esp_dataset_describe(esp_dataset_description *out, const char *name)
 {
-    description found;
     const esp_known_dataset *known = esp_known_dataset_find(name);
     const int by_hash = known != NULL && known->sha256[0] != NULL;
-    ESP_TRY(by_hash ? describe_known(&found, known) : describe_other(&found, name));
-    if (digest != NULL) {
-        memcpy(digest, found.digest, ESP_SHA256_HEX);
-    }
-    if (n_features != NULL) {
-        *n_features = found.n_features;
-    }
-    if (n_classes != NULL) {
-        *n_classes = found.n_classes;
-    }
-    if (n_train != NULL) {
-        *n_train = found.n_train;
-    }
-    if (present != NULL) {
-        *present = found.present;
-    }
-    return ESP_OK;
+    return by_hash ? describe_known(out, known) : describe_other(out, name);
 }

@@ -25,10 +25,11 @@ typedef struct esp_dataset {
     uint32_t n_features, n_classes;
     uint32_t channels, image_rows, image_columns; /* vectors: 1, 1, n_features */
     const char *format;                           /* "idx", "csv", ... */
-    esp_examples train, test; /* as distributed; validation is drawn from train */
+    esp_examples train, test; /* as distributed; validation is drawn from train, and so is test
+                                 where test.count is 0 */
     char digest[65];          /* SHA-256 that names the content: over the files' SHA-256 */
     int n_files;
-    char *paths[ESP_DATASET_MAX_FILES]; /* in the order of the format */
+    char *paths[ESP_DATASET_MAX_FILES]; /* in the order of the format; NULL: without test */
     int known;                          /* 1: a published one */
     int hashed;                         /* 1: compared with the published hashes */
 } esp_dataset;
@@ -43,12 +44,16 @@ typedef struct esp_dataset {
 int esp_dataset_open(esp_dataset **out, const char *name);
 void esp_dataset_close(esp_dataset *dataset);
 
+typedef struct esp_dataset_description {
+    char digest[65];
+    uint32_t n_features, n_classes, n_train, n_test; /* n_test 0: one is split off train */
+    int present;                                     /* 0: its files are not here */
+} esp_dataset_description;
+
 /* What is known of a data set without reading its files (names with published hashes) or by reading
- * them (others): its digest [65] and sizes. For study checks and plans. Errors: as
- * esp_dataset_open; a name with published hashes whose files are absent succeeds with *present = 0.
- * Any pointer may be NULL. Thread: any. */
-int esp_dataset_describe(const char *name, char digest[65], uint32_t *n_features,
-                         uint32_t *n_classes, uint32_t *n_train, int *present);
+ * them (others). For study checks and plans. Errors: as esp_dataset_open; a name with published
+ * hashes whose files are absent succeeds with present 0. Thread: any. */
+int esp_dataset_describe(esp_dataset_description *out, const char *name);
 
 /* The names that could be meant, for messages and completion; NULL-terminated, owned by the
  * caller (one block: free once). Thread: any. */
@@ -56,25 +61,44 @@ const char **esp_dataset_names(void);
 
 /* Which examples are used, and for what. */
 typedef struct esp_partition_rule {
-    double validation; /* fraction of the training examples held out */
+    double test;       /* fraction of the training examples that become the test split; 0: none */
+    double validation; /* fraction of those left that are held out */
     uint64_t split_seed;
     const double
         *keep; /* [ESP_MAX_CLASSES] fraction of a class's training examples kept; NULL: 1 */
 } esp_partition_rule;
 
+/* Indices into dataset->train, ascending; no example is in two of them. */
 typedef struct esp_partition {
-    uint32_t n_train, n_validation;
-    uint32_t *train, *validation; /* indices into dataset->train, ascending */
+    uint32_t n_train, n_validation, n_test; /* n_test 0: the data set has its own, or none */
+    uint32_t *train, *validation, *test;
 } esp_partition;
 
-/* Holds out a stratified fraction of the training examples, the same for the same (data, fraction,
- * split_seed): per class, round(fraction * class count) examples. Of those that are left, keeps
- * round(keep * count) of each class, drawn by split_seed: a smaller fraction keeps some of those
- * that a greater one keeps, and validation and test do not change. fraction 0: none held out.
- * Errors: ESP_MEMORY; ESP_DATA where a class would be left empty. Thread: any. */
+/* Splits off a stratified fraction of the training examples as the test split, then of those that
+ * are left another for validation, the same for the same (data, fractions, split_seed): per class,
+ * round(fraction * class count) examples, of test at most all but one. Of those that are left,
+ * keeps round(keep * count) of each class, drawn by split_seed: a smaller fraction keeps some of
+ * those that a greater one keeps, and validation and test do not change. Warns of classes that have
+ * no example in a test split that is split off. Errors: ESP_MEMORY; ESP_DATA where a class would be
+ * left empty, or where test is a fraction of a data set that has a test split. Thread: any. */
 int esp_partition_make(esp_partition *out, const esp_dataset *dataset,
                        const esp_partition_rule *rule);
 void esp_partition_free(esp_partition *partition);
+
+/* The examples of a split: all of the data set's own test, or some by indices. */
+typedef struct esp_split_examples {
+    const esp_examples *examples;
+    const uint32_t *indices; /* NULL: all, in order */
+    uint32_t count;          /* 0: there is no such split */
+} esp_split_examples;
+
+esp_split_examples esp_partition_split(const esp_dataset *dataset, const esp_partition *partition,
+                                       esp_split split);
+
+/* Whether a data set with n_test examples of its own goes with data.test, the fraction to be split
+ * off: exactly one of both must be more than 0. Errors: ESP_DATA, saying what to write instead.
+ * Thread: any. */
+int esp_partition_check_test(const char *name, uint32_t n_test, double fraction);
 
 /* How stored numbers become a network's: x = (v - mean) / std, where v is byte/255, or the value
  * itself of float data. */

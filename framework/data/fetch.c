@@ -181,7 +181,7 @@ static int verify_folder(const char *name, const char *folder)
 {
     esp_dataset_place place;
     esp_dataset *dataset = NULL;
-    int status = esp_dataset_locate_in(&place, folder);
+    int status = esp_dataset_locate_in(&place, folder, 1);
     if (status != ESP_OK) {
         esp_dataset_place_free(&place);
         return status;

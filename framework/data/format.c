@@ -12,33 +12,39 @@ static const esp_format formats[] = {
     {.name = "idx",
      .title = "idx files, as MNIST's",
      .n_files = 4,
+     .n_train_files = 2,
      .files = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
                "t10k-labels-idx1-ubyte"},
      .read = esp_read_idx},
     {.name = "cifar",
      .title = "CIFAR-10's binary version",
      .n_files = 6,
+     .n_train_files = 5,
      .files = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
                "data_batch_5.bin", "test_batch.bin"},
      .read = esp_read_cifar},
     {.name = "svhn",
      .title = "SVHN's cropped digits, MATLAB 5",
      .n_files = 2,
+     .n_train_files = 1,
      .files = {"train_32x32.mat", "test_32x32.mat"},
      .read = esp_read_svhn},
     {.name = "usps",
      .title = "USPS in LIBSVM's form",
      .n_files = 2,
+     .n_train_files = 1,
      .files = {"usps", "usps.t"},
      .read = esp_read_usps},
     {.name = "npy",
      .title = "NumPy arrays",
      .n_files = 4,
+     .n_train_files = 2,
      .files = {"train-images.npy", "train-labels.npy", "test-images.npy", "test-labels.npy"},
      .read = esp_read_npy},
     {.name = "csv",
      .title = "comma-separated values",
      .n_files = 2,
+     .n_train_files = 1,
      .has_optional = 1,
      .files = {"train.csv", "test.csv", "label-column"},
      .read = esp_read_csv},
@@ -76,7 +82,7 @@ int esp_data_file_load(char **bytes, size_t *count, esp_data_file *file)
 
 int esp_read_idx(esp_part parts[ESP_N_PARTS], esp_data_file *files)
 {
-    for (int p = 0; p < ESP_N_PARTS; p++) {
+    for (int p = 0; p < ESP_N_PARTS && files[2 * p].path != NULL; p++) {
         esp_data_file *images_file = &files[2 * p], *labels_file = &files[2 * p + 1];
         esp_idx images, labels;
         ESP_TRY(esp_idx_read(&images, images_file->path, ESP_IDX_IMAGES));
@@ -149,7 +155,7 @@ static int add_cifar_records(esp_part *part, const char *path, const char *bytes
 
 int esp_read_cifar(esp_part parts[ESP_N_PARTS], esp_data_file *files)
 {
-    for (int file = 0; file <= CIFAR_TRAIN_FILES; file++) {
+    for (int file = 0; file <= CIFAR_TRAIN_FILES && files[file].path != NULL; file++) {
         esp_part *part = &parts[file < CIFAR_TRAIN_FILES ? ESP_TRAIN_PART : ESP_TEST_PART];
         part->channels = CIFAR_CHANNELS;
         part->rows = part->columns = CIFAR_SIDE;

@@ -11,7 +11,7 @@
 enum { ESP_MAX_FEATURES = 1 << 24 };
 
 typedef struct esp_data_file {
-    const char *path;                              /* NULL: an optional file that is not there */
+    const char *path;                              /* NULL: not there, an optional one or test's */
     int wants_md5;                                 /* one is published */
     char sha256[ESP_SHA256_HEX], md5[ESP_MD5_HEX]; /* of its uncompressed content */
 } esp_data_file;
@@ -30,10 +30,12 @@ enum { ESP_TRAIN_PART, ESP_TEST_PART, ESP_N_PARTS };
 
 typedef struct esp_format {
     const char *name, *title;
-    int n_files;      /* those without which it is not whole */
-    int has_optional; /* one more, last in files */
+    int n_files;       /* of train, then of test */
+    int n_train_files; /* those without which it is not whole; all of test may be missing */
+    int has_optional;  /* one more, last in files */
     const char *files[ESP_DATASET_MAX_FILES];
-    /* Reads and checks the files, and fills in their hashes. What it leaves in parts is the
+    /* Reads and checks the files, and fills in their hashes. Leaves a part empty whose files are
+     * not there. What it leaves in parts is the
      * caller's to free, also on failure. Errors: ESP_DATA naming the file, what was expected and
      * what was found; ESP_IO; ESP_MEMORY. Thread: any. */
     int (*read)(esp_part parts[ESP_N_PARTS], esp_data_file *files);

@@ -401,7 +401,7 @@ static int read_labels(esp_part *part, const char *path, const esp_npy *array,
 
 int esp_read_npy(esp_part parts[ESP_N_PARTS], esp_data_file *files)
 {
-    for (int file = 0; file < 2 * ESP_N_PARTS; file++) {
+    for (int file = 0; file < 2 * ESP_N_PARTS && files[file].path != NULL; file++) {
         esp_part *part = &parts[file / 2];
         char *content = NULL;
         size_t size = 0;

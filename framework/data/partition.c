@@ -1,38 +1,102 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "core/log.h"
 #include "core/rng.h"
 #include "core/status.h"
 #include "data/dataset.h"
 
 /* What a training example is used for. */
-enum { USED, HELD_OUT, LEFT_OUT };
+enum { USED, HELD_OUT, LEFT_OUT, TESTED };
 
-/* Marks, for each class, its round(fraction * count) examples that come first in a random order of
- * the class alone: a greater fraction holds out the same examples and more. */
-static int mark_held_out(uint8_t *use, uint32_t *members, const esp_dataset *dataset,
-                         double fraction, uint64_t split_seed)
+/* The examples of a class that are still used, in order. */
+static uint32_t list_members(uint32_t *members, const uint8_t *use, const esp_examples *examples,
+                             uint32_t class_index)
 {
-    const esp_examples *examples = &dataset->train;
-    for (uint32_t class = 0; class < dataset->n_classes; class ++) {
-        uint32_t count = 0;
-        for (uint32_t i = 0; i < examples->count; i++) {
-            if (examples->labels[i] == class) {
-                members[count++] = i;
-            }
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < examples->count; i++) {
+        if (examples->labels[i] == class_index && use[i] == USED) {
+            members[count++] = i;
         }
-        uint32_t n_held_out = (uint32_t)lround(fraction * count);
+    }
+    return count;
+}
+
+/* Marks n of the members that come first in a random order of the class alone: a greater n marks
+ * the same examples and more. */
+static void mark_first(uint8_t *use, uint8_t mark, uint32_t *members, uint32_t count, uint32_t n,
+                       esp_rng rng)
+{
+    esp_rng_shuffle(members, count, &rng);
+    for (uint32_t i = 0; i < n; i++) {
+        use[members[i]] = mark;
+    }
+}
+
+/* Each class's round(fraction * count) examples of validation. */
+static int mark_held_out(uint8_t *use, uint32_t *members, const esp_dataset *dataset,
+                         const esp_partition_rule *rule)
+{
+    for (uint32_t class = 0; class < dataset->n_classes; class ++) {
+        const uint32_t count = list_members(members, use, &dataset->train, class);
+        const uint32_t n_held_out = (uint32_t)lround(rule->validation * count);
         if (count > 0 && n_held_out == count) {
             return esp_fail(ESP_DATA,
                             "data set %s: validation %g leaves no training example of class %u, "
                             "which has %u; hold out less",
-                            dataset->name, fraction, class, count);
+                            dataset->name, rule->validation, class, count);
         }
-        esp_rng rng = esp_rng_make(split_seed, "split", class);
-        esp_rng_shuffle(members, count, &rng);
-        for (uint32_t i = 0; i < n_held_out; i++) {
-            use[members[i]] = HELD_OUT;
+        mark_first(use, HELD_OUT, members, count, n_held_out,
+                   esp_rng_make(rule->split_seed, "split", class));
+    }
+    return ESP_OK;
+}
+
+/* Each class's round(fraction * count) examples of test, but one stays to train on. */
+static int mark_tested(uint8_t *use, uint32_t *members, const esp_dataset *dataset,
+                       const esp_partition_rule *rule)
+{
+    uint32_t n_tested = 0, n_without = 0, first_without = 0, its_count = 0;
+    ESP_TRY(esp_partition_check_test(dataset->name, dataset->test.count, rule->test));
+    for (uint32_t class = 0; class < dataset->n_classes; class ++) {
+        const uint32_t count = list_members(members, use, &dataset->train, class);
+        uint32_t n = (uint32_t)lround(rule->test * count);
+        n = n == count && n > 0 ? n - 1 : n;
+        mark_first(use, TESTED, members, count, n, esp_rng_make(rule->split_seed, "test", class));
+        if (n == 0 && n_without++ == 0) {
+            first_without = class;
+            its_count = count;
         }
+        n_tested += n;
+    }
+    if (n_tested == 0) {
+        return esp_fail(ESP_DATA,
+                        "data set %s: data.test %g of %u examples, drawn class by class, splits "
+                        "off none; split off more",
+                        dataset->name, rule->test, dataset->train.count);
+    }
+    if (n_without > 0) {
+        esp_log_warning(
+            "data set %s: %u of %u classes have no example in the test split of %u, the "
+            "first is class %u, which has %u; figures of test say nothing of them",
+            dataset->name, n_without, dataset->n_classes, n_tested, first_without, its_count);
+    }
+    return ESP_OK;
+}
+
+int esp_partition_check_test(const char *name, uint32_t n_test, double fraction)
+{
+    if (n_test > 0 && fraction > 0) {
+        return esp_fail(ESP_DATA,
+                        "data set %s has a test split of %u examples, so data.test splits off "
+                        "none; leave data.test out",
+                        name, n_test);
+    }
+    if (n_test == 0 && !(fraction > 0)) {
+        return esp_fail(ESP_DATA,
+                        "data set %s has no test split, only training files; data.test: 0.2 "
+                        "splits off a stratified fifth of them",
+                        name);
     }
     return ESP_OK;
 }
@@ -43,10 +107,8 @@ static int mark_held_out(uint8_t *use, uint32_t *members, const esp_dataset *dat
 static int mark_left_out(uint8_t *use, uint32_t *members, const esp_dataset *dataset,
                          const esp_partition_rule *rule)
 {
-    const esp_examples *examples = &dataset->train;
     for (uint32_t class = 0; class < dataset->n_classes; class ++) {
         const double keep = rule->keep[class];
-        uint32_t count = 0;
         if (keep == 1) {
             continue;
         }
@@ -56,11 +118,7 @@ static int mark_left_out(uint8_t *use, uint32_t *members, const esp_dataset *dat
                             "%g",
                             class, keep);
         }
-        for (uint32_t i = 0; i < examples->count; i++) {
-            if (examples->labels[i] == class && use[i] == USED) {
-                members[count++] = i;
-            }
-        }
+        const uint32_t count = list_members(members, use, &dataset->train, class);
         const uint32_t n_kept = (uint32_t)lround(keep * count);
         if (n_kept == 0) {
             return esp_fail(ESP_DATA,
@@ -82,22 +140,29 @@ int esp_partition_make(esp_partition *out, const esp_dataset *dataset,
 {
     const double fraction = rule->validation;
     *out = (esp_partition){.train = NULL};
-    if (!(fraction >= 0 && fraction < 1)) {
-        return esp_fail(ESP_DATA, "validation: expected a fraction from 0 to below 1, found %g",
-                        fraction);
+    if (!(fraction >= 0 && fraction < 1) || !(rule->test >= 0 && rule->test < 1)) {
+        return esp_fail(ESP_DATA,
+                        "validation and test: expected fractions from 0 to below 1, found %g and "
+                        "%g",
+                        fraction, rule->test);
     }
     uint32_t count = dataset->train.count;
     uint8_t *use = calloc(count, 1);
     uint32_t *members = malloc(count * sizeof *members);
     out->train = malloc(count * sizeof *out->train);
     out->validation = malloc(count * sizeof *out->validation);
+    out->test = malloc(count * sizeof *out->test);
     int status = ESP_OK;
-    if (use == NULL || members == NULL || out->train == NULL || out->validation == NULL) {
+    if (use == NULL || members == NULL || out->train == NULL || out->validation == NULL ||
+        out->test == NULL) {
         status = esp_fail(ESP_MEMORY, "no memory to split %u examples", count);
         goto out;
     }
+    if (rule->test > 0) {
+        ESP_TRY_OUT(mark_tested(use, members, dataset, rule));
+    }
     if (fraction > 0) {
-        ESP_TRY_OUT(mark_held_out(use, members, dataset, fraction, rule->split_seed));
+        ESP_TRY_OUT(mark_held_out(use, members, dataset, rule));
     }
     if (rule->keep != NULL) {
         ESP_TRY_OUT(mark_left_out(use, members, dataset, rule));
@@ -105,6 +170,8 @@ int esp_partition_make(esp_partition *out, const esp_dataset *dataset,
     for (uint32_t i = 0; i < count; i++) {
         if (use[i] == HELD_OUT) {
             out->validation[out->n_validation++] = i;
+        } else if (use[i] == TESTED) {
+            out->test[out->n_test++] = i;
         } else if (use[i] == USED) {
             out->train[out->n_train++] = i;
         }
@@ -113,7 +180,7 @@ int esp_partition_make(esp_partition *out, const esp_dataset *dataset,
         status = esp_fail(ESP_DATA,
                           "data set %s: validation %g of %u examples, drawn class by class, holds "
                           "out none; hold out more",
-                          dataset->name, fraction, count);
+                          dataset->name, fraction, count - out->n_test);
     }
 out:
     free(use);
@@ -128,5 +195,19 @@ void esp_partition_free(esp_partition *partition)
 {
     free(partition->train);
     free(partition->validation);
+    free(partition->test);
     *partition = (esp_partition){.train = NULL};
+}
+
+esp_split_examples esp_partition_split(const esp_dataset *dataset, const esp_partition *partition,
+                                       esp_split split)
+{
+    const esp_split_examples splits[ESP_N_SPLITS] = {
+        [ESP_TRAIN] = {&dataset->train, partition->train, partition->n_train},
+        [ESP_VALIDATION] = {&dataset->train, partition->validation, partition->n_validation},
+        [ESP_TEST] = {&dataset->train, partition->test, partition->n_test},
+    };
+    return split == ESP_TEST && partition->n_test == 0
+               ? (esp_split_examples){.examples = &dataset->test, .count = dataset->test.count}
+               : splits[split];
 }

@@ -357,7 +357,7 @@ static int read_part(esp_part *part, const char *path, const char *bytes, size_t
 
 int esp_read_svhn(esp_part parts[ESP_N_PARTS], esp_data_file *files)
 {
-    for (int p = 0; p < ESP_N_PARTS; p++) {
+    for (int p = 0; p < ESP_N_PARTS && files[p].path != NULL; p++) {
         char *bytes = NULL;
         size_t size = 0;
         ESP_TRY(esp_data_file_load(&bytes, &size, &files[p]));

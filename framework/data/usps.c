@@ -114,7 +114,7 @@ static int read_part(esp_part *part, const char *path, const char *text, size_t 
 
 int esp_read_usps(esp_part parts[ESP_N_PARTS], esp_data_file *files)
 {
-    for (int p = 0; p < ESP_N_PARTS; p++) {
+    for (int p = 0; p < ESP_N_PARTS && files[p].path != NULL; p++) {
         char *text = NULL;
         size_t size = 0;
         ESP_TRY(esp_data_file_load(&text, &size, &files[p]));

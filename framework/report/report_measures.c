@@ -42,6 +42,17 @@ static double choices_of(const esp_report_cell *cell)
     return n > 0 ? n : 1;
 }
 
+/* Whether two cells are tested on as many examples: the same data, and the same fraction of it. */
+static bool same_test_set(const esp_report_cell *a, const esp_report_cell *b)
+{
+    const char *data = esp_report_value(a, "data.name");
+    const char *other_data = esp_report_value(b, "data.name");
+    const char *test = esp_report_value(a, "data.test");
+    const char *other_test = esp_report_value(b, "data.test");
+    return data != NULL && other_data != NULL && strcmp(data, other_data) == 0 &&
+           strcmp(test != NULL ? test : "0", other_test != NULL ? other_test : "0") == 0;
+}
+
 /* Examples of the test set, by what the leaves of one trial counted; cells without leaves learn it
  * from others with the same data. */
 static int load_examples(esp_report *report, esp_store *store)
@@ -60,12 +71,10 @@ static int load_examples(esp_report *report, esp_store *store)
         cell->examples = esp_rows_real(rows, 1) / choices_of(cell);
     }
     for (int i = 0; i < report->n_cells; i++) {
-        const char *data = esp_report_value(&report->cells[i], "data.name");
-        for (int j = 0; j < report->n_cells && data != NULL && !(report->cells[i].examples > 0);
-             j++) {
-            const char *other = esp_report_value(&report->cells[j], "data.name");
-            if (other != NULL && strcmp(other, data) == 0 && report->cells[j].examples > 0) {
-                report->cells[i].examples = report->cells[j].examples;
+        esp_report_cell *cell = &report->cells[i];
+        for (int j = 0; j < report->n_cells && !(cell->examples > 0); j++) {
+            if (report->cells[j].examples > 0 && same_test_set(cell, &report->cells[j])) {
+                cell->examples = report->cells[j].examples;
             }
         }
     }

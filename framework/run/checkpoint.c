@@ -64,10 +64,12 @@ static esp_safetensor feature_tensor(const char *name, const float *values,
                             .count = sizeof *values * (size_t)n_features};
 }
 
+enum { MAX_MODEL_META = 32 };
+
 /* What a model's file says of it, in a fixed order. */
 typedef struct model_metadata {
-    esp_safetensors_meta pairs[24];
-    char numbers[24][32];
+    esp_safetensors_meta pairs[MAX_MODEL_META];
+    char numbers[MAX_MODEL_META][32];
     int n;
 } model_metadata;
 
@@ -113,6 +115,10 @@ static void describe_model(model_metadata *out, const esp_cell *cell, const char
     }
     if (cell->data.partition.keep != NULL) {
         say(out, "keep", keep);
+    }
+    if (cell->data.partition.test > 0) {
+        say_number(out, "test", cell->data.partition.test);
+        say(out, "data_digest", cell->data.digest);
     }
 }
 

@@ -29,6 +29,7 @@ typedef struct esp_model {
     esp_normalization normalization; /* scales NULL: mean and std hold; else owned */
     esp_partition_rule partition;    /* of train, when it was trained; published: all; keep owned */
     char *trained_on;                /* data set, "" where the file does not say */
+    char *data_digest;               /* its content, where test was split off it; else "" */
 } esp_model;
 
 /* Errors: ESP_NOT_FOUND, ESP_DATA naming file, tensor, expected and found. *out owned by the

@@ -455,6 +455,7 @@ static int load_partition(esp_model *model, const esp_safetensors *file, const c
     const char *split_seed = esp_safetensors_meta_of(file, "split_seed");
     const char *keep = esp_safetensors_meta_of(file, "keep");
     ESP_TRY(read_number(&model->partition.validation, file, "validation", path));
+    ESP_TRY(read_number(&model->partition.test, file, "test", path));
     if (split_seed != NULL) {
         char *end = NULL;
         model->partition.split_seed = strtoull(split_seed, &end, 10);
@@ -485,7 +486,13 @@ int esp_model_open(esp_model **out, const char *path, int batch_size, const esp_
     ESP_TRY_OUT(load_partition(model, file, path));
     ESP_TRY_OUT(load_normalization(model, file, path));
     const char *data = esp_safetensors_meta_of(file, "data");
+    const char *digest = esp_safetensors_meta_of(file, "data_digest");
     model->trained_on = esp_text_format("%s", data ? data : "");
+    model->data_digest = esp_text_format("%s", digest ? digest : "");
+    if (model->trained_on == NULL || model->data_digest == NULL) {
+        status = esp_fail(ESP_MEMORY, "%s: no memory", path);
+        goto out;
+    }
     *out = model;
     model = NULL;
 out:
@@ -506,5 +513,6 @@ void esp_model_close(esp_model *model)
     free((void *)(uintptr_t)model->normalization.scales);
     free((void *)(uintptr_t)model->partition.keep);
     free(model->trained_on);
+    free(model->data_digest);
     free(model);
 }

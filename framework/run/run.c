@@ -71,7 +71,7 @@ static int open_data(runner *r, int cell)
 static bool is_same_rule(const esp_partition_rule *a, const esp_partition_rule *b)
 {
     const size_t size = sizeof *a->keep * ESP_MAX_CLASSES;
-    return a->validation == b->validation && a->split_seed == b->split_seed &&
+    return a->test == b->test && a->validation == b->validation && a->split_seed == b->split_seed &&
            (a->keep == NULL) == (b->keep == NULL) &&
            (a->keep == NULL || memcmp(a->keep, b->keep, size) == 0);
 }

@@ -100,14 +100,12 @@ static void view_data(esp_training *training, const esp_dataset *data,
     const esp_view_of_data common = {.normalization = esp_normalization_fixed(
                                          config->mean, config->std, data->train.values != NULL)};
     for (int s = 0; s < ESP_N_SPLITS; s++) {
+        const esp_split_examples split = esp_partition_split(data, partition, (esp_split)s);
         training->splits[s] = common;
-        training->splits[s].examples = s == ESP_TEST ? &data->test : &data->train;
+        training->splits[s].examples = split.examples;
+        training->splits[s].indices = split.indices;
+        training->splits[s].count = split.count;
     }
-    training->splits[ESP_TRAIN].indices = partition->train;
-    training->splits[ESP_TRAIN].count = partition->n_train;
-    training->splits[ESP_VALIDATION].indices = partition->validation;
-    training->splits[ESP_VALIDATION].count = partition->n_validation;
-    training->splits[ESP_TEST].count = data->test.count;
 }
 
 /* Mean and deviation of the examples trained on, for all splits. */
@@ -152,6 +150,9 @@ int esp_training_create(esp_training **out, const esp_cell *cell, const esp_tria
                                  .noise_seed = trial->seed_noise,
                                  .batch_size = largest_batch(cell)};
     int status = ESP_OK;
+    if (training->splits[ESP_TEST].count == 0) {
+        ESP_TRY_OUT(esp_partition_check_test(data->name, 0, 0));
+    }
     ESP_TRY_OUT(create_heads(training, &config));
     ESP_TRY_OUT(esp_network_create(&training->network, &config));
     ESP_TRY_OUT(esp_loss_sum_create(&training->losses, &cell->phases[0], training->network,

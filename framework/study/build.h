@@ -13,7 +13,7 @@ typedef struct builder {
     json_t *config; /* every key resolved; owned */
     bool sound;
     bool plugins_known, data_known;
-    esp_described data;
+    esp_dataset_description data;
     int n_phases;
     const char **phase_names;
 } builder;

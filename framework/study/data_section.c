@@ -17,21 +17,20 @@ static void complain_at(builder *b, esp_mark mark, const char *text)
 static void describe(builder *b, const char *name)
 {
     esp_reading *r = b->r;
-    esp_described found = {.n_features = 0};
+    esp_described found;
     for (int i = 0; i < r->n_described; i++) {
         if (strcmp(r->described[i].name, name) == 0) {
-            b->data = r->described[i];
+            b->data = r->described[i].is;
             b->data_known = true;
             return;
         }
     }
-    if (esp_dataset_describe(name, found.digest, &found.n_features, &found.n_classes,
-                             &found.n_train, NULL) != ESP_OK) {
+    if (esp_dataset_describe(&found.is, name) != ESP_OK) {
         complain_at(b, esp_node_mark(b->draft->tree, "data.name"), esp_message());
         return;
     }
     snprintf(found.name, sizeof found.name, "%s", name);
-    b->data = found;
+    b->data = found.is;
     b->data_known = true;
     if (r->n_described < ESP_MAX_DESCRIBED) {
         r->described[r->n_described++] = found;
@@ -108,6 +107,32 @@ void esp_data_section_read(builder *b, json_t *data)
 
 /* ---- into the structs ------------------------------------------------------------------------ */
 
+/* Training examples without those that are split off as test. */
+static double without_test(const builder *b)
+{
+    return (1 - b->cell->data.partition.test) * b->data.n_train;
+}
+
+static void check_test(builder *b)
+{
+    const double fraction = b->cell->data.partition.test;
+    const esp_mark mark = esp_node_mark(b->draft->tree, fraction > 0 ? "data.test" : "data.name");
+    if (!b->data_known) {
+        return;
+    }
+    if (esp_partition_check_test(b->cell->data.name, b->data.n_test, fraction) != ESP_OK) {
+        complain_at(b, mark, esp_message());
+    } else if (fraction > 0 && round(fraction * b->data.n_train / b->data.n_classes) < 1) {
+        const double count = (double)b->data.n_train / b->data.n_classes;
+        complain_at(b, mark,
+                    esp_tree_pool_format(b->r->pool,
+                                         "data.test %g splits off nothing of %s, which has %.0f "
+                                         "examples a class; split off %g or more",
+                                         fraction, b->cell->data.name, count,
+                                         ceil(50 / count) / 100));
+    }
+}
+
 /* A stratified split rounds class by class. Classes are taken to be of one size: what is found with
  * the labels at hand is the run's to say. */
 static void check_validation(builder *b)
@@ -116,7 +141,7 @@ static void check_validation(builder *b)
     if (!b->data_known || !(fraction > 0) || b->data.n_classes == 0) {
         return;
     }
-    const double count = (double)b->data.n_train / b->data.n_classes;
+    const double count = without_test(b) / b->data.n_classes;
     const double held_out = round(fraction * count);
     const esp_mark mark = esp_node_mark(b->draft->tree, "data.validation");
     if (held_out < 1) {
@@ -140,7 +165,7 @@ static void check_validation(builder *b)
 static void check_keep(builder *b)
 {
     const esp_partition_rule *rule = &b->cell->data.partition;
-    const double count = (1 - rule->validation) * b->data.n_train;
+    const double count = (1 - rule->validation) * without_test(b);
     for (uint32_t i = 0; rule->keep != NULL && b->data_known && i < b->data.n_classes; i++) {
         const char *path = esp_tree_pool_format(b->r->pool, "data.keep.%u", i);
         if (round(rule->keep[i] * count) < 1) {
@@ -191,7 +216,8 @@ void esp_data_section_fill(builder *b)
     esp_data_config *out = &b->cell->data;
     *out = (esp_data_config){
         .name = strdup(name != NULL ? name : ""),
-        .partition = {.validation = json_number_value(json_object_get(data, "validation")),
+        .partition = {.test = json_number_value(json_object_get(data, "test")),
+                      .validation = json_number_value(json_object_get(data, "validation")),
                       .split_seed =
                           (uint64_t)json_integer_value(json_object_get(data, "split_seed")),
                       .keep = fill_keep(b, data)},
@@ -199,14 +225,15 @@ void esp_data_section_fill(builder *b)
         .std = json_number_value(json_object_get(normalize, "std")),
         .n_features = b->data.n_features,
         .n_classes = b->data.n_classes,
-        .n_train = b->data.n_train,
     };
+    out->n_train = (uint32_t)round(without_test(b));
     memcpy(out->digest, b->data.digest, sizeof out->digest);
     for (int k = ESP_NORMALIZE_FIXED; kind != NULL && k <= ESP_NORMALIZE_PER_CHANNEL; k++) {
         if (strcmp(kind, esp_normalize_kind_name((esp_normalize_kind)k)) == 0) {
             out->normalize = (esp_normalize_kind)k;
         }
     }
+    check_test(b);
     check_validation(b);
     check_keep(b);
 }
@@ -233,5 +260,5 @@ double esp_data_section_n_train(const builder *b)
     for (uint32_t i = 0; rule->keep != NULL && i < b->data.n_classes; i++) {
         share += rule->keep[i] / b->data.n_classes;
     }
-    return (1 - rule->validation) * share * b->data.n_train;
+    return (1 - rule->validation) * share * without_test(b);
 }

@@ -55,11 +55,9 @@ typedef struct esp_draft {
     esp_assignment *assigned;
 } esp_draft;
 
-/* What a data set is, as esp_dataset_describe says. */
 typedef struct esp_described {
     char name[104];
-    char digest[65];
-    uint32_t n_features, n_classes, n_train;
+    esp_dataset_description is;
 } esp_described;
 
 enum { ESP_MAX_DESCRIBED = 32 }; /* more are described again for each cell */

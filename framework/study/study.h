@@ -23,7 +23,8 @@ typedef struct esp_data_config {
     esp_normalize_kind normalize;
     double mean, std; /* of ESP_NORMALIZE_FIXED: x = (byte / 255 - mean) / std */
     /* what the data set is, as esp_dataset_describe says */
-    uint32_t n_features, n_classes, n_train;
+    uint32_t n_features, n_classes;
+    uint32_t n_train; /* before validation and keep; about, where test is split off */
     char digest[65];
 } esp_data_config;
 

@@ -9,6 +9,7 @@
 #include "core/digest.h"
 #include "core/file.h"
 #include "data/dataset.h"
+#include "data/dataset_files.h"
 #include "data/scratch.h"
 #include "fixtures/generated_data.h"
 
@@ -231,6 +232,39 @@ static void test_dataset__incomplete(void **state)
                                 "t10k-images-idx3-ubyte"));
 }
 
+/* Without any test file the data set is its training part; its digest is of these files. With one
+ * of two it is incomplete, as a published one is without both. */
+static void test_dataset__without_test_files(void **state)
+{
+    char images[2100], labels[2100], folder[2048], mnist[2048], digest[65], whole[65];
+    generate(state, "a", "toy", 1);
+    digest_of(whole, "toy");
+    snprintf(folder, sizeof folder, "%s/a/toy", (char *)*state);
+    snprintf(images, sizeof images, "%s/t10k-images-idx3-ubyte", folder);
+    snprintf(labels, sizeof labels, "%s/t10k-labels-idx1-ubyte", folder);
+    assert_int_equal(unlink(images), 0);
+    expect_refused("toy", PARTS(folder, "incomplete", "t10k-images-idx3-ubyte"));
+    assert_int_equal(unlink(labels), 0);
+    esp_dataset *toy = NULL;
+    esp_dataset_description described;
+    assert_int_equal(esp_dataset_open(&toy, "toy"), ESP_OK);
+    assert_int_equal(toy->train.count, N_TRAIN);
+    assert_int_equal(toy->test.count, 0);
+    assert_int_equal(esp_dataset_describe(&described, "toy"), ESP_OK);
+    assert_int_equal(described.n_test, 0);
+    assert_string_equal(described.digest, toy->digest);
+    assert_string_not_equal(described.digest, whole);
+    char text[2 * 64 + 1];
+    snprintf(text, sizeof text, "%s%s", esp_dataset_file_sha256(toy, 0),
+             esp_dataset_file_sha256(toy, 1));
+    assert_int_equal(esp_sha256(digest, text, strlen(text)), ESP_OK);
+    assert_string_equal(digest, toy->digest);
+    esp_dataset_close(toy);
+    snprintf(mnist, sizeof mnist, "%s/a/mnist", (char *)*state);
+    assert_int_equal(rename(folder, mnist), 0);
+    expect_refused("mnist", PARTS(mnist, "incomplete data set: expected four files, found 2"));
+}
+
 static void test_dataset__images_and_labels_of_different_length(void **state)
 {
     generate(state, "a", "toy", 1);
@@ -327,35 +361,31 @@ static void test_dataset__malformed_is_said_before_the_hash(void **state)
 static void test_dataset__describes_what_is_not_here(void **state)
 {
     (void)state;
-    char digest[65];
-    uint32_t n_features, n_classes, n_train;
-    int present = 7;
-    assert_int_equal(
-        esp_dataset_describe("mnist", digest, &n_features, &n_classes, &n_train, &present), ESP_OK);
-    assert_int_equal(present, 0);
-    assert_int_equal(n_features, 784);
-    assert_int_equal(n_classes, 10);
-    assert_int_equal(n_train, 60000);
-    assert_int_equal(strlen(digest), 64);
-    assert_fails(esp_dataset_describe("nmist", NULL, NULL, NULL, NULL, NULL), ESP_NOT_FOUND,
+    esp_dataset_description mnist = {.present = 7};
+    assert_int_equal(esp_dataset_describe(&mnist, "mnist"), ESP_OK);
+    assert_int_equal(mnist.present, 0);
+    assert_int_equal(mnist.n_features, 784);
+    assert_int_equal(mnist.n_classes, 10);
+    assert_int_equal(mnist.n_train, 60000);
+    assert_int_equal(mnist.n_test, 10000);
+    assert_int_equal(strlen(mnist.digest), 64);
+    assert_fails(esp_dataset_describe(&mnist, "nmist"), ESP_NOT_FOUND,
                  PARTS("did you mean 'mnist'?"));
 }
 
 static void test_dataset__describes_as_it_opens(void **state)
 {
     generate(state, "a", "toy", 1);
-    char digest[65], opened[65];
-    uint32_t n_features, n_classes, n_train;
-    int present = 0;
-    assert_int_equal(
-        esp_dataset_describe("toy", digest, &n_features, &n_classes, &n_train, &present), ESP_OK);
+    char opened[65];
+    esp_dataset_description toy = {.present = 0};
+    assert_int_equal(esp_dataset_describe(&toy, "toy"), ESP_OK);
     digest_of(opened, "toy");
-    assert_string_equal(digest, opened);
-    assert_int_equal(n_features, SIDE * SIDE);
-    assert_int_equal(n_classes, N_CLASSES);
-    assert_int_equal(n_train, N_TRAIN);
-    assert_int_equal(present, 1);
-    assert_int_equal(esp_dataset_describe("toy", NULL, NULL, NULL, NULL, NULL), ESP_OK);
+    assert_string_equal(toy.digest, opened);
+    assert_int_equal(toy.n_features, SIDE * SIDE);
+    assert_int_equal(toy.n_classes, N_CLASSES);
+    assert_int_equal(toy.n_train, N_TRAIN);
+    assert_int_equal(toy.n_test, N_TEST);
+    assert_int_equal(toy.present, 1);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, isolate, scratch_destroy)
@@ -372,6 +402,7 @@ int main(void)
         TEST(test_dataset__names_are_not_paths),
         TEST(test_dataset__names),
         TEST(test_dataset__incomplete),
+        TEST(test_dataset__without_test_files),
         TEST(test_dataset__images_and_labels_of_different_length),
         TEST(test_dataset__image_sizes_differ),
         TEST(test_dataset__label_out_of_range),

@@ -104,13 +104,12 @@ static void check_format(void **state, const char *format, const char *name, uin
     assert_string_not_equal(it->digest, plain->digest);
     compare(format, &it->train, &plain->train, channels, side * side);
     compare(format, &it->test, &plain->test, channels, side * side);
-    char described[65];
-    uint32_t n_features = 0, n_classes = 0, n_train = 0;
-    assert_int_equal(esp_dataset_describe("it", described, &n_features, &n_classes, &n_train, NULL),
-                     ESP_OK);
-    assert_string_equal(described, it->digest);
-    assert_int_equal(n_features, it->n_features);
-    assert_int_equal(n_train, N_TRAIN);
+    esp_dataset_description described;
+    assert_int_equal(esp_dataset_describe(&described, "it"), ESP_OK);
+    assert_string_equal(described.digest, it->digest);
+    assert_int_equal(described.n_features, it->n_features);
+    assert_int_equal(described.n_train, N_TRAIN);
+    assert_int_equal(described.n_test, N_TEST);
     esp_dataset_close(plain);
     esp_dataset_close(it);
 }
@@ -230,6 +229,22 @@ static void test_formats__any_file_cut_or_longer(void **state)
     }
 }
 
+/* Without a file "it" is incomplete, or, without the only one of test, has no test split. */
+static void expect_missing(const char *file)
+{
+    static const char *const only[] = {"test_batch.bin", "test_32x32.mat", "usps.t", "test.csv"};
+    for (size_t i = 0; i < sizeof only / sizeof *only; i++) {
+        if (strcmp(file, only[i]) == 0) {
+            esp_dataset *it = open_one("it");
+            assert_int_equal(it->train.count, N_TRAIN);
+            assert_int_equal(it->test.count, 0);
+            esp_dataset_close(it);
+            return;
+        }
+    }
+    expect_refused(PARTS("incomplete data set", file));
+}
+
 static void test_formats__missing_folder_unreadable(void **state)
 {
     for (size_t f = 0; f < N_FORMATS; f++) {
@@ -237,9 +252,9 @@ static void test_formats__missing_folder_unreadable(void **state)
         for (int file = 0; all_files[f].files[file] != NULL; file++) {
             content whole = load(state, all_files[f].files[file]);
             unlink(whole.path);
-            expect_refused(PARTS("incomplete data set", all_files[f].files[file]));
+            expect_missing(all_files[f].files[file]);
             assert_int_equal(mkdir(whole.path, 0777), 0);
-            expect_refused(PARTS("incomplete data set", all_files[f].files[file]));
+            expect_missing(all_files[f].files[file]);
             rmdir(whole.path);
             scratch_write(whole.path, whole.bytes, whole.size, 0);
             if (geteuid() != 0) {
@@ -292,8 +307,8 @@ static void test_formats__published_names(void **state)
         esp_dataset *dataset = NULL;
         assert_fails(esp_dataset_open(&dataset, names[i]), ESP_DATA,
                      PARTS("not the published", parts[i], "another name"));
-        assert_fails(esp_dataset_describe(names[i], NULL, NULL, NULL, NULL, NULL), ESP_DATA,
-                     PARTS(parts[i]));
+        esp_dataset_description described;
+        assert_fails(esp_dataset_describe(&described, names[i]), ESP_DATA, PARTS(parts[i]));
     }
     generated_data_write(*state, "svhn-idx", N_TRAIN, N_TEST, 8, N_CLASSES, 7);
     snprintf(from, sizeof from, "%s/svhn", (char *)*state);

@@ -66,6 +66,38 @@ for format in idx cifar svhn usps npy npy-float csv; do
     expect 0 "$ESPALIER" run study.yaml --db $format.db --jobs 2
     same_figures $format.db $format
 done
+
+# ---- without test files: 150 examples, 30 a class; 6 of them test, of the 24 left 5 validation
+for format in idx npy csv; do
+    cp -r "$ESPALIER_DATA_PATH/own-$format" "$ESPALIER_DATA_PATH/lone-$format"
+    rm "$ESPALIER_DATA_PATH/lone-$format"/t*est[.-]* "$ESPALIER_DATA_PATH/lone-$format"/t10k* 2>/dev/null
+    expect 0 "$ESPALIER" data info lone-$format
+    says "  all     150       0" "no test split; data.test: 0.2 in a study splits off"
+    study "name: lone-$format, validation: 0.2"
+    expect 2 "$ESPALIER" check study.yaml
+    says "study.yaml:4:16: error: data set lone-$format has no test split" "data.test: 0.2 splits off"
+    expect 2 "$ESPALIER" run study.yaml --db lone-$format.db
+    study "name: lone-$format, validation: 0.2, test: 0.2, normalize: {kind: per_feature}"
+    expect 0 "$ESPALIER" run study.yaml --db lone-$format.db --jobs 2
+    same_figures lone-$format.db lone-$format
+    model=$(ls -d lone-$format.db.checkpoints/*/last.safetensors | head -1)
+    for split in "test 30" "validation 25" "train 95"; do
+        expect 0 "$ESPALIER" eval "$model" --split "${split% *}" --format json
+        says "\"n\": ${split#* },"
+    done
+    [ "$(value lone-$format.db "SELECT sum(count) FROM leaf_load WHERE split = 'test' AND epoch = 2")" = 60 ] ||
+        fail "another test set than 30 examples of 2 trials"
+done
+# Another data set's own test split is taken; without one and without data.test it is told.
+expect 0 "$ESPALIER" eval "$model" --data own-csv --format json
+says '"n": 40,'
+expect 2 "$ESPALIER" eval "$(ls -d csv.db.checkpoints/*/last.safetensors | head -1)" --data lone-csv
+says "lone-csv has no test split" "--split train"
+# More rows since: other examples are split off.
+tail -n 1 "$ESPALIER_DATA_PATH/lone-csv/train.csv" >>"$ESPALIER_DATA_PATH/lone-csv/train.csv"
+expect 0 "$ESPALIER" eval "$model"
+says "lone-csv is not the data that the model was trained on" "may hold training examples"
+
 expect 0 "$ESPALIER" data ls
 says own-csv own-svhn own-usps own-cifar own-npy
 expect 0 "$ESPALIER" data info own-cifar --format json
@@ -88,6 +120,12 @@ plain=$(identity "")
 for same in ", keep: {}" ", keep: {2: 1}" ", normalize: {kind: fixed}" ", normalize: {mean: 0.5}"; do
     [ "$(identity "$same")" = "$plain" ] || fail "another identity by$same"
 done
+[ "$(identity ", test: 0")" = "$plain" ] || fail "another identity by test: 0"
+mv "$ESPALIER_DATA_PATH"/toy/t10k* .
+lone=$(identity ", test: 0.2")
+[ "$lone" != "$(identity ", test: 0.25")" ] || fail "the same identity by another data.test"
+[ "$lone" != "$(identity ", test: 0.2, split_seed: 1")" ] || fail "the same identity by split_seed"
+mv t10k* "$ESPALIER_DATA_PATH/toy"
 for other in ", keep: {2: 0.5}" ", keep: {2: 0.5, 1: 0.5}" ", normalize: {kind: per_feature}" \
     ", normalize: {kind: per_channel}"; do
     [ "$(identity "$other")" != "$plain" ] || fail "the same identity by$other"
@@ -100,6 +138,8 @@ wrong() {
     expect 2 "$ESPALIER" check study.yaml
     says "study.yaml:4:" "$2"
 }
+wrong "test: 0.2" "data set toy has a test split of 60 examples, so data.test splits off none; leave data.test out"
+wrong "test: 1" "data.test must be at least 0 and at most 0.9, not 1"
 wrong "keep: {7: 0.5}" "data.keep has no class '7'; there are 0 to 3"
 wrong "keep: {cat: 0.5}" "data.keep has no class 'cat'; there are 0 to 3"
 wrong "keep: {01: 0.5}" "data.keep has no class '01'"

@@ -57,12 +57,11 @@ static esp_dataset *open_real(const char *name)
 
 static void expect_description(const esp_dataset *dataset)
 {
-    char digest[65];
-    int present = 0;
-    assert_int_equal(esp_dataset_describe(dataset->name, digest, NULL, NULL, NULL, &present),
-                     ESP_OK);
-    assert_int_equal(present, 1);
-    assert_string_equal(digest, dataset->digest);
+    esp_dataset_description described = {.present = 0};
+    assert_int_equal(esp_dataset_describe(&described, dataset->name), ESP_OK);
+    assert_int_equal(described.present, 1);
+    assert_int_equal(described.n_test, dataset->test.count);
+    assert_string_equal(described.digest, dataset->digest);
 }
 
 static double mean_of_pixels(const esp_dataset *dataset)
