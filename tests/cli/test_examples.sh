@@ -4,6 +4,8 @@
 # shellcheck source=tests/fixtures/command_line.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
 needs sqlite3
+# shellcheck source=tests/fixtures/shipped.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/shipped.sh"
 analysis=$ESPALIER_SOURCE/analysis
 cat >study.yaml <<'YAML'
 study: quickstart
@@ -66,7 +68,7 @@ done <examples.sql
 [ $examples = 11 ] || fail "$examples examples"
 
 # ---- queries by name: each asks, and tells of itself ------------------------------------------------
-for file in "$analysis"/*.sql; do
+for file in $(shipped 'analysis/*.sql'); do
     name=$(basename "$file" .sql)
     expect 0 "$ESPALIER" query "$name" --set study=quickstart --format csv
     [ "$(wc -l <stdout)" -gt 1 ] || [[ $name = dead-leaves || $name = seed-sources ]] || fail "query $name: no rows"

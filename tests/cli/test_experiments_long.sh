@@ -1,7 +1,9 @@
 #!/bin/bash
-# Every study of experiments/ on the data it names, shortened: one epoch, or 20 steps, a phase and one
+# Every study that comes with espalier on the data it names, shortened: one epoch, or 20 steps, a phase and one
 # seed of the cells. Each must run, report, and meet the published values it names. A study whose data
 # set is not here is left out, and said; without FashionMNIST nothing is run.
+# shellcheck source=tests/fixtures/shipped.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/shipped.sh"
 set -u
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -26,7 +28,7 @@ train() {
     tail -n 1 stderr
 }
 
-for study in "$ESPALIER_SOURCE"/experiments/*.yaml; do
+for study in $(shipped 'experiments/*.yaml'); do
     name=$(basename "$study" .yaml)
     if ! "$ESPALIER" plan "$study" --format json >plan.json 2>stderr; then
         absent='unknown data set|data set .* is not here'

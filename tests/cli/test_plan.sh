@@ -1,5 +1,7 @@
 #!/bin/bash
 # Whole command lines of check and plan: what they print, where, and their exit codes.
+# shellcheck source=tests/fixtures/shipped.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/shipped.sh"
 set -u
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -67,9 +69,9 @@ equals "$(cat out)" "small.yaml: ok: 3 cells, 9 trials"
 contains words "broken.yaml:7:31: error: unknown key 'hardning' in losses; did you mean 'hardening'?"
 contains words "broken.yaml:11:23: error: phases.balance.epochs must be a whole number, not 'three'"
 equals "$(grep -c broken.yaml words)" 2
-sed 's/hardening: {}/my_hardening: {}/' small.yaml >longer.yaml
+sed 's/hardening: {}/zq_hardening: {}/' small.yaml >longer.yaml
 expect "check, a plugin of one's own, not found" 2 "$ESPALIER" check longer.yaml
-contains words "'my_hardening' in losses; did you mean 'hardening'? A plugin of your own is looked for in ESPALIER_PLUGIN_PATH"
+contains words "'zq_hardening' in losses; did you mean 'hardening'? A plugin of your own is looked for in ESPALIER_PLUGIN_PATH"
 expect "check, no such file" 4 "$ESPALIER" check nowhere.yaml
 expect "check, no file named" 2 "$ESPALIER" check
 expect "check, unknown option" 2 "$ESPALIER" check --sead 3 small.yaml
@@ -194,13 +196,13 @@ expect "report, csv" 0 "$ESPALIER" report small --db s.db --format csv
 equals "$(grep -cE ',balanced,baseline,(true|false),' out)" 2
 
 # A plugin file that was refused is not just an unknown key.
-mkdir refused && echo "not a plugin" >refused/logit_norm.so
-sed 's/hardening: {}, balance: {}/logit_norm: {}/' small.yaml >lacking.yaml
+mkdir refused && echo "not a plugin" >refused/term_of_test_plan.so
+sed 's/hardening: {}, balance: {}/term_of_test_plan: {}/' small.yaml >lacking.yaml
 refused=$folder/refused
 expect "check, refused plugin" 2 env ESPALIER_PLUGIN_PATH="$refused" "$ESPALIER" check lacking.yaml
-contains words "lacking.yaml:7:31: error: unknown key 'logit_norm' in losses; plugin"
-contains words "plugin $refused/logit_norm.so was refused: "
-sed -i 's/logit_norm/logit_normal/' lacking.yaml
+contains words "lacking.yaml:7:31: error: unknown key 'term_of_test_plan' in losses; plugin"
+contains words "plugin $refused/term_of_test_plan.so was refused: "
+sed -i 's/term_of_test_plan/another_term_of_test_plan/' lacking.yaml
 expect "check, some refused" 2 env ESPALIER_PLUGIN_PATH="$refused" "$ESPALIER" check lacking.yaml
 contains words "(1 plugin files were refused; \`espalier plugins ls\` says which and why)"
 
@@ -209,7 +211,7 @@ contains words "(1 plugin files were refused; \`espalier plugins ls\` says which
 other=$ESPALIER_SOURCE/experiments/other_data.yaml # of data that no package manager brings
 expect "data not here" 2 env XDG_CACHE_HOME="$PWD/none" "$ESPALIER" check "$other"
 contains words "$other:29:21: error: data set 'svhn' is not here; \`espalier data fetch svhn\` tells"
-for study in "$ESPALIER_SOURCE"/experiments/*.yaml; do
+while read -r study; do
     data=()
     [ "$study" != "$other" ] || data=(--set data.name=mnist)
     expect "check $study" 0 "$ESPALIER" check "$study" "${data[@]}"
@@ -218,7 +220,7 @@ for study in "$ESPALIER_SOURCE"/experiments/*.yaml; do
         echo "FAILED: $study does not open with its question"
         failures=$((failures + 1))
     }
-done
+done < <(shipped 'experiments/*.yaml')
 table=$ESPALIER_SOURCE/experiments/table1.yaml
 expect "table1, shortened" 0 "$ESPALIER" check "$table" --set phases.balance.epochs=30 \
     --set phases.harden.epochs=30 --seeds 0..1

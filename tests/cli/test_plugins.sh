@@ -140,13 +140,13 @@ run 2 new loss balance
 err "there is a loss 'balance' already: .*/balance.so"
 run 2 new loss master_leaf
 err "there is a head 'master_leaf' already"
-run 4 new loss mine --dir nowhere
-run 2 new loss mine --dir out
+run 4 new loss begun_in_test --dir nowhere
+run 2 new loss begun_in_test --dir out
 err 'out is no folder'
-run 0 new loss mine
-err 'wrote mine.c'
-out '^cc .* mine\.c -o mine\.so -lm$'
-run 2 new loss mine
-err 'mine.c: exists already, and stays as it is'
-[ "$(find . -name '*.c')" = ./mine.c ] || fail "other files were written"
+run 0 new loss begun_in_test
+err 'wrote begun_in_test.c'
+out '^cc .* begun_in_test\.c -o begun_in_test\.so -lm$'
+run 2 new loss begun_in_test
+err 'begun_in_test.c: exists already, and stays as it is'
+[ "$(find . -name '*.c')" = ./begun_in_test.c ] || fail "other files were written"
 echo "plugins: command lines hold"

@@ -96,8 +96,10 @@ check_tree() { # prints a line a breach
     done
     while IFS= read -r name; do
         echo "$name: more than one file of this name"
-    done < <(find "$root/framework" "$root/plugins" -name '*.[ch]' -printf '%f\n' 2>/dev/null |
-        sort | uniq -d)
+    done < <({
+        find "$root/framework" -name '*.[ch]' -printf '%f\n'
+        find "$root/plugins" -name '*.h' -printf '%f\n'
+    } 2>/dev/null | sort | uniq -d)
 }
 
 # The check checks: a tree with one breach of each kind, and the words that must be said of it.

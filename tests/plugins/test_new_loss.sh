@@ -51,18 +51,18 @@ fi
 # `plugins new` in the tree: the next build takes it up; its own commands, with a study that can be
 # planned anywhere.
 cd "$folder/tree/plugins/head"
-"$espalier" plugins new loss fresh >"$folder/commands" || fail "plugins new"
-[ -s "$folder/tree/plugins/loss/fresh.c" ] || fail "not where losses are"
+"$espalier" plugins new loss begun_in_test >"$folder/commands" || fail "plugins new"
+[ -s "$folder/tree/plugins/loss/begun_in_test.c" ] || fail "not where losses are"
 head -n 2 "$folder/commands" | bash -eu >"$folder/log" 2>&1 || { cat "$folder/log"; fail "its commands"; }
 grep -q '^passed$' "$folder/log" || { cat "$folder/log"; fail "the new loss does not pass"; }
-if grep -n "fresh.c.*warning" "$folder/log"; then fail "the new loss has warnings"; fi
+if grep -n "begun_in_test.c.*warning" "$folder/log"; then fail "the new loss has warnings"; fi
 # and away again: its file must not be found any longer
-rm "$folder/tree/plugins/loss/fresh.c"
+rm "$folder/tree/plugins/loss/begun_in_test.c"
 cmake --build "$folder/build" >"$folder/log" 2>&1 || { cat "$folder/log"; fail "build without it"; }
 "$espalier" plugins ls >"$folder/list"
-if grep fresh "$folder/list"; then fail "a plugin without source is found"; fi
+if grep begun_in_test "$folder/list"; then fail "a plugin without source is found"; fi
 # by a program that was not built from this tree
-"${ESPALIER:?}" plugins new head other >"$folder/commands" || fail "plugins new by another program"
+"${ESPALIER:?}" plugins new head elsewhere_in_test >"$folder/commands" || fail "plugins new by another program"
 grep -q "^cmake -S $folder/tree -B $folder/tree/build/release$" "$folder/commands" || fail "not its build"
 
 # Outside the tree, by the README's own command, for the program of this build.

@@ -2,6 +2,8 @@
 # The SDK: its header compiles alone; an installed espalier, moved elsewhere and with source and build
 # out of sight, builds plugins with one line, by CMake and from `plugins new`, in C and in C++, and
 # trains with them. Oracle of "out of sight": empty folders are mounted over both, where that is allowed.
+# shellcheck source=tests/fixtures/shipped.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/shipped.sh"
 set -euo pipefail
 
 source=${ESPALIER_SOURCE:?set by ctest} build=${ESPALIER_BUILD:?set by ctest}
@@ -33,7 +35,7 @@ for real in float double; do
     done
 done
 # Plugins see nothing else: each compiles with the SDK's folder alone.
-for one in "$source"/plugins/*/*.c; do
+shipped 'plugins/*/*.c' | while read -r one; do
     ${CC:-cc} -std=c11 -Wall -Wextra -pedantic -Werror -fsyntax-only -I "$sdk" "$one"
 done
 
@@ -45,7 +47,7 @@ rm "$folder"/*.so
 mkdir "$folder/clean"
 
 # A plugin in C++: members in order, since designated initializers are younger than C++11.
-cat >"$folder/clean/minimal.cpp" <<'CODE'
+cat >"$folder/clean/minimal_of_test.cpp" <<'CODE'
 #include "espalier_plugin.h"
 static int evaluate(void *, const esp_host *, const esp_batch *, const esp_gradients *, double *value)
 {
@@ -54,20 +56,20 @@ static int evaluate(void *, const esp_host *, const esp_batch *, const esp_gradi
 }
 static const esp_loss_ops ops = {sizeof ops, ESP_LOGITS, 0, evaluate, nullptr};
 const esp_plugin espalier_plugin = {
-    ESP_ABI_TAG, sizeof(esp_plugin), ESP_LOSS, ESP_TASK, "minimal", "1", "nothing, from C++", "none",
+    ESP_ABI_TAG, sizeof(esp_plugin), ESP_LOSS, ESP_TASK, "minimal_of_test", "1", "nothing, from C++", "none",
     "none", 0, nullptr, 0, &ops, nullptr, nullptr, nullptr, nullptr, nullptr};
 CODE
-sed 's/example_loss/mine/g' "$folder/moved/share/doc/espalier/examples/example_loss.c" >"$folder/clean/mine.c"
+sed 's/example_loss/term_of_test/g' "$folder/moved/share/doc/espalier/examples/example_loss.c" >"$folder/clean/term_of_test.c"
 cat >"$folder/clean/study.yaml" <<'YAML'
 study: own
 seeds: 0
 defaults:
   data: {name: toy}
   model: {kind: fff, training_width: 8, leaf_width: 2}
-  losses: {cross_entropy: {weight: 1}, mine: {weight: 0.5, margin: 0}}
+  losses: {cross_entropy: {weight: 1}, term_of_test: {weight: 0.5, margin: 0}}
   optimizer: {kind: adam, learning_rate: 0.01}
   phases: {train: {epochs: 2}}
-variants: {without: {reference: true, set: {losses.mine.weight: 0}}, with: {}}
+variants: {without: {reference: true, set: {losses.term_of_test.weight: 0}}, with: {}}
 YAML
 
 cat >"$folder/inside.sh" <<'INSIDE'
@@ -93,13 +95,13 @@ grep -q "$prefix/lib/espalier/plugins/loss/balance.so" list || { cat list; fail 
 if grep -qF "$ESPALIER_BUILD" list; then fail "plugins of the build folder"; fi
 
 echo "== one line"
-cc -shared -fPIC $(pkg-config --cflags espalier-plugin) mine.c -o mine.so
-espalier plugins check ./mine.so
-c++ -shared -fPIC $(pkg-config --cflags espalier-plugin) minimal.cpp -o minimal.so
-espalier plugins check ./minimal.so
+cc -shared -fPIC $(pkg-config --cflags espalier-plugin) term_of_test.c -o term_of_test.so
+espalier plugins check ./term_of_test.so
+c++ -shared -fPIC $(pkg-config --cflags espalier-plugin) minimal_of_test.cpp -o minimal_of_test.so
+espalier plugins check ./minimal_of_test.so
 # the same example is C++20 too
 c++ -std=c++20 -x c++ -shared -fPIC -Wno-attributes -fvisibility=hidden $(pkg-config --cflags espalier-plugin) \
-    mine.c -o cxx.so
+    term_of_test.c -o cxx.so
 espalier plugins check ./cxx.so
 rm cxx.so
 
@@ -109,7 +111,7 @@ export ESPALIER_PLUGIN_PATH=$PWD ESPALIER_DB=$PWD/own.db
 espalier run study.yaml
 value() { espalier query "$1" --format csv | tail -n 1; }
 norm() { # VARIANT: the last epoch's value of the term
-    value "SELECT value FROM trial_final WHERE variant = '$1' AND at = 'last' AND split = 'test' AND metric = 'loss.mine'"
+    value "SELECT value FROM trial_final WHERE variant = '$1' AND at = 'last' AND split = 'test' AND metric = 'loss.term_of_test'"
 }
 [ "$(value "SELECT count(*) FROM trial WHERE status = 'done'")" = 2 ] || fail "two trials expected"
 awk "BEGIN {exit !($(norm with) > 0 && $(norm with) < 0.9 * $(norm without))}" ||
@@ -120,19 +122,19 @@ grep -q with report || fail "no report"
 echo "== plugins new"
 unset ESPALIER_PLUGIN_PATH
 for kind in loss head; do
-    espalier plugins new $kind fresh_$kind >commands
+    espalier plugins new $kind begun_in_test_$kind >commands
     [ "$(wc -l <commands)" = 3 ] || { cat commands; fail "three commands expected"; }
-    if grep -n example_ fresh_$kind.c; then fail "the example's name is left"; fi
+    if grep -n example_ begun_in_test_$kind.c; then fail "the example's name is left"; fi
     sed 's/STUDY.yaml/study.yaml/' commands >script
     bash -eu script
-    refuses "exists already" espalier plugins new $kind fresh_$kind
+    refuses "exists already" espalier plugins new $kind begun_in_test_$kind
 done
 mkdir "other folder"
-espalier plugins new loss other --dir "other folder" | head -n 2 >script
+espalier plugins new loss elsewhere_in_test --dir "other folder" | head -n 2 >script
 bash -eu script
-[ -s "other folder/other.so" ] || fail "not built where it lies"
+[ -s "other folder/elsewhere_in_test.so" ] || fail "not built where it lies"
 [ "$(value "SELECT count(*) FROM trial WHERE status = 'done'")" = 6 ] || fail "six trials expected"
-refuses "there is a loss 'fresh_loss' already" env ESPALIER_PLUGIN_PATH=. espalier plugins new loss fresh_loss
+refuses "there is a loss 'begun_in_test_loss' already" env ESPALIER_PLUGIN_PATH=. espalier plugins new loss begun_in_test_loss
 
 echo "== the CMake package"
 cp -r "$prefix/share/doc/espalier/examples" cmake
