@@ -146,21 +146,32 @@ static void put_dose(FILE *out, esp_report *report, const esp_report_metric *met
     }
 }
 
-/* The best and the worst of several doses, each with its own test: nothing is pooled over the
- * values of what is compared. */
-static void put_doses(FILE *out, esp_report *report, const esp_report_metric *metric,
-                      const esp_inference *all, const esp_comparison_question *question)
+/* The families of a question with the best and the worst difference; -1 without values. Returns how
+ * many have one. */
+static int find_extremes(int *best, int *worst, const esp_report_metric *metric,
+                         const esp_inference *all, const esp_comparison_question *question)
 {
-    int best = -1, worst = -1, n = 0;
+    int n = 0;
+    *best = *worst = -1;
     for (int f = question->first; f < question->first + question->n_doses; f++) {
         const double estimate = estimate_of(all, f);
         if (isnan(estimate)) {
             continue;
         }
         n++;
-        best = best < 0 || is_better(metric, estimate - estimate_of(all, best)) ? f : best;
-        worst = worst < 0 || is_better(metric, estimate_of(all, worst) - estimate) ? f : worst;
+        *best = *best < 0 || is_better(metric, estimate - estimate_of(all, *best)) ? f : *best;
+        *worst = *worst < 0 || is_better(metric, estimate_of(all, *worst) - estimate) ? f : *worst;
     }
+    return n;
+}
+
+/* The best and the worst of several doses, each with its own test: nothing is pooled over the
+ * values of what is compared. */
+static void put_doses(FILE *out, esp_report *report, const esp_report_metric *metric,
+                      const esp_inference *all, const esp_comparison_question *question)
+{
+    int best, worst;
+    const int n = find_extremes(&best, &worst, metric, all, question);
     const char *keys = "";
     for (int i = 0; i < question->keys.n; i++) {
         keys = esp_pool_format(&report->pool, "%s%s%s", keys,
@@ -296,6 +307,57 @@ static void put_alike(FILE *out, esp_report *report, const esp_report_metric *me
     }
 }
 
+/* "all 3 trials of 'none' failed": why a cell has no values; NULL unless trials of it failed. */
+static const char *why_empty(esp_report *report, const esp_report_cell *cell, int n_values)
+{
+    if (n_values > 0 || cell->failed == 0) {
+        return NULL;
+    }
+    return cell->failed < cell->planned
+               ? esp_pool_format(&report->pool,
+                                 "%d of %d trials of '%s' failed and none has a value",
+                                 cell->failed, cell->planned, cell->label)
+           : cell->planned == 1
+               ? esp_pool_format(&report->pool, "the only trial of '%s' failed", cell->label)
+               : esp_pool_format(&report->pool, "all %d trials of '%s' failed", cell->planned,
+                                 cell->label);
+}
+
+/* Comparisons of a question that a side without values leaves out, for its trials failed; *reasons
+ * names these cells, each once. */
+static int count_failed(const char **reasons, esp_report *report, const esp_inference *all,
+                        int question)
+{
+    enum { MOST_NAMED = 3 };
+    const esp_report_cell *named[MOST_NAMED];
+    int n = 0, n_cells = 0;
+    *reasons = "";
+    for (int i = 0; i < all->n; i++) {
+        const esp_comparison *one = &all->comparisons[i];
+        const esp_report_cell *sides[] = {one->a, one->b};
+        const int n_values[] = {one->a_n, one->b_n};
+        bool failed = false;
+        for (int side = 0; side < 2 && all->families[one->family].question == question; side++) {
+            const char *why = why_empty(report, sides[side], n_values[side]);
+            bool known = false;
+            for (int k = 0; k < n_cells && k < MOST_NAMED; k++) {
+                known = known || named[k] == sides[side];
+            }
+            failed = failed || why != NULL;
+            if (why != NULL && !known && n_cells < MOST_NAMED) {
+                *reasons = esp_pool_format(&report->pool, "%s%s%s", *reasons,
+                                           n_cells > 0 ? ", " : "", why);
+                named[n_cells++] = sides[side];
+            } else if (why != NULL && !known && n_cells == MOST_NAMED) {
+                *reasons = esp_pool_format(&report->pool, "%s and more", *reasons);
+                n_cells++;
+            }
+        }
+        n += failed;
+    }
+    return n;
+}
+
 /* ---- the sentences --------------------------------------------------------------------------- */
 
 /* A sentence being written: into memory, then kept by the page. */
@@ -321,12 +383,46 @@ static int end(sentence *s, esp_page *page, esp_report *report, const char *abou
     return whole ? ESP_OK : esp_fail(ESP_MEMORY, "no memory for a sentence");
 }
 
-/* A sentence for each question that has values. */
+/* What is ranked by a value, where there are more than a page begins with. */
+typedef struct ranked {
+    double value; /* the less, the further ahead */
+    int index;    /* its place in the report */
+} ranked;
+
+static int compare_ranked(const void *left, const void *right)
+{
+    const ranked *a = left, *b = right;
+    return a->value != b->value ? (a->value > b->value) - (a->value < b->value)
+                                : a->index - b->index;
+}
+
+static double rank_value(const esp_report_metric *metric, double value)
+{
+    return isnan(value) ? INFINITY : metric->better == ESP_BETTER_LOWER ? value : -value;
+}
+
+static void rank(ranked *order, int n)
+{
+    if (n > MOST_MEANS) {
+        qsort(order, (size_t)n, sizeof *order, compare_ranked);
+    }
+}
+
+/* A sentence for each question that has values, or failures instead. */
 static int add_comparisons(esp_page *page, esp_report *report, const esp_inference *all)
 {
     const int m = esp_report_primary(report);
     const esp_report_metric *metric = &report->metrics[m];
+    ranked *order = esp_pool_take(&report->pool, ((size_t)all->n_questions + 1) * sizeof *order);
+    ESP_TRY(esp_pool_status(&report->pool));
     for (int q = 0; q < all->n_questions; q++) {
+        int best, worst;
+        find_extremes(&best, &worst, metric, all, &all->questions[q]);
+        order[q] = (ranked){rank_value(metric, best < 0 ? NAN : estimate_of(all, best)), q};
+    }
+    rank(order, all->n_questions);
+    for (int at = 0; at < all->n_questions; at++) {
+        const int q = order[at].index;
         const esp_comparison *only = NULL;
         int n = 0;
         for (int i = 0; i < all->n; i++) {
@@ -336,13 +432,17 @@ static int add_comparisons(esp_page *page, esp_report *report, const esp_inferen
                 n++;
             }
         }
-        if (n == 0) {
+        const char *reasons = "";
+        const int n_failed = count_failed(&reasons, report, all, q);
+        if (n == 0 && n_failed == 0) {
             continue;
         }
         sentence s;
         ESP_TRY(begin(&s));
         fprintf(s.out, " against %s", all->questions[q].b);
-        if (n == 1) {
+        if (n == 0) {
+            fprintf(s.out, ": not compared, because %s", reasons);
+        } else if (n == 1) {
             put_comparison(s.out, report, metric, only, all->n_tested);
             if (all->questions[q].n > 1) {
                 fprintf(s.out, "; of %d comparisons only this one, of '%s', has values",
@@ -351,6 +451,10 @@ static int add_comparisons(esp_page *page, esp_report *report, const esp_inferen
         } else {
             put_question(s.out, report, metric, all, q);
         }
+        if (n > 0 && n_failed > 0) {
+            fprintf(s.out, "; %d of %d comparisons %s no values on both sides, because %s",
+                    n_failed, all->questions[q].n, n_failed == 1 ? "has" : "have", reasons);
+        }
         put_failures(s.out, report, all, q);
         put_alike(s.out, report, metric, all, q);
         ESP_TRY(end(&s, page, report, all->questions[q].a));
@@ -358,42 +462,65 @@ static int add_comparisons(esp_page *page, esp_report *report, const esp_inferen
     return ESP_OK;
 }
 
-/* Where nothing is compared: the means themselves, of a few cells. */
+/* Where nothing is compared: the means themselves, of more cells than a page begins with the best,
+ * and the cells of which nothing but failures is left. */
 static int add_means(esp_page *page, esp_report *report, const esp_inference *all)
 {
     const int m = esp_report_primary(report);
-    for (int i = 0; i < report->n_cells && i < MOST_MEANS; i++) {
-        const esp_report_cell *cell = &report->cells[i];
-        const esp_stats *stats = &esp_report_series_of(report, cell, 0, m)->stats;
-        if (stats->n == 0) {
-            continue;
+    const esp_report_metric *metric = &report->metrics[m];
+    ranked *order = esp_pool_take(&report->pool, ((size_t)report->n_cells + 1) * sizeof *order);
+    ESP_TRY(esp_pool_status(&report->pool));
+    int n_valued = 0, n_put = 0, n_failed = 0;
+    const char *failed = "";
+    for (int i = 0; i < report->n_cells; i++) {
+        const esp_stats *stats = &esp_report_series_of(report, &report->cells[i], 0, m)->stats;
+        const char *why = why_empty(report, &report->cells[i], stats->n);
+        if (why != NULL && n_failed++ < MOST_MEANS) {
+            failed = esp_pool_format(&report->pool, "%s%s%s", failed, *failed ? ", " : "", why);
         }
+        if (stats->n > 0) {
+            order[n_valued++] = (ranked){rank_value(metric, stats->mean), i};
+        }
+    }
+    rank(order, n_valued);
+    for (; n_put < n_valued && n_put < MOST_MEANS; n_put++) {
+        const int i = order[n_put].index;
+        const esp_report_cell *cell = &report->cells[i];
         sentence s;
         ESP_TRY(begin(&s));
-        fprintf(s.out, ": a mean of %s", mean_of(report, &report->metrics[m], stats));
+        fprintf(s.out, ": a mean of %s",
+                mean_of(report, metric, &esp_report_series_of(report, cell, 0, m)->stats));
         if (all->cells[i].failures > 0) {
             fprintf(s.out, "; failed: %d of %d trials", all->cells[i].failures,
                     all->cells[i].ended);
         }
         ESP_TRY(end(&s, page, report, cell->label));
     }
-    if (report->n_cells > MOST_MEANS) {
-        page->findings[page->n_findings++] =
-            (esp_finding){"", esp_pool_format(&report->pool, "%d cells more stand in the tables.",
-                                              report->n_cells - MOST_MEANS)};
+    if (n_valued > n_put) {
+        page->findings[page->n_findings++] = (esp_finding){
+            "", esp_pool_format(&report->pool,
+                                "These are the %s %d of %d cells, in order; the others stand in"
+                                " the tables.",
+                                metric->better == ESP_BETTER_NEITHER ? "highest" : "best", n_put,
+                                n_valued)};
     }
-    return ESP_OK;
+    if (n_failed > 0) {
+        page->findings[page->n_findings++] =
+            (esp_finding){"", esp_pool_format(&report->pool, "No mean: %s%s.", failed,
+                                              n_failed > MOST_MEANS ? " and more" : "")};
+    }
+    return esp_pool_status(&report->pool);
 }
 
 int esp_page_add_findings(esp_page *page, esp_report *report)
 {
     const int m = esp_report_primary(report);
     const esp_inference *all = NULL;
-    if (report->done == 0) {
+    if (report->done + report->failed == 0) {
         return ESP_OK;
     }
     ESP_TRY(esp_report_infer(&all, report, 0, m));
-    page->findings = esp_pool_take(&report->pool, ((size_t)all->n_questions + MOST_MEANS + 1) *
+    page->findings = esp_pool_take(&report->pool, ((size_t)all->n_questions + MOST_MEANS + 2) *
                                                       sizeof *page->findings);
     ESP_TRY(esp_pool_status(&report->pool));
     page->findings_of = esp_pool_format(&report->pool, "%s, %s",

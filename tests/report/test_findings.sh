@@ -195,4 +195,61 @@ findings doses
 says "Worst with values of 4 is losses.balance.weight=1:" \
     "Most trials failed with losses.balance.weight=10, 3 of 3; failed: 3 of 12 trials against 0 of 3."
 
+# ---- failures ------------------------------------------------------------------------------------
+# fails STUDY WHICH: the trials of these cells broke off, and no others.
+fails() {
+    sqlite3 "$1.db" "UPDATE trial SET status = iif(id IN (SELECT ct.trial FROM cell_trial ct JOIN cell c
+        ON c.id = ct.cell WHERE $2), 'failed', 'done')"
+}
+fails few "c.variant = 'none'"
+findings few
+says "even against none: not compared, because all 5 trials of 'none' failed; failed: 0 of 5 trials against 5 of 5."
+grep -q 'a mean of' stdout && fail "means of what is left"
+for format in md latex html; do
+    expect 0 "$ESPALIER" report few --db few.db --format $format
+    tr '\n' ' ' <stdout | sed 's/&#39;/'\''/g' >flat && mv flat stdout
+    says "not compared, because all 5 trials of" "failed; failed: 0 of 5"
+done
+fails few 1
+findings few
+says "not compared, because all 5 trials of 'even' failed, all 5 trials of 'none' failed; failed: 5 of 5 trials against 5 of 5."
+# Some of the reference: what is left is compared, and the rest is said.
+fails both "c.label LIKE 'none%toy'"
+findings both
+says "3 of 6 comparisons have no values on both sides, because all 3 trials of 'none data.name=toy' failed; failed: 0 of 18 trials against 3 of 6." \
+    "a higher mean in 2 of 3 comparisons"
+# A trial of the reference that still runs.
+sqlite3 few.db "UPDATE trial SET status = 'failed'; UPDATE trial SET status = 'running' WHERE id = (SELECT max(ct.trial)
+    FROM cell_trial ct JOIN cell c ON c.id = ct.cell WHERE c.variant = 'none')"
+findings few
+says "4 of 5 trials of 'none' failed and none has a value"
+
+# ---- many cells ----------------------------------------------------------------------------------
+{ study many 0..1 && echo 'grid: {optimizer.learning_rate: [0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09, 0.1]}'; } >many.yaml
+expect 0 "$ESPALIER" run many.yaml --db many.db
+# 0.02 is best, then 0.09, 0.08, ..; 0.07 failed.
+set_values many "iif(c.label LIKE '%0.02', 0.9, substr(c.label, instr(c.label, 'rate=') + 5) * 5)"
+fails many "c.label LIKE '%0.07'"
+findings many
+ranks() { grep -o 'rate=[0-9.]*' stdout | cut -d= -f2 | tr '\n' ' '; }
+[ "$(ranks)" = "0.02 0.1 0.09 0.08 0.06 0.05 0.04 0.03 0.07 " ] || fail "ranked by the primary metric"
+says "These are the best 8 of 9 cells, in order" "No mean: all 2 trials of 'default optimizer.learning_rate=0.07' failed."
+# Of losses the least is best.
+sqlite3 many.db "UPDATE epoch SET test_hard_loss = test_hard_accuracy"
+findings many --metric test.hard_loss
+[ "$(ranks)" = "0.01 0.03 0.04 0.05 0.06 0.08 0.09 0.1 0.07 " ] || fail "ranked by the least loss"
+# Eight stand as the study has them.
+"$ESPALIER" report many --db many.db --format json >/dev/null || fail "many cells as JSON"
+fails many "c.label LIKE '%0.07' OR c.label LIKE '%0.02'"
+findings many
+[ "$(ranks)" = "0.01 0.03 0.04 0.05 0.06 0.08 0.09 0.1 0.02 0.07 " ] || fail "eight cells in the study's order"
+
+# More than eight variants against one reference: from the best difference.
+{ study variants 0..1 && echo 'variants:' && echo '  none: {reference: true}' &&
+    for i in 1 2 3 4 5 6 7 8 9; do echo "  v$i: {set: {losses.balance.weight: 0.$i}}"; done; } >variants.yaml
+expect 0 "$ESPALIER" run variants.yaml --db variants.db
+set_values variants "iif(c.variant = 'none', 0.5, iif(c.variant = 'v4', 0.95, substr(c.variant, 2) / 10.0))"
+findings variants
+[ "$(grep -o 'v[0-9] against' stdout | cut -c2 | tr -d '\n')" = 498765321 ] || fail "variants ranked"
+
 exit "$failures"
