@@ -244,6 +244,22 @@ fails many "c.label LIKE '%0.07' OR c.label LIKE '%0.02'"
 findings many
 [ "$(ranks)" = "0.01 0.03 0.04 0.05 0.06 0.08 0.09 0.1 0.02 0.07 " ] || fail "eight cells in the study's order"
 
+# query best: from the best cell, of the validation split where nothing else is said.
+fails many 0
+sed 's/toy}/toy, validation: 0.2}/; s/^study: many/study: split/' many.yaml >split.yaml
+expect 0 "$ESPALIER" run split.yaml --db many.db
+sqlite3 many.db "UPDATE epoch SET validation_hard_accuracy = 1 - test_hard_accuracy,
+    validation_hard_loss = 1 - test_hard_accuracy WHERE validation_hard_accuracy IS NOT NULL"
+best() { "$ESPALIER" query best --db many.db --format csv "$@" | tail -n +2 | cut -d, -f7; }
+[ "$(best | wc -l)" = 10 ] || fail "best: of the one study with a validation split"
+[ "$(best)" = "$(best | sort -gr)" ] || fail "best: from the best cell"
+[ "$(best | xargs printf '%.6f\n')" = "$(sqlite3 many.db "SELECT printf('%.6f', max(value)) FROM trial_final
+    WHERE split = 'validation' AND metric = 'hard_accuracy' AND at = 'selected' GROUP BY cell ORDER BY 1 DESC")" ] ||
+    fail "best: values"
+[ "$(best --set metric=hard_loss)" = "$(best --set metric=hard_loss | sort -g)" ] || fail "best: from the least loss"
+[ "$(best --set study=many --set split=test)" = "$(best --set study=many --set split=test | sort -gr)" ] || fail "best: of test"
+[ "$(best --set study=many --set metric=test.hard_accuracy | wc -l)" = 10 ] || fail "best: by the metric's own split"
+
 # More than eight variants against one reference: from the best difference.
 { study variants 0..1 && echo 'variants:' && echo '  none: {reference: true}' &&
     for i in 1 2 3 4 5 6 7 8 9; do echo "  v$i: {set: {losses.balance.weight: 0.$i}}"; done; } >variants.yaml
