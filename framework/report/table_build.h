@@ -38,6 +38,10 @@ const char *esp_words_count(esp_report *report, const esp_report_cell *cell, int
 const char *esp_words_interval(esp_report *report, const esp_report_metric *metric,
                                esp_interval interval);
 
+/* "[0, 52] %", of a rate: with as many digits as tell its ends from 0, from 100 and from one
+ * another, so that no interval reads as if it were none. */
+const char *esp_words_rate_interval(esp_report *report, esp_interval interval);
+
 /* The same of ratios, from their logarithms. */
 const char *esp_words_ratio_interval(esp_report *report, esp_interval logarithms);
 

@@ -50,8 +50,8 @@ int esp_table_seeds(esp_table *out, esp_report *report, const esp_layout *plan, 
                                        esp_words_number(report, metric, one->test_error));
         row[6] = one->ended == 0
                      ? "-"
-                     : esp_pool_format(&report->pool, "%d/%d [%.0f, %.0f] %%", one->failures,
-                                       one->ended, 100 * one->rate.low, 100 * one->rate.high);
+                     : esp_pool_format(&report->pool, "%d/%d %s", one->failures, one->ended,
+                                       esp_words_rate_interval(report, one->rate));
         row[7] = values_of(report, metric, &series->sample);
     }
     return esp_pool_status(&report->pool);

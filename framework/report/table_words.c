@@ -2,6 +2,7 @@
 #include "report/table_build.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "study/schema.h"
@@ -152,6 +153,34 @@ const char *esp_words_interval(esp_report *report, const esp_report_metric *metr
                : esp_pool_format(&report->pool, "[%s, %s]",
                                  esp_words_number(report, metric, interval.low),
                                  esp_words_number(report, metric, interval.high));
+}
+
+const char *esp_words_rate_interval(esp_report *report, esp_interval interval)
+{
+    enum { MOST_DIGITS = 6 };
+    const double low = 100 * interval.low, high = 100 * interval.high;
+    if (isnan(low) || isnan(high)) {
+        return "-";
+    }
+    const char *text = "";
+    for (int digits = 0; digits <= MOST_DIGITS; digits++) {
+        char ends[2][32], bounds[2][32];
+        for (int i = 0; i < 2; i++) {
+            snprintf(ends[i], sizeof ends[i], "%.*f", digits, i == 0 ? low : high);
+            snprintf(bounds[i], sizeof bounds[i], "%.*f", digits, i == 0 ? 0.0 : 100.0);
+        }
+        text = esp_pool_format(&report->pool, "[%s, %s] %%", low == 0 ? "0" : ends[0],
+                               high == 100 ? "100" : ends[1]);
+        bool told = strcmp(ends[0], ends[1]) != 0;
+        for (int i = 0; i < 2; i++) {
+            told = told && (low == 0 || strcmp(ends[0], bounds[i]) != 0) &&
+                   (high == 100 || strcmp(ends[1], bounds[i]) != 0);
+        }
+        if (told) {
+            break;
+        }
+    }
+    return text;
 }
 
 const char *esp_words_ratio_interval(esp_report *report, esp_interval logarithms)

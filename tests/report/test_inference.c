@@ -15,6 +15,7 @@
 #include "fixtures/asserts.h"
 #include "report/compatible.h"
 #include "report/inference.h"
+#include "report/table_build.h"
 
 enum { B, A, C, FEW, N_CELLS };
 
@@ -178,6 +179,32 @@ static void test_inference__below_three_seeds_no_p(void **state)
     esp_pool_free(&one.report.pool);
 }
 
+/* Clopper and Pearson's bounds of 0 and n of n in closed form: 1 - .025^(1/n), .025^(1/n); the
+ * others binom.test(x, n)$conf.int in R. */
+static void test_rate__never_reads_as_no_interval(void **state)
+{
+    (void)state;
+    static const struct {
+        int count, n;
+        const char *words;
+    } cases[] = {{0, 3, "[0, 71] %"},           /* 0.7075982 */
+                 {3, 3, "[29, 100] %"},         /* 0.2924018 */
+                 {0, 2, "[0, 84] %"},           /* 0.8418861 */
+                 {0, 2000, "[0, 0.2] %"},       /* 0.001842738 */
+                 {2000, 2000, "[99.8, 100] %"}, /* 0.998157262 */
+                 {0, 1000000, "[0, 0.0004] %"}, /* 3.688873e-06 */
+                 {1, 6, "[0.4, 64.1] %"},       /* 0.004210745 0.641234578 */
+                 {3, 7, "[10, 82] %"}};         /* 0.098988 0.815948432 */
+    esp_report report = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const esp_interval interval = esp_rate_interval(cases[i].count, cases[i].n, 0.95);
+        assert_string_equal(esp_words_rate_interval(&report, interval), cases[i].words);
+    }
+    const esp_interval none = esp_rate_interval(0, 0, 0.95);
+    assert_string_equal(esp_words_rate_interval(&report, none), "-");
+    esp_pool_free(&report.pool);
+}
+
 static void test_compatible__by_the_rule(void **state)
 {
     (void)state;
@@ -219,6 +246,7 @@ int main(void)
         cmocka_unit_test(test_inference__test_by_design),
         cmocka_unit_test(test_inference__of_two_cells),
         cmocka_unit_test(test_inference__below_three_seeds_no_p),
+        cmocka_unit_test(test_rate__never_reads_as_no_interval),
         cmocka_unit_test(test_compatible__by_the_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
