@@ -228,6 +228,11 @@ static void print_json(const arguments *a, const esp_evaluation *evaluation, uin
     if (a->ablate != NULL) {
         json_object_set_new(root, "ablated", json_string(a->ablate));
     }
+    for (int i = 0; i < ESP_N_FROM; i++) {
+        if (model->from[i] != NULL) {
+            json_object_set_new(root, esp_from_names[i], json_string(model->from[i]));
+        }
+    }
     for (int i = 0; i < model->n_heads; i++) {
         const esp_instance *head = &model->heads[i];
         for (int k = 0; k < head->n_logged; k++) {
@@ -242,11 +247,21 @@ static void print_json(const arguments *a, const esp_evaluation *evaluation, uin
     json_decref(root);
 }
 
+static const char *word_of(const char *text)
+{
+    return text != NULL ? text : "?";
+}
+
 static void print_text(const arguments *a, const esp_evaluation *evaluation, uint32_t n,
                        const esp_model *model)
 {
     printf("%s %s, %s routing, %" PRIu32 " examples%s%s\n", a->data, esp_split_name(a->split),
            a->soft ? "soft" : "hard", n, a->ablate ? ", without " : "", a->ablate ? a->ablate : "");
+    if (model->from[ESP_FROM_TRIAL] != NULL) {
+        const char *const *from = (const char *const *)model->from;
+        printf("trained as %s %s, seed %s: trial %s\n", word_of(from[ESP_FROM_STUDY]),
+               word_of(from[ESP_FROM_CELL]), word_of(from[ESP_FROM_SEED]), from[ESP_FROM_TRIAL]);
+    }
     printf("accuracy   %.2f%%\n",
            100 * evaluation->metrics[a->soft ? ESP_SOFT_ACCURACY : ESP_HARD_ACCURACY]);
     printf("loss       %.4f nats\n", evaluation->metrics[a->soft ? ESP_SOFT_LOSS : ESP_HARD_LOSS]);

@@ -8,6 +8,7 @@
 #include "cli/options.h"
 #include "cli/print_rows.h"
 #include "cli/show_environment.h"
+#include "cli/show_models.h"
 #include "cli/study_names.h"
 #include "core/status.h"
 #include "core/text.h"
@@ -243,12 +244,20 @@ static int show_sections(esp_store *store, const section *sections, int n_sectio
     if (status == ESP_OK && json) {
         if (checkpoints != NULL) {
             json_object_set_new(all, "checkpoints", json_string(checkpoints));
+            json_object_set_new(all, "models", esp_models_to_json(checkpoints));
         }
         json_dumpf(all, stdout, JSON_INDENT(1));
         putchar('\n');
     } else if (status == ESP_OK && checkpoints != NULL) {
         printf("\ncheckpoints\n  %s%s\n", checkpoints,
                access(checkpoints, F_OK) == 0 ? "" : "  (none there)");
+        json_t *models = esp_models_to_json(checkpoints), *model = NULL;
+        size_t i = 0;
+        json_array_foreach(models, i, model)
+        {
+            esp_model_print(model);
+        }
+        json_decref(models);
     }
     json_decref(all);
     return status;
@@ -273,6 +282,20 @@ static int show(esp_store *store, const char *name, bool json)
     return status;
 }
 
+static int show_model(const char *path, bool json)
+{
+    json_t *model = NULL;
+    ESP_TRY(esp_model_to_json(&model, path));
+    if (json) {
+        json_dumpf(model, stdout, JSON_INDENT(1));
+        putchar('\n');
+    } else {
+        esp_model_print(model);
+    }
+    json_decref(model);
+    return ESP_OK;
+}
+
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     arguments *given = state->input;
@@ -283,7 +306,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         return 0;
     case ARGP_KEY_ARG:
         if (given->name != NULL) {
-            argp_error(state, "one trial or study at a time");
+            argp_error(state, "one trial, study or model at a time");
         }
         given->name = argument;
         return 0;
@@ -303,18 +326,20 @@ static int run(int argc, char **argv)
     static const struct argp parser = {
         .parser = parse_option,
         .children = shared,
-        .args_doc = "TRIAL|STUDY",
-        .doc =
-            "Shows all that is known of a trial or of a study.\v"
-            "TRIAL is an id or the beginning of one. A trial: status, attempts (memory is the "
-            "process's, which trials that run beside each other share), metrics at its "
-            "selected and last epoch, configuration, what trained it (a program, its source, "
-            "libraries, a machine, data), the study's text and overrides, where its checkpoints "
-            "are; long diffs are whole in json. A study: the revision run last with its text.\n\n"
-            "examples:\n"
-            "  espalier show 3f2a\n"
-            "  espalier show quickstart\n"
-            "  espalier show 3f2a --format json"};
+        .args_doc = "TRIAL|STUDY|MODEL",
+        .doc = "Shows all that is known of a trial or of a study, or what trained a model.\v"
+               "TRIAL is an id or the beginning of one. A trial: status, attempts (memory is the "
+               "process's, which trials that run beside each other share), metrics at its "
+               "selected and last epoch, configuration, what trained it (a program, its source, "
+               "libraries, a machine, data), the study's text and overrides, where its checkpoints "
+               "are and what they were trained as; long diffs are whole in json. A study: the "
+               "revision "
+               "run last with its text. A model: the trial, study, cell and seed that its file "
+               "names.\n\n"
+               "examples:\n"
+               "  espalier show 3f2a\n"
+               "  espalier show quickstart\n"
+               "  espalier show 3f2a --format json"};
     arguments given = {0};
     if (esp_argp_parse(&parser, argc, argv, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier show --help` shows how it is used");
@@ -322,10 +347,13 @@ static int run(int argc, char **argv)
     esp_row_format format;
     esp_store *store = NULL;
     ESP_TRY(esp_row_format_parse(&format, given.format_name));
+    if (esp_is_model_path(given.name)) {
+        return show_model(given.name, format == ESP_ROWS_JSON);
+    }
     ESP_TRY(esp_store_open(&store, esp_store_default_path(given.database), ESP_STORE_READ));
     int status = show(store, given.name, format == ESP_ROWS_JSON);
     esp_store_close(store);
     return status;
 }
 
-const esp_command esp_cmd_show = {"show", "all about one trial or one study", run};
+const esp_command esp_cmd_show = {"show", "all about one trial, study or model", run};

@@ -15,6 +15,8 @@
 
 /* ---- models ---------------------------------------------------------------------------------- */
 
+const char *const esp_from_names[ESP_N_FROM] = {"trial", "study", "variant", "cell", "seed"};
+
 /* The heads with their parameters as JSON text; owned by the caller. */
 static char *describe_heads(const esp_cell *cell)
 {
@@ -84,11 +86,14 @@ static void say_number(model_metadata *out, const char *key, double value)
     say(out, key, out->numbers[out->n]);
 }
 
-/* Enough to build the network again from the file alone; what shapes tell is not repeated, but for
- * depth and leaf width. */
-static void describe_model(model_metadata *out, const esp_cell *cell, const char *heads,
-                           const char *keep)
+/* Enough to build the network again from the file alone, what shapes tell not repeated but for
+ * depth and leaf width; and where it comes from. */
+static void describe_model(model_metadata *out, const esp_training *training, const char *study,
+                           const char *heads, const char *keep)
 {
+    const esp_cell *cell = training->cell;
+    const char *const from[ESP_N_FROM] = {training->trial->id, study, cell->variant, cell->label,
+                                          training->trial->seed};
     const esp_model_config *model = &cell->model;
     say(out, "format", "pt");
     say(out, "model", esp_model_kind_name(model->kind));
@@ -120,10 +125,13 @@ static void describe_model(model_metadata *out, const esp_cell *cell, const char
         say_number(out, "test", cell->data.partition.test);
         say(out, "data_digest", cell->data.digest);
     }
+    for (int i = 0; i < ESP_N_FROM; i++) {
+        say(out, esp_from_names[i], from[i]);
+    }
 }
 
 int esp_checkpoint_write_model(const char *path, char *digest, const esp_training *training,
-                               const esp_real *parameters)
+                               const char *study, const esp_real *parameters)
 {
     const esp_network *network = training->network;
     const esp_cell *cell = training->cell;
@@ -152,7 +160,7 @@ int esp_checkpoint_write_model(const char *path, char *digest, const esp_trainin
         tensors[n_tensors++] = feature_tensor("normalize_scale", training->scales, network);
         tensors[n_tensors++] = feature_tensor("normalize_shift", training->shifts, network);
     }
-    describe_model(&metadata, cell, heads, keep);
+    describe_model(&metadata, training, study, heads, keep);
     ESP_TRY_OUT(esp_safetensors_write(path, tensors, n_tensors, metadata.pairs, metadata.n));
     if (digest != NULL) {
         ESP_TRY_OUT(esp_sha256_file(digest, path));

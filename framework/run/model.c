@@ -468,6 +468,28 @@ static int load_partition(esp_model *model, const esp_safetensors *file, const c
     return keep != NULL ? load_keep(model, keep, path) : ESP_OK;
 }
 
+static int load_from(char *from[ESP_N_FROM], const esp_safetensors *file, const char *path)
+{
+    for (int i = 0; i < ESP_N_FROM; i++) {
+        const char *text = esp_safetensors_meta_of(file, esp_from_names[i]);
+        from[i] = text != NULL ? strdup(text) : NULL;
+        if (text != NULL && from[i] == NULL) {
+            return esp_fail(ESP_MEMORY, "%s: no memory", path);
+        }
+    }
+    return ESP_OK;
+}
+
+int esp_model_read_from(char *from[ESP_N_FROM], const char *path)
+{
+    esp_safetensors *file = NULL;
+    memset(from, 0, sizeof *from * ESP_N_FROM);
+    ESP_TRY(esp_safetensors_read(&file, path));
+    int status = load_from(from, file, path);
+    esp_safetensors_free(file);
+    return status;
+}
+
 int esp_model_open(esp_model **out, const char *path, int batch_size, const esp_registry *registry)
 {
     int status = ESP_OK;
@@ -485,6 +507,7 @@ int esp_model_open(esp_model **out, const char *path, int batch_size, const esp_
     warn_of_unread(model->network, file, path);
     ESP_TRY_OUT(load_partition(model, file, path));
     ESP_TRY_OUT(load_normalization(model, file, path));
+    ESP_TRY_OUT(load_from(model->from, file, path));
     const char *data = esp_safetensors_meta_of(file, "data");
     const char *digest = esp_safetensors_meta_of(file, "data_digest");
     model->trained_on = esp_text_format("%s", data ? data : "");
@@ -514,5 +537,8 @@ void esp_model_close(esp_model *model)
     free((void *)(uintptr_t)model->partition.keep);
     free(model->trained_on);
     free(model->data_digest);
+    for (int i = 0; i < ESP_N_FROM; i++) {
+        free(model->from[i]);
+    }
     free(model);
 }

@@ -112,7 +112,8 @@ static int write_model(const worker *w, const char *name, char *digest, const es
     char *path = NULL;
     ESP_TRY(path_in(&path, w, name));
     rest(w);
-    int status = esp_checkpoint_write_model(path, digest, w->training, parameters);
+    int status =
+        esp_checkpoint_write_model(path, digest, w->training, w->context->study->name, parameters);
     free(path);
     return rested(w, kept_file(status));
 }

@@ -250,6 +250,24 @@ static int merge_rows(esp_merge_count *count, esp_store *store, esp_merge_confli
     return count_all(count, store, revisions);
 }
 
+/* A last network that was missing here came back from there, where another study may have trained
+ * the trial: the same network, in a file that names that study. */
+static const char take_digest[] =
+    "UPDATE main.attempt SET checkpoint_digest = (SELECT a.checkpoint_digest FROM other.attempt a"
+    " JOIN temp.trial_map m ON m.theirs = a.trial WHERE m.ours = ?1 ORDER BY a.number DESC LIMIT 1)"
+    " WHERE trial = ?1 AND number = (SELECT max(number) FROM main.attempt b WHERE b.trial = ?1)";
+
+static int take_their_digest(esp_store *store, int64_t trial)
+{
+    sqlite3_stmt *update = NULL;
+    bool has_row = false;
+    ESP_TRY(esp_sql_prepare(&update, store, take_digest));
+    sqlite3_bind_int64(update, 1, trial);
+    int status = esp_sql_step(store, update, &has_row);
+    sqlite3_finalize(update);
+    return status;
+}
+
 /* Before the rows are committed: no trial is ever done without its checkpoints. What a failure
  * leaves of them is a folder of no trial, or is ahead of its trial, which a run then trains anew.
  */
@@ -258,14 +276,18 @@ static int merge_checkpoints(esp_store *store, const char *other)
     sqlite3_stmt *rows = NULL;
     bool has_row = false;
     ESP_TRY(esp_sql_prepare(&rows, store,
-                            "SELECT t.trial_id, m.deed <> 'same' FROM temp.trial_map m"
+                            "SELECT t.trial_id, m.deed <> 'same', t.id FROM temp.trial_map m"
                             " JOIN main.trial t ON t.id = m.ours"
                             " WHERE m.deed IN ('added', 'replaced', 'same')"));
     int status = ESP_OK;
     while ((status = esp_sql_step(store, rows, &has_row)) == ESP_OK && has_row) {
-        status =
-            esp_merge_checkpoints(store->path, other, (const char *)sqlite3_column_text(rows, 0),
-                                  sqlite3_column_int(rows, 1) != 0);
+        bool took_last = false;
+        status = esp_merge_checkpoints(&took_last, store->path, other,
+                                       (const char *)sqlite3_column_text(rows, 0),
+                                       sqlite3_column_int(rows, 1) != 0);
+        if (status == ESP_OK && took_last && sqlite3_column_int(rows, 1) == 0) {
+            status = take_their_digest(store, sqlite3_column_int64(rows, 2));
+        }
         if (status != ESP_OK) {
             break;
         }

@@ -11,7 +11,7 @@
 #include "core/text.h"
 #include "store/store.h"
 
-static int copy_file(const char *to, const char *from, const char *name, bool replace)
+static int copy_file(bool *copied, const char *to, const char *from, const char *name, bool replace)
 {
     char *bytes = NULL, *target = esp_text_format("%s/%s", to, name);
     char *source = esp_text_format("%s/%s", from, name);
@@ -23,6 +23,7 @@ static int copy_file(const char *to, const char *from, const char *name, bool re
         status = esp_file_read(&bytes, &count, source);
         if (status == ESP_OK) {
             status = esp_file_write(target, bytes, count);
+            *copied = status == ESP_OK;
         }
     }
     free(bytes);
@@ -45,8 +46,10 @@ static int folder_of(char **folder, const char *database, const char *trial)
     return *folder != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "no memory for a path");
 }
 
-int esp_merge_checkpoints(const char *to, const char *from, const char *trial, bool replace)
+int esp_merge_checkpoints(bool *took_last, const char *to, const char *from, const char *trial,
+                          bool replace)
 {
+    *took_last = false;
     DIR *folder = NULL;
     struct dirent *entry = NULL;
     int status = ESP_OK;
@@ -61,7 +64,9 @@ int esp_merge_checkpoints(const char *to, const char *from, const char *trial, b
     ESP_TRY_OUT(esp_file_make_directories(target));
     while (status == ESP_OK && (entry = readdir(folder)) != NULL) {
         if (entry->d_name[0] != '.' && !is_temporary(entry->d_name)) {
-            status = copy_file(target, source, entry->d_name, replace);
+            bool copied = false;
+            status = copy_file(&copied, target, source, entry->d_name, replace);
+            *took_last = *took_last || (copied && strcmp(entry->d_name, "last.safetensors") == 0);
         }
     }
 out:

@@ -5,8 +5,9 @@
 #include <stdbool.h>
 
 /* Copies the files of <from>.checkpoints/<trial> into <to>.checkpoints/<trial>, each whole; those
- * that are there stay unless replace. No folder there, nothing to do. Errors: ESP_IO, ESP_MEMORY.
- * Thread: any. */
-int esp_merge_checkpoints(const char *to, const char *from, const char *trial, bool replace);
+ * that are there stay unless replace. No folder there, nothing to do. *took_last: last.safetensors
+ * was copied. Errors: ESP_IO, ESP_MEMORY. Thread: any. */
+int esp_merge_checkpoints(bool *took_last, const char *to, const char *from, const char *trial,
+                          bool replace);
 
 #endif

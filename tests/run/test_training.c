@@ -115,8 +115,10 @@ static void test_training__model_opens_again(void **state)
     esp_training *training = create();
     run_epochs(training, 1);
     const esp_network *network = training->network;
-    assert_int_equal(esp_checkpoint_write_model(path, digest, training, network->parameters), 0);
-    assert_int_equal(esp_checkpoint_write_model(path, again, training, network->parameters), 0);
+    assert_int_equal(
+        esp_checkpoint_write_model(path, digest, training, "ours", network->parameters), 0);
+    assert_int_equal(esp_checkpoint_write_model(path, again, training, "ours", network->parameters),
+                     0);
     assert_string_equal(digest, again);
     esp_model *model = NULL;
     assert_int_equal(esp_model_open(&model, path, 64, registry), 0);
@@ -124,6 +126,11 @@ static void test_training__model_opens_again(void **state)
     assert_memory_equal(model->network->parameters, network->parameters,
                         sizeof(esp_real) * network->n_parameters);
     assert_string_equal(model->trained_on, "toy");
+    assert_string_equal(model->from[ESP_FROM_TRIAL], "0123456789abcdef");
+    assert_string_equal(model->from[ESP_FROM_STUDY], "ours");
+    assert_string_equal(model->from[ESP_FROM_VARIANT], "test");
+    assert_string_equal(model->from[ESP_FROM_CELL], "test model.leaf_width=2");
+    assert_string_equal(model->from[ESP_FROM_SEED], "1");
     esp_model_close(model);
     esp_training_destroy(training);
 }

@@ -29,7 +29,7 @@ static esp_partition partition;
 static esp_phase_config phases[2];
 static esp_cell cell;
 static esp_trial trial = {
-    .seed_init = 1, .seed_order = 1, .seed_noise = 1, .id = "0123456789abcdef"};
+    .seed_init = 1, .seed_order = 1, .seed_noise = 1, .seed = "1", .id = "0123456789abcdef"};
 
 static inline void add_term(esp_phase_config *phase, const char *name, double weight)
 {
@@ -66,7 +66,7 @@ static inline int set_up(void **state)
     }
     cell = (esp_cell){
         .variant = "test",
-        .label = "test",
+        .label = "test model.leaf_width=2",
         .data = {.name = "toy", .partition = {.validation = 0.1}, .mean = 0.5, .std = 0.5},
         .model = esp_model_fff(2, 3),
         .training_width = 12,
