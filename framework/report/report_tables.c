@@ -142,7 +142,7 @@ int esp_page_make(esp_page **out, esp_report *report)
     ESP_TRY(esp_table_leaves(next(page), report, &plan));
     keep(page, "", false);
     for (int i = 0; i < page->n_tables; i++) {
-        esp_table_close(&page->tables[i]);
+        ESP_TRY(esp_table_close(&page->tables[i], report));
     }
     ESP_TRY(esp_page_add_findings(page, report));
     ESP_TRY(esp_page_add_notes(page, report));

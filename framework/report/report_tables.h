@@ -17,6 +17,7 @@ typedef struct esp_table {
     int n_columns, n_rows;
     int n_labels; /* the first so many columns are words, the rest numbers */
     const char **headings;
+    esp_words keys; /* of rows and columns: the labels are the first of them; none: not of keys */
     int n_spans;
     esp_table_span *spans;
     const char **cells;  /* [n_rows x n_columns] */

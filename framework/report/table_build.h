@@ -3,6 +3,7 @@
 #define ESP_REPORT_TABLE_BUILD_H
 
 #include "report/inference.h"
+#include "report/key_words.h"
 #include "report/report_tables.h"
 
 /* ---- numbers as words (table_words.c) -------------------------------------------------------- */
@@ -10,8 +11,14 @@
 /* Whether a metric's values are printed in percent. */
 bool esp_in_percent(const esp_report_metric *metric);
 
-/* "leaf_width" for model.leaf_width, "data" for data.name. */
+/* A key by a name that no other key of the section's rows and columns has: "leaf_width", "data",
+ * "balance.weight" beside "hardening.weight". */
 const char *esp_words_key(esp_report *report, const char *key);
+
+/* "leaf_width 8, variant": a cell's values of keys[first] and the n - 1 after it, with their names
+ * where named, but for variants and data sets, which speak for themselves. */
+const char *esp_words_values(esp_report *report, const esp_report_cell *cell, const esp_words *keys,
+                             int first, int n, const char *separator, bool named);
 
 /* A value of a metric, "-" where undefined; percent for accuracies, whose variance is in points. */
 const char *esp_words_number(esp_report *report, const esp_report_metric *metric, double value);
@@ -96,8 +103,9 @@ void esp_table_headings(esp_table *table, const char *const *headings, int n);
 void esp_table_title(esp_table *table, esp_report *report, const char *name, int at, int metric,
                      const char *suffix);
 
-/* Rows of one line each need nothing between them. */
-void esp_table_close(esp_table *table);
+/* Ends a table that has all its headings: labels that are called like another column get longer
+ * names; rows of one line each need nothing between them. Errors: ESP_MEMORY. */
+int esp_table_close(esp_table *table, esp_report *report);
 
 /* ---- tables, a file each --------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/status.h"
+#include "report/report_query.h"
 
 /* A cell by its values for some keys. */
 typedef struct tuple {
@@ -177,9 +178,10 @@ int esp_table_start(esp_table *out, esp_report *report, const esp_layout *plan, 
     int n_labels = plan->rows.n + (with_columns ? plan->columns.n : 0);
     ESP_TRY(esp_table_make(out, report, n_labels, n_labels + n_numbers, plan->n));
     out->n_rows = 0;
-    for (int i = 0; i < n_labels; i++) {
-        out->headings[i] = esp_words_key(
-            report, i < plan->rows.n ? plan->rows.at[i] : plan->columns.at[i - plan->rows.n]);
+    ESP_TRY(esp_report_words(&out->keys, report, plan->rows.n + plan->columns.n));
+    for (int i = 0; i < plan->rows.n + plan->columns.n; i++) {
+        out->keys.at[out->keys.n++] =
+            i < plan->rows.n ? plan->rows.at[i] : plan->columns.at[i - plan->rows.n];
     }
     return ESP_OK;
 }
@@ -201,8 +203,13 @@ const char **esp_table_row(esp_table *table, const esp_layout *plan, const esp_p
     return row + table->n_labels;
 }
 
-void esp_table_close(esp_table *table)
+int esp_table_close(esp_table *table, esp_report *report)
 {
+    const esp_words others = {.n = table->n_columns - table->n_labels,
+                              .at = table->headings + table->n_labels};
+    for (int i = 0; i < table->keys.n && i < table->n_labels; i++) {
+        table->headings[i] = esp_key_words(&report->pool, table->keys.at[i], &table->keys, &others);
+    }
     bool several = false;
     for (int i = 1; i < table->n_rows; i++) {
         several = several || table->gap[i] == 0;
@@ -210,4 +217,5 @@ void esp_table_close(esp_table *table)
     for (int i = 0; i < table->n_rows && !several; i++) {
         table->gap[i] = table->gap[i] == 2 ? 2 : 0;
     }
+    return esp_pool_status(&report->pool);
 }

@@ -15,13 +15,8 @@ int esp_table_overview(esp_table *out, esp_report *report, const esp_layout *pla
         int first = firsts[i];
         column_of[i] = first == i ? n++ : column_of[first];
         if (first == i) {
-            const char *heading = "";
-            for (int k = 0; k < plan->columns.n; k++) {
-                const char *value = esp_report_value(&report->cells[i], plan->columns.at[k]);
-                heading = esp_pool_format(&report->pool, "%s%s%s", heading, k ? " / " : "",
-                                          value ? value : "-");
-            }
-            out->headings[out->n_labels + column_of[i]] = heading;
+            out->headings[out->n_labels + column_of[i]] = esp_words_values(
+                report, &report->cells[i], &plan->columns, 0, plan->columns.n, " / ", true);
         }
     }
     const char **row = NULL;

@@ -38,21 +38,6 @@ static int find_columns(columns *out, esp_report *report, const esp_words *keys)
     return ESP_OK;
 }
 
-static const char *values_of(esp_report *report, const esp_report_cell *cell, const esp_words *keys,
-                             int first, int n, bool named)
-{
-    const char *text = "";
-    for (int i = first; i < first + n; i++) {
-        const char *value = esp_report_value(cell, keys->at[i]);
-        bool name =
-            named && strcmp(keys->at[i], "variant") != 0 && strcmp(keys->at[i], "data.name") != 0;
-        text = esp_pool_format(&report->pool, "%s%s%s%s%s", text, i > first ? ", " : "",
-                               name ? esp_words_key(report, keys->at[i]) : "", name ? " " : "",
-                               value ? value : "-");
-    }
-    return text;
-}
-
 /* "train accuracy, soft": what stands over a metric's columns. */
 static const char *metric_heading(esp_report *report, const esp_report_metric *metric)
 {
@@ -75,7 +60,8 @@ static int name_columns(esp_table *out, esp_report *report, const columns *of)
     for (int m = 0; m < report->n_metrics; m++) {
         for (int k = 0; k < of->n; k++) {
             out->headings[1 + m * of->n + k] =
-                keys->n > 0 ? values_of(report, &report->cells[of->like[k]], keys, 0, keys->n, true)
+                keys->n > 0 ? esp_words_values(report, &report->cells[of->like[k]], keys, 0,
+                                               keys->n, ", ", true)
                             : "";
         }
         out->spans[out->n_spans++] =
@@ -115,8 +101,9 @@ static const char *baseline_label(esp_report *report, const esp_layout *plan,
         const esp_place *other = &plan->places[i];
         if (other->group == place->group && other->row != place->row &&
             strcmp(other->cell->variant, place->cell->variant) == 0) {
-            return esp_pool_format(&report->pool, "%s, %s", place->cell->variant,
-                                   values_of(report, place->cell, rows, rows->n - 1, 1, true));
+            return esp_pool_format(
+                &report->pool, "%s, %s", place->cell->variant,
+                esp_words_values(report, place->cell, rows, rows->n - 1, 1, ", ", true));
         }
     }
     return place->cell->variant;
@@ -146,10 +133,11 @@ int esp_table_paper(esp_table *out, esp_report *report, const esp_layout *plan, 
         if (before == NULL || before->row != place->row || before->group != place->group ||
             before->not_baseline != place->not_baseline) {
             row = &out->cells[out->n_rows * out->n_columns];
-            row[0] = baseline      ? baseline_label(report, plan, place)
-                     : rows->n > 0 ? values_of(report, place->cell, rows, rows->n - 1, 1, false)
-                                   : place->cell->label;
-            const char *own = values_of(report, place->cell, rows, 0, n_outer, true);
+            row[0] = baseline ? baseline_label(report, plan, place)
+                     : rows->n > 0
+                         ? esp_words_values(report, place->cell, rows, rows->n - 1, 1, ", ", false)
+                         : place->cell->label;
+            const char *own = esp_words_values(report, place->cell, rows, 0, n_outer, ", ", true);
             if (n_outer > 0 && strcmp(own, group) != 0) {
                 out->groups[out->n_rows] = group = own;
             }

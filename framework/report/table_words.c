@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/status.h"
+#include "report/report_query.h"
 #include "study/schema.h"
 
 static bool is_of_epochs(const esp_report_metric *metric)
@@ -70,18 +72,32 @@ const char *esp_report_at_phrase(esp_report *report, const esp_report_at *at)
 
 const char *esp_words_key(esp_report *report, const char *key)
 {
-    const char *last = strrchr(key, '.');
-    if (last == NULL) {
-        return key;
+    const esp_words *lists[] = {&report->section.rows, &report->section.columns};
+    esp_words all = {0};
+    if (esp_report_words(&all, report, lists[0]->n + lists[1]->n) != ESP_OK) {
+        return key; /* the pool's status says so */
     }
-    if (strcmp(last, ".name") == 0) {
-        const char *start = last;
-        while (start > key && start[-1] != '.') {
-            start--;
+    for (int i = 0; i < 2; i++) {
+        for (int k = 0; k < lists[i]->n; k++) {
+            all.at[all.n++] = lists[i]->at[k];
         }
-        return esp_pool_format(&report->pool, "%.*s", (int)(last - start), start);
     }
-    return last + 1;
+    return esp_key_words(&report->pool, key, &all, NULL);
+}
+
+const char *esp_words_values(esp_report *report, const esp_report_cell *cell, const esp_words *keys,
+                             int first, int n, const char *separator, bool named)
+{
+    const char *text = "";
+    for (int i = first; i < first + n; i++) {
+        const char *value = esp_report_value(cell, keys->at[i]);
+        bool name =
+            named && strcmp(keys->at[i], "variant") != 0 && strcmp(keys->at[i], "data.name") != 0;
+        text = esp_pool_format(&report->pool, "%s%s%s%s%s", text, i > first ? separator : "",
+                               name ? esp_words_key(report, keys->at[i]) : "", name ? " " : "",
+                               value ? value : "-");
+    }
+    return text;
 }
 
 const char *esp_words_number(esp_report *report, const esp_report_metric *metric, double value)

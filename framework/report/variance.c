@@ -68,7 +68,7 @@ int esp_variance_page_make(esp_page **out, esp_report *report)
     ESP_TRY(esp_table_relations(&page->tables[page->n_tables], report, &plan));
     keep(page, "SELECT * FROM leaf_balance");
     for (int i = 0; i < page->n_tables; i++) {
-        esp_table_close(&page->tables[i]);
+        ESP_TRY(esp_table_close(&page->tables[i], report));
     }
     ESP_TRY(add_notes(page, report, crossed));
     *out = page;

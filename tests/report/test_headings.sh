@@ -1,0 +1,61 @@
+#!/bin/bash
+# Columns of two keys with the same last words have two headings, in every format and layout; panels of a
+# figure have titles that tell them apart.
+# shellcheck source=tests/fixtures/command_line.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
+
+# study NAME GRID REPORT: six trials at most that train in a moment.
+study() {
+    cat <<YAML
+study: $1
+seeds: 0..0
+defaults:
+  data: {name: toy}
+  model: {kind: fff, training_width: 4, leaf_width: 2}
+  losses: {cross_entropy: {weight: 1}, balance: {weight: 0}, hardening: {weight: 0}}
+  optimizer: {kind: adam, learning_rate: 0.01}
+  phases: {p: {epochs: 1}, q: {epochs: 1, set: {losses.balance.weight: 5}}}
+grid: $2
+report: $3
+YAML
+}
+two='{losses.balance.weight: [0, 1], losses.hardening.weight: [0, 3], phases.q.set.losses.balance.weight: [5]}'
+
+study two "$two" '{metrics: [test.hard_accuracy]}' >two.yaml
+expect 0 "$ESPALIER" run two.yaml --db x.db
+for format in text md latex; do
+    expect 0 "$ESPALIER" report two --db x.db --format $format
+    grep -m 1 'variance' stdout | sed 's/\\_/_/g; s/[|&]/ /g' >heading
+    read -r -a words <heading
+    [ "${words[*]:0:4}" = "losses.balance.weight hardening.weight set.losses.balance.weight variant" ] ||
+        fail "headings in $format: ${words[*]:0:4}"
+done
+expect 0 "$ESPALIER" report two --db x.db --format html
+says '>losses.balance.weight</th>' '>hardening.weight</th>' '>set.losses.balance.weight</th>'
+# Of every table: no heading twice among the labels.
+awk '/<thead>/ {n = split("", seen)} match($0, /class="label">[^<]*/) {
+    while (match($0, /class="label">[^<]*/)) {
+        word = substr($0, RSTART + 14, RLENGTH - 14)
+        if (seen[word]++) { print "twice: " word; bad = 1 }
+        $0 = substr($0, RSTART + RLENGTH)
+    } } /<\/thead>/ {split("", seen)} END {exit bad}' stdout || fail "a heading twice in html"
+expect 0 "$ESPALIER" report two --db x.db --format csv
+head -n 1 stdout | tr , '\n' | sort | uniq -d | grep -q . && fail "a heading twice in CSV"
+
+# One of the two in columns: as rows against columns, and as papers print it.
+for layout in '' 'layout: paper, '; do
+    study rows "$two" "{${layout}rows: [losses.balance.weight], columns: [losses.hardening.weight], metrics: [test.hard_accuracy]}" >rows.yaml
+    expect 0 "$ESPALIER" run rows.yaml --db x.db
+    expect 0 "$ESPALIER" report rows.yaml --db x.db
+    grep -qE '^  balance\.weight .*hardening\.weight 0 +hardening\.weight 3$' stdout || fail "rows and columns: '$layout'"
+    expect 0 "$ESPALIER" report rows.yaml --db x.db --format latex
+    grep -qE '^balance\.weight & .*hardening\.weight 0 & hardening\.weight 3' stdout || fail "the same in LaTeX: '$layout'"
+done
+# Groups of a paper's rows.
+study groups "$two" '{layout: paper, rows: [losses.balance.weight, losses.hardening.weight], metrics: [test.hard_accuracy]}' >groups.yaml
+expect 0 "$ESPALIER" run groups.yaml --db x.db
+expect 0 "$ESPALIER" report groups.yaml --db x.db
+says "  balance.weight 0" "  balance.weight 1"
+grep -qE '^  hardening\.weight ' stdout || fail "a group's rows"
+
+exit "$failures"
