@@ -305,6 +305,14 @@ static void print_info_json(const esp_dataset *dataset, double mean, double sd)
         "image_columns", (json_int_t)dataset->image_columns, "pixel_mean", mean, "pixel_sd", sd,
         "splits", "train", split_to_json(dataset, &dataset->train), "test",
         split_to_json(dataset, &dataset->test), "files", files);
+    json_t *names = json_array();
+    for (uint32_t i = 0; dataset->class_names != NULL && i < dataset->n_classes; i++) {
+        json_array_append_new(names, json_string(dataset->class_names[i]));
+    }
+    if (dataset->class_names != NULL) {
+        json_object_set(object, "class_names", names);
+    }
+    json_decref(names);
     json_dumpf(object, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(object);
@@ -332,9 +340,11 @@ static void print_info_text(const esp_dataset *dataset, double mean, double sd)
     uint32_t train[ESP_MAX_CLASSES], test[ESP_MAX_CLASSES];
     count_classes(train, &dataset->train);
     count_classes(test, &dataset->test);
-    printf("\nclass   train    test\n");
+    char *const *names = dataset->class_names;
+    printf("\nclass   train    test%s\n", names != NULL ? "  name" : "");
     for (uint32_t class_index = 0; class_index < dataset->n_classes; class_index++) {
-        printf("%5u  %6u  %6u\n", class_index, train[class_index], test[class_index]);
+        printf("%5u  %6u  %6u%s%s\n", class_index, train[class_index], test[class_index],
+               names != NULL ? "  " : "", names != NULL ? names[class_index] : "");
     }
     printf("  all  %6u  %6u\n\n", dataset->train.count, dataset->test.count);
     if (dataset->test.count == 0) {

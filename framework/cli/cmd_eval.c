@@ -132,6 +132,56 @@ static int check_fit(const esp_model *model, const esp_dataset *data, const char
     return ESP_OK;
 }
 
+/* "'cat', 'dog'", cut where it gets long; "0, 1, .." where classes are numbers. */
+static void list_classes(char list[200], char *const *names, int n)
+{
+    enum { LONGEST = 160 };
+    size_t used = 0;
+    if (names == NULL) {
+        snprintf(list, 200, "0 to %d, by number", n - 1);
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        const size_t length = strlen(names[i]) + 4;
+        if (used + length > LONGEST) {
+            snprintf(list + used, 200 - used, "%s... (%d)", i > 0 ? ", " : "", n);
+            return;
+        }
+        snprintf(list + used, 200 - used, "%s'%s'", i > 0 ? ", " : "", names[i]);
+        used = strlen(list);
+    }
+}
+
+/* A class is an index; the same index must mean the same label. */
+static int check_classes(const esp_model *model, const esp_dataset *data, const char *path)
+{
+    const int n_outputs = model->network->config.n_outputs, n_classes = (int)data->n_classes;
+    const bool named = model->class_names != NULL;
+    char known[200], found[200], first[512] = "";
+    int at = 0;
+    if (!named && data->class_names == NULL) {
+        return ESP_OK;
+    }
+    if (named && data->class_names != NULL) {
+        while (at < n_outputs && at < n_classes &&
+               strcmp(model->class_names[at], data->class_names[at]) == 0) {
+            at++;
+        }
+        if (at == n_outputs && at == n_classes) {
+            return ESP_OK;
+        }
+        snprintf(first, sizeof first, "; class %d is '%s' of the model and '%s' of the data", at,
+                 at < n_outputs ? model->class_names[at] : "none",
+                 at < n_classes ? data->class_names[at] : "none");
+    }
+    list_classes(known, model->class_names, n_outputs);
+    list_classes(found, data->class_names, n_classes);
+    return esp_fail(ESP_DATA,
+                    "%s was trained on the classes %s; %s has %s%s; evaluate data whose labels "
+                    "are the same",
+                    path, known, data->name, found, first);
+}
+
 /* Leaves the part out of all that follows. */
 static int ablate(esp_network *network, const char *part)
 {
@@ -305,6 +355,7 @@ static int evaluate(arguments *a, esp_model *model, const esp_registry *registry
     phase.terms[0].weight = 1;
     esp_params_default(&phase.terms[0].params, phase.terms[0].plugin);
     ESP_TRY_OUT(esp_dataset_open(&data, a->data));
+    ESP_TRY_OUT(check_classes(model, data, a->checkpoint));
     ESP_TRY_OUT(check_fit(model, data, a->checkpoint));
     ESP_TRY_OUT(make_partition(&partition, model, data));
     ESP_TRY_OUT(view_split(&view, model, data, &partition, a->split));

@@ -7,6 +7,7 @@
 
 #include "core/status.h"
 #include "core/text.h"
+#include "data/class_names.h"
 #include "data/numbers.h"
 
 enum { MAX_LABEL = 255, LISTED_NAMES = 200 };
@@ -303,15 +304,47 @@ static int reserve(esp_part *part, size_t *capacity, const char *path)
     return ESP_OK;
 }
 
-static int fail_number(const reader *in, const field *value, const char *name, int is_label)
+static int fail_number(const reader *in, const field *value, const char *name)
 {
     char expected[160], shown[64];
     esp_text_shown(shown, value->text, value->length);
     const bool has_comma = memchr(value->text, ',', value->length) != NULL;
-    snprintf(expected, sizeof expected, "%s%s in column '%.60s'",
-             is_label ? "a label, a whole number from 0 to 255," : "a number",
-             has_comma && !is_label ? " with a decimal point" : "", name);
+    snprintf(expected, sizeof expected, "a number%s in column '%.60s'",
+             has_comma ? " with a decimal point" : "", name);
     return fail_at(in, value->line, value->column, expected, shown);
+}
+
+/* The first label tells whether all are numbers or all are text: a word among numbers is rather a
+ * mistake than a class. */
+static int read_label(esp_part *part, const reader *in, const field *value, const char *column)
+{
+    char expected[192], shown[64];
+    float number = 0;
+    const bool is_number = esp_number_read(&number, value->text, value->length);
+    const bool wants_text = part->names != NULL || (part->count == 0 && !is_number);
+    esp_text_shown(shown, value->text, value->length);
+    if (value->length == 0 || wants_text == is_number) {
+        snprintf(expected, sizeof expected, "a label in column '%.60s', %s as in the rows before",
+                 column, wants_text ? "text" : "a number");
+        if (part->count == 0) {
+            snprintf(expected, sizeof expected, "a label in column '%.60s'", column);
+        }
+        return fail_at(in, value->line, value->column, expected, shown);
+    }
+    if (wants_text) {
+        const int status = esp_class_names_take(&part->labels[part->count], part, part->count,
+                                                value->text, value->length);
+        return status == ESP_OK
+                   ? ESP_OK
+                   : esp_fail_prefix(status, "%s:%zu:%zu", in->path, value->line, value->column);
+    }
+    if (!(number >= 0 && number <= MAX_LABEL) || number != (float)(int)number) {
+        snprintf(expected, sizeof expected,
+                 "a label, a whole number from 0 to 255 or text, in column '%.60s'", column);
+        return fail_at(in, value->line, value->column, expected, shown);
+    }
+    part->labels[part->count] = (uint8_t)number;
+    return ESP_OK;
 }
 
 static int read_row(esp_part *part, reader *in, const esp_csv_header *header)
@@ -326,16 +359,10 @@ static int read_row(esp_part *part, reader *in, const esp_csv_header *header)
             return fail_at(in, value.line, value.column, expected, found);
         }
         ESP_TRY(read_field(&value, in));
-        float number = 0;
-        const int is_label = j == header->label;
-        if (!esp_number_read(&number, value.text, value.length) ||
-            (is_label && (!(number >= 0 && number <= MAX_LABEL) || number != (float)(int)number))) {
-            return fail_number(in, &value, header->names[j], is_label);
-        }
-        if (is_label) {
-            part->labels[part->count] = (uint8_t)number;
-        } else {
-            *to++ = number;
+        if (j == header->label) {
+            ESP_TRY(read_label(part, in, &value, header->names[j]));
+        } else if (!esp_number_read(to++, value.text, value.length)) {
+            return fail_number(in, &value, header->names[j]);
         }
     }
     if (!value.is_last) {

@@ -6,6 +6,7 @@
 #include "core/digest.h"
 #include "core/status.h"
 #include "data/catalog.h"
+#include "data/class_names.h"
 #include "data/dataset_files.h"
 #include "data/format.h"
 
@@ -216,6 +217,9 @@ static int read_and_check(owner *data, const esp_format *format, const esp_known
     if (known != NULL) {
         dataset->n_classes = known->n_classes;
         ESP_TRY(check_labels(data, train));
+    } else if (train->names != NULL || test->names != NULL) {
+        ESP_TRY(esp_class_names_number(&dataset->class_names, &dataset->n_classes, data->parts,
+                                       dataset->paths));
     } else {
         for (uint32_t i = 0; i < train->count; i++) {
             uint32_t label = train->labels[i];
@@ -284,6 +288,10 @@ void esp_dataset_close(esp_dataset *dataset)
     for (int file = 0; file < ESP_DATASET_MAX_FILES; file++) {
         free(dataset->paths[file]);
     }
+    for (uint32_t i = 0; dataset->class_names != NULL && i < dataset->n_classes; i++) {
+        free(dataset->class_names[i]);
+    }
+    free(dataset->class_names);
     free(dataset->name);
     free(data);
 }

@@ -23,6 +23,7 @@ enum { ESP_DATASET_MAX_FILES = 6, ESP_MAX_CLASSES = 256 };
 typedef struct esp_dataset {
     char *name;
     uint32_t n_features, n_classes;
+    char **class_names; /* [n_classes], bytewise sorted, of labels that are text; else NULL */
     uint32_t channels, image_rows, image_columns; /* vectors: 1, 1, n_features */
     const char *format;                           /* "idx", "csv", ... */
     esp_examples train, test; /* as distributed; validation is drawn from train, and so is test

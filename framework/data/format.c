@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/status.h"
+#include "data/class_names.h"
 #include "data/idx.h"
 #include "data/source.h"
 
@@ -61,6 +62,7 @@ void esp_part_free(esp_part *part)
     free(part->bytes);
     free(part->values);
     free(part->labels);
+    esp_class_names_free(part->names);
     *part = (esp_part){.bytes = NULL};
 }
 

@@ -16,6 +16,8 @@ typedef struct esp_data_file {
     char sha256[ESP_SHA256_HEX], md5[ESP_MD5_HEX]; /* of its uncompressed content */
 } esp_data_file;
 
+typedef struct esp_class_names esp_class_names;
+
 /* What one split holds. Either bytes or values; all owned by whoever holds the part. */
 typedef struct esp_part {
     uint32_t count;
@@ -23,6 +25,7 @@ typedef struct esp_part {
     uint8_t *bytes;                   /* [count x features], plane after plane, row by row */
     float *values;                    /* the same of float data, all finite */
     uint8_t *labels;                  /* [count] */
+    esp_class_names *names;           /* of labels that are text, which index it; or NULL */
     int label_file;                   /* the file that labels out of range are reported for */
 } esp_part;
 

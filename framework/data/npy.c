@@ -1,4 +1,4 @@
-/* Pairs of NumPy arrays: images or vectors as uint8 or float32, labels as whole numbers. */
+/* Pairs of NumPy arrays: images or vectors as uint8 or float32, labels as whole numbers or text. */
 #include "data/npy.h"
 
 #include <math.h>
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/status.h"
+#include "data/class_names.h"
 #include "data/format.h"
 #include "data/numbers.h"
 
@@ -347,17 +348,77 @@ static int64_t label_at(const esp_npy *array, uint64_t i)
     return array->kind == 'i' ? (int64_t)(value << unused) >> unused : (int64_t)value;
 }
 
+static bool is_text(const esp_npy *array)
+{
+    return array->kind == 'U' || array->kind == 'S';
+}
+
 static int check_label_type(const char *path, const esp_npy *array)
 {
     char name[40];
     if (strchr("iub", array->kind) != NULL && array->size <= 8 && !array->is_swapped) {
         return ESP_OK;
     }
+    if (is_text(array) && !array->is_swapped) {
+        return ESP_OK;
+    }
     name_type(name, array);
     return esp_fail(ESP_DATA,
-                    "%s: wrong type: expected labels as whole numbers, found %s ('%s'); save "
-                    "array.astype('int64') (Julia: Int64.(array); R: as.integer(array))",
-                    path, name, array->descr);
+                    "%s: wrong type: expected labels as whole numbers or text, found %s ('%s'); "
+                    "save array.astype(%s)%s",
+                    path, name, array->descr, is_text(array) ? "str" : "'int64'",
+                    is_text(array) ? "" : " (Julia: Int64.(array); R: as.integer(array))");
+}
+
+/* A label that is text as UTF-8 [array->size + 1]: bytes, or characters of four bytes each,
+ * with NUL after the last. What is no character becomes a byte that is no UTF-8. */
+static size_t text_at(char *to, const esp_npy *array, uint64_t i)
+{
+    const uint8_t *from = array->bytes + i * array->size;
+    size_t length = 0, n = array->size;
+    if (array->kind == 'S') {
+        for (; n > 0 && from[n - 1] == 0; n--) {
+        }
+        memcpy(to, from, n);
+        return n;
+    }
+    for (n /= 4; n > 0 && memcmp(from + 4 * (n - 1), "\0\0\0", 4) == 0; n--) {
+    }
+    for (size_t k = 0; k < n; k++, from += 4) {
+        const uint32_t code = (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 |
+                              (uint32_t)from[3] << 24;
+        if (code < 0x80) {
+            to[length++] = (char)code;
+        } else if (code < 0x800) {
+            to[length++] = (char)(0xc0 | code >> 6);
+            to[length++] = (char)(0x80 | (code & 63));
+        } else if (code < 0x10000) {
+            to[length++] = (char)(0xe0 | code >> 12);
+            to[length++] = (char)(0x80 | (code >> 6 & 63));
+            to[length++] = (char)(0x80 | (code & 63));
+        } else {
+            to[length++] = (char)(code > 0x10ffff ? 0xff : 0xf0 | code >> 18);
+            to[length++] = (char)(0x80 | (code >> 12 & 63));
+            to[length++] = (char)(0x80 | (code >> 6 & 63));
+            to[length++] = (char)(0x80 | (code & 63));
+        }
+    }
+    return length;
+}
+
+static int read_text_labels(esp_part *part, const char *path, const esp_npy *array)
+{
+    char *text = malloc((size_t)array->size + 1);
+    int status = text != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "%s: no memory for a label", path);
+    for (uint32_t i = 0; i < part->count && status == ESP_OK; i++) {
+        const size_t length = text_at(text, array, i);
+        status = esp_class_names_take(&part->labels[i], part, i, text, length);
+        if (status != ESP_OK) {
+            status = esp_fail_prefix(status, "%s: example %u (counted from 0)", path, i);
+        }
+    }
+    free(text);
+    return status;
 }
 
 static int read_labels(esp_part *part, const char *path, const esp_npy *array,
@@ -385,6 +446,9 @@ static int read_labels(esp_part *part, const char *path, const esp_npy *array,
     part->labels = malloc(part->count);
     if (part->labels == NULL) {
         return esp_fail(ESP_MEMORY, "%s: no memory for %u labels", path, part->count);
+    }
+    if (is_text(array)) {
+        return read_text_labels(part, path, array);
     }
     for (uint32_t i = 0; i < part->count; i++) {
         const int64_t label = label_at(array, i);

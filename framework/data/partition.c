@@ -1,4 +1,5 @@
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/log.h"
@@ -8,6 +9,17 @@
 
 /* What a training example is used for. */
 enum { USED, HELD_OUT, LEFT_OUT, TESTED };
+
+/* "3", or "3 ('cat')" where labels are text. */
+static const char *show_class(char shown[256], const esp_dataset *dataset, uint32_t class_index)
+{
+    if (dataset->class_names != NULL) {
+        snprintf(shown, 256, "%u ('%s')", class_index, dataset->class_names[class_index]);
+    } else {
+        snprintf(shown, 256, "%u", class_index);
+    }
+    return shown;
+}
 
 /* The examples of a class that are still used, in order. */
 static uint32_t list_members(uint32_t *members, const uint8_t *use, const esp_examples *examples,
@@ -37,14 +49,16 @@ static void mark_first(uint8_t *use, uint8_t mark, uint32_t *members, uint32_t c
 static int mark_held_out(uint8_t *use, uint32_t *members, const esp_dataset *dataset,
                          const esp_partition_rule *rule)
 {
+    char shown[256];
     for (uint32_t class = 0; class < dataset->n_classes; class ++) {
         const uint32_t count = list_members(members, use, &dataset->train, class);
         const uint32_t n_held_out = (uint32_t)lround(rule->validation * count);
         if (count > 0 && n_held_out == count) {
             return esp_fail(ESP_DATA,
-                            "data set %s: validation %g leaves no training example of class %u, "
+                            "data set %s: validation %g leaves no training example of class %s, "
                             "which has %u; hold out less",
-                            dataset->name, rule->validation, class, count);
+                            dataset->name, rule->validation, show_class(shown, dataset, class),
+                            count);
         }
         mark_first(use, HELD_OUT, members, count, n_held_out,
                    esp_rng_make(rule->split_seed, "split", class));
@@ -56,6 +70,7 @@ static int mark_held_out(uint8_t *use, uint32_t *members, const esp_dataset *dat
 static int mark_tested(uint8_t *use, uint32_t *members, const esp_dataset *dataset,
                        const esp_partition_rule *rule)
 {
+    char shown[256];
     uint32_t n_tested = 0, n_without = 0, first_without = 0, its_count = 0;
     ESP_TRY(esp_partition_check_test(dataset->name, dataset->test.count, rule->test));
     for (uint32_t class = 0; class < dataset->n_classes; class ++) {
@@ -78,8 +93,9 @@ static int mark_tested(uint8_t *use, uint32_t *members, const esp_dataset *datas
     if (n_without > 0) {
         esp_log_warning(
             "data set %s: %u of %u classes have no example in the test split of %u, the "
-            "first is class %u, which has %u; figures of test say nothing of them",
-            dataset->name, n_without, dataset->n_classes, n_tested, first_without, its_count);
+            "first is class %s, which has %u; figures of test say nothing of them",
+            dataset->name, n_without, dataset->n_classes, n_tested,
+            show_class(shown, dataset, first_without), its_count);
     }
     return ESP_OK;
 }
@@ -107,6 +123,7 @@ int esp_partition_check_test(const char *name, uint32_t n_test, double fraction)
 static int mark_left_out(uint8_t *use, uint32_t *members, const esp_dataset *dataset,
                          const esp_partition_rule *rule)
 {
+    char shown[256];
     for (uint32_t class = 0; class < dataset->n_classes; class ++) {
         const double keep = rule->keep[class];
         if (keep == 1) {
@@ -122,9 +139,9 @@ static int mark_left_out(uint8_t *use, uint32_t *members, const esp_dataset *dat
         const uint32_t n_kept = (uint32_t)lround(keep * count);
         if (n_kept == 0) {
             return esp_fail(ESP_DATA,
-                            "data set %s: keep %g of the %u training examples of class %u leaves "
+                            "data set %s: keep %g of the %u training examples of class %s leaves "
                             "none; keep more",
-                            dataset->name, keep, count, class);
+                            dataset->name, keep, count, show_class(shown, dataset, class));
         }
         esp_rng rng = esp_rng_make(rule->split_seed, "keep", class);
         esp_rng_shuffle(members, count, &rng);

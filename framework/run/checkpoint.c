@@ -54,6 +54,18 @@ static char *describe_keep(const esp_cell *cell)
     return text;
 }
 
+/* The names of the classes as JSON text: ["cat","dog"]; owned by the caller. */
+static char *describe_classes(const esp_training *training)
+{
+    json_t *names = json_array();
+    for (int i = 0; training->class_names != NULL && i < training->network->config.n_outputs; i++) {
+        json_array_append_new(names, json_string(training->class_names[i]));
+    }
+    char *text = json_dumps(names, JSON_COMPACT);
+    json_decref(names);
+    return text;
+}
+
 static esp_safetensor feature_tensor(const char *name, const float *values,
                                      const esp_network *network)
 {
@@ -89,7 +101,7 @@ static void say_number(model_metadata *out, const char *key, double value)
 /* Enough to build the network again from the file alone, what shapes tell not repeated but for
  * depth and leaf width; and where it comes from. */
 static void describe_model(model_metadata *out, const esp_training *training, const char *study,
-                           const char *heads, const char *keep)
+                           const char *heads, const char *keep, const char *classes)
 {
     const esp_cell *cell = training->cell;
     const char *const from[ESP_N_FROM] = {training->trial->id, study, cell->variant, cell->label,
@@ -125,6 +137,9 @@ static void describe_model(model_metadata *out, const esp_training *training, co
         say_number(out, "test", cell->data.partition.test);
         say(out, "data_digest", cell->data.digest);
     }
+    if (training->class_names != NULL) {
+        say(out, "classes", classes);
+    }
     for (int i = 0; i < ESP_N_FROM; i++) {
         say(out, esp_from_names[i], from[i]);
     }
@@ -139,8 +154,9 @@ int esp_checkpoint_write_model(const char *path, char *digest, const esp_trainin
     int n_tensors = network->n_tensors, status = ESP_OK;
     model_metadata metadata = {0};
     char *heads = describe_heads(cell), *keep = describe_keep(cell);
+    char *classes = describe_classes(training);
     float *values = malloc(sizeof(float) * (network->n_parameters + 1));
-    if (heads == NULL || keep == NULL || values == NULL) {
+    if (heads == NULL || keep == NULL || classes == NULL || values == NULL) {
         status = esp_fail(ESP_MEMORY, "%s: no memory for a checkpoint", path);
         goto out;
     }
@@ -160,7 +176,7 @@ int esp_checkpoint_write_model(const char *path, char *digest, const esp_trainin
         tensors[n_tensors++] = feature_tensor("normalize_scale", training->scales, network);
         tensors[n_tensors++] = feature_tensor("normalize_shift", training->shifts, network);
     }
-    describe_model(&metadata, training, study, heads, keep);
+    describe_model(&metadata, training, study, heads, keep, classes);
     ESP_TRY_OUT(esp_safetensors_write(path, tensors, n_tensors, metadata.pairs, metadata.n));
     if (digest != NULL) {
         ESP_TRY_OUT(esp_sha256_file(digest, path));
@@ -169,6 +185,7 @@ out:
     free(values);
     free(heads);
     free(keep);
+    free(classes);
     return status;
 }
 

@@ -35,9 +35,11 @@ typedef struct esp_model {
     double mean, std;                /* normalization it was trained with; published: 0.5, 0.5 */
     esp_normalization normalization; /* scales NULL: mean and std hold; else owned */
     esp_partition_rule partition;    /* of train, when it was trained; published: all; keep owned */
-    char *trained_on;                /* data set, "" where the file does not say */
-    char *data_digest;               /* its content, where test was split off it; else "" */
-    char *from[ESP_N_FROM];          /* NULL where the file does not say */
+    int n_class_names;
+    char **class_names;     /* of labels that are text; NULL: labels are numbers */
+    char *trained_on;       /* data set, "" where the file does not say */
+    char *data_digest;      /* its content, where test was split off it; else "" */
+    char *from[ESP_N_FROM]; /* NULL where the file does not say */
 } esp_model;
 
 /* Errors: ESP_NOT_FOUND, ESP_DATA naming file, tensor, expected and found. *out owned by the

@@ -490,6 +490,45 @@ int esp_model_read_from(char *from[ESP_N_FROM], const char *path)
     return status;
 }
 
+/* The names of its classes, where the labels of its data were text. */
+static int load_classes(esp_model *model, const esp_safetensors *file, const char *path)
+{
+    const char *text = esp_safetensors_meta_of(file, "classes");
+    json_t *names = text != NULL ? json_loads(text, 0, NULL) : NULL, *name;
+    const size_t n = json_array_size(names);
+    size_t i;
+    int status = ESP_OK;
+    if (text == NULL) {
+        return ESP_OK;
+    }
+    if (n != (size_t)model->network->config.n_outputs || n == 0) {
+        status = esp_fail(ESP_DATA, "%s: metadata 'classes': expected a list of %d names", path,
+                          model->network->config.n_outputs);
+        goto out;
+    }
+    model->class_names = calloc(n, sizeof *model->class_names);
+    if (model->class_names == NULL) {
+        status = esp_fail(ESP_MEMORY, "%s: no memory", path);
+        goto out;
+    }
+    json_array_foreach(names, i, name)
+    {
+        if (!json_is_string(name)) {
+            status = esp_fail(ESP_DATA, "%s: metadata 'classes': entry %zu is not a name", path, i);
+            goto out;
+        }
+        model->class_names[i] = strdup(json_string_value(name));
+        if (model->class_names[i] == NULL) {
+            status = esp_fail(ESP_MEMORY, "%s: no memory", path);
+            goto out;
+        }
+        model->n_class_names++;
+    }
+out:
+    json_decref(names);
+    return status;
+}
+
 int esp_model_open(esp_model **out, const char *path, int batch_size, const esp_registry *registry)
 {
     int status = ESP_OK;
@@ -506,6 +545,7 @@ int esp_model_open(esp_model **out, const char *path, int batch_size, const esp_
     ESP_TRY_OUT(load_tensors(model->network, file, path));
     warn_of_unread(model->network, file, path);
     ESP_TRY_OUT(load_partition(model, file, path));
+    ESP_TRY_OUT(load_classes(model, file, path));
     ESP_TRY_OUT(load_normalization(model, file, path));
     ESP_TRY_OUT(load_from(model->from, file, path));
     const char *data = esp_safetensors_meta_of(file, "data");
@@ -535,6 +575,10 @@ void esp_model_close(esp_model *model)
     }
     free((void *)(uintptr_t)model->normalization.scales);
     free((void *)(uintptr_t)model->partition.keep);
+    for (int i = 0; i < model->n_class_names; i++) {
+        free(model->class_names[i]);
+    }
+    free(model->class_names);
     free(model->trained_on);
     free(model->data_digest);
     for (int i = 0; i < ESP_N_FROM; i++) {

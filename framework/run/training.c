@@ -144,6 +144,7 @@ int esp_training_create(esp_training **out, const esp_cell *cell, const esp_tria
     training->stopping_best = NAN;
     training->plateau = esp_plateau_begin(cell->phases[0].optimizer.learning_rate);
     view_data(training, data, partition);
+    training->class_names = data->class_names;
     esp_network_config config = {.n_features = (int)data->n_features,
                                  .n_outputs = (int)data->n_classes,
                                  .model = cell->model,

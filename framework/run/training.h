@@ -44,8 +44,9 @@ typedef struct esp_training {
     esp_localized localized; /* no memory where no phase has a localized optimizer */
     esp_plateau plateau;     /* of the phase's learning rate */
     esp_view_of_data splits[ESP_N_SPLITS];
-    float *scales, *shifts; /* [n_features] of a normalization that is measured */
-    uint32_t *order;        /* this epoch's order of the training examples */
+    char *const *class_names; /* of the data set, NULL where its labels are numbers */
+    float *scales, *shifts;   /* [n_features] of a normalization that is measured */
+    uint32_t *order;          /* this epoch's order of the training examples */
 
     int phase;           /* index of the current one */
     int epoch;           /* last finished, through all phases */
@@ -61,8 +62,8 @@ typedef struct esp_training {
     /* of the last epoch */
     double running_loss, running_soft_accuracy;
     double running_terms[ESP_MAX_TERMS]; /* NaN: not called */
-    double seconds; /* of its training and its evaluations */
-    int64_t *running_leaf_counts; /* [L] */
+    double seconds;                      /* of its training and its evaluations */
+    int64_t *running_leaf_counts;        /* [L] */
     esp_evaluation evaluations[ESP_N_SPLITS];
     /* what plugins logged, with terms and mixture statistics: names and values by split */
     int n_extra;

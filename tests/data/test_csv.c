@@ -172,7 +172,7 @@ static void test_csv__refusals(void **state)
         {"a,class\n0x10,0\n", "found '0x10'"},
         {"a,class\n1e99,0\n", "found '1e99'"},
         {"a,class\n1,256\n",
-         ":2:3: expected a label, a whole number from 0 to 255, in column 'class', "
+         ":2:3: expected a label, a whole number from 0 to 255 or text, in column 'class', "
          "found '256'"},
         {"a,class\n1,0.5\n", "found '0.5'"},
         {"a,class\n1\n", ":2:1: expected 2 fields, as in the header, found 1"},
@@ -238,6 +238,124 @@ static void test_csv__accepts(void **state)
     esp_dataset_close(open_it());
 }
 
+/* ---- labels that are text -------------------------------------------------------------------- */
+
+static void expect_classes(const esp_dataset *it, const char *const *names, uint32_t n)
+{
+    assert_int_equal(it->n_classes, n);
+    for (uint32_t i = 0; i < n; i++) {
+        assert_string_equal(it->class_names[i], names[i]);
+    }
+}
+
+/* Classes in the order of their bytes, in any locale and whatever order they are met in; blanks
+ * around a label count only inside quotes. */
+static void test_csv__text_labels_become_sorted_classes(void **state)
+{
+    static const char *const names[] = {" q",
+                                        "Ape",
+                                        "New York",
+                                        "a",
+                                        "a,b",
+                                        "ab",
+                                        "say \"hi\"",
+                                        "zebra",
+                                        "\xc3\x9c"
+                                        "ber"};
+    static const uint8_t train[] = {7, 3, 8, 5, 1, 2, 2, 4, 6, 0, 7};
+    static const uint8_t test[] = {8, 1, 1};
+    setenv("LC_ALL", "C.UTF-8", 1);
+    write_text(state, "train.csv",
+               "label,x\nzebra,1\na,2\n\"\xc3\x9c"
+               "ber\",3\nab,4\nApe,5\n  New York ,6\n"
+               "\"New York\",7\n\"a,b\",8\n\"say \"\"hi\"\"\",9\n\" q\",10\nzebra,11\n");
+    write_text(state, "test.csv",
+               "label,x\n\xc3\x9c"
+               "ber,1\nApe,2\n\"Ape\",3\n");
+    esp_dataset *it = open_it();
+    expect_classes(it, names, 9);
+    assert_int_equal(it->train.count, sizeof train);
+    assert_memory_equal(it->train.labels, train, sizeof train);
+    assert_memory_equal(it->test.labels, test, sizeof test);
+    assert_true(it->train.values[10] == 11);
+    esp_dataset_close(it);
+}
+
+static void test_csv__number_labels_have_no_names(void **state)
+{
+    write_text(state, "train.csv", "label,x\n\"1\",1\n0,2\n");
+    write_text(state, "test.csv", "label,x\n1.0,1\n");
+    esp_dataset *it = open_it();
+    assert_null(it->class_names);
+    assert_memory_equal(it->train.labels, "\1\0", 2);
+    assert_int_equal(it->test.labels[0], 1);
+    esp_dataset_close(it);
+}
+
+static void test_csv__text_labels_refused(void **state)
+{
+    static const struct {
+        const char *train, *test, *said;
+    } files[] = {
+        {"cat,1\ndog,2\nfox,3\n", "cat,1\nant,2\n",
+         "/it/test.csv: label out of range: expected one of the 3 classes of "},
+        {"cat,1\n", "cat,1\nant,2\n", "found 'ant' for example 1 (counted from 0)"},
+        {"cat,1\n", "0,1\n", "/it/test.csv: expected labels that are text as in "},
+        {"0,1\n", "cat,1\n", "/it/test.csv: expected labels that are numbers as in "},
+        {"0,1\n\nx,2\n", "0,1\n",
+         "train.csv:4:1: expected a label in column 'label', a number as in the rows before, found "
+         "'x'"},
+        {"x,1\n1,2\n", "x,1\n",
+         "train.csv:3:1: expected a label in column 'label', text as in the rows before, found "
+         "'1'"},
+        {"x,1\n,2\n", "x,1\n", "train.csv:3:1: expected a label in column 'label', text as"},
+        {",1\n", "x,1\n", "train.csv:2:1: expected a label in column 'label', found nothing"},
+        {"L\xf6we,1\n", "x,1\n", "train.csv:2:1: expected a label, found text that is not UTF-8"},
+        {"\"a\nb\",1\n", "x,1\n", "train.csv:2:1: expected a label, found a control character"},
+        {"\x1b[31m,1\n", "x,1\n", "train.csv:2:1: expected a label, found a control character"},
+    };
+    char text[64];
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(text, sizeof text, "label,x\n%s", files[i].train);
+        write_text(state, "train.csv", text);
+        snprintf(text, sizeof text, "label,x\n%s", files[i].test);
+        write_text(state, "test.csv", text);
+        expect_refused(PARTS(files[i].said));
+    }
+}
+
+/* 256 classes are read, in order; a 257th and a name of 201 bytes are refused. */
+static void test_csv__as_many_text_labels_as_fit(void **state)
+{
+    char text[8192] = "label,x\n", name[256];
+    for (int i = 255; i >= 0; i--) {
+        snprintf(text + strlen(text), sizeof text - strlen(text), "class %03d,%d\n", i, i);
+    }
+    write_text(state, "train.csv", text);
+    write_text(state, "test.csv", "label,x\nclass 200,1\n");
+    esp_dataset *it = open_it();
+    assert_int_equal(it->n_classes, 256);
+    for (int i = 0; i < 256; i++) {
+        snprintf(name, sizeof name, "class %03d", i);
+        assert_string_equal(it->class_names[i], name);
+        assert_int_equal(it->train.labels[i], 255 - i);
+    }
+    assert_int_equal(it->test.labels[0], 200);
+    esp_dataset_close(it);
+    snprintf(text + strlen(text), sizeof text - strlen(text), "class 256,1\n");
+    write_text(state, "train.csv", text);
+    expect_refused(PARTS("train.csv:258:1: expected at most 256 classes, found 'class 256' as one "
+                         "more"));
+    memset(name, 'x', sizeof name);
+    snprintf(text, sizeof text, "label,x\n%.200s,1\n", name);
+    write_text(state, "train.csv", text);
+    write_text(state, "test.csv", text);
+    esp_dataset_close(open_it());
+    snprintf(text, sizeof text, "label,x\n%.201s,1\n", name);
+    write_text(state, "train.csv", text);
+    expect_refused(PARTS("train.csv:2:1: expected a label, found more than 200 bytes"));
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, isolate, scratch_destroy)
 
 int main(void)
@@ -248,6 +366,10 @@ int main(void)
         TEST(test_csv__other_separators),
         TEST(test_csv__refusals),
         TEST(test_csv__accepts),
+        TEST(test_csv__text_labels_become_sorted_classes),
+        TEST(test_csv__number_labels_have_no_names),
+        TEST(test_csv__text_labels_refused),
+        TEST(test_csv__as_many_text_labels_as_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

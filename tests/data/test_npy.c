@@ -229,6 +229,57 @@ static void test_npy__labels_refused(void **state)
     }
 }
 
+/* Text of NumPy's two kinds, whatever it looks like; a name may fill its element. */
+static void test_npy__text_labels(void **state)
+{
+    static const char *const words[] = {"zoo", "10",
+                                        "\xc3\xbc"
+                                        "b"};
+    static const char *const expected[] = {"10", "zoo",
+                                           "\xc3\xbc"
+                                           "b"}; /* bytewise */
+    static const uint32_t codes[3][3] = {{'z', 'o', 'o'}, {'1', '0', 0}, {0xfc, 'b', 0}};
+    static const uint8_t numbers[] = {1, 0, 2};
+    uint32_t wide[N][3];
+    char narrow[N][4];
+    write_sound(state);
+    for (int i = 0; i < N; i++) {
+        memcpy(wide[i], codes[i % 3], sizeof wide[i]);
+        memset(narrow[i], 0, 4);
+        memcpy(narrow[i], words[i % 3], strlen(words[i % 3]));
+    }
+    for (int kind = 0; kind < 2; kind++) {
+        write_both(state, "labels", kind == 0 ? "<U3" : "|S4", 0, "(150,)", 1,
+                   kind == 0 ? (const void *)wide : narrow,
+                   kind == 0 ? sizeof wide : sizeof narrow);
+        esp_dataset *it = open_it();
+        assert_int_equal(it->n_classes, 3);
+        for (int k = 0; k < 3; k++) {
+            assert_string_equal(it->class_names[k], expected[k]);
+        }
+        for (int i = 0; i < N; i++) {
+            assert_int_equal(it->train.labels[i], numbers[i % 3]);
+            assert_int_equal(it->test.labels[i], numbers[i % 3]);
+        }
+        esp_dataset_close(it);
+    }
+    static const uint32_t broken[] = {0xd800, 0x110000, 0xffffffff, 0x7f, 0};
+    static const char *const said[] = {"not UTF-8", "not UTF-8", "not UTF-8", "control character",
+                                       "found nothing"};
+    for (int i = 0; i < 5; i++) {
+        memset(wide[149], 0, sizeof wide[149]);
+        wide[149][0] = broken[i];
+        write_array(state, "test-labels.npy", "<U3", 0, "(150,)", 1, wide, sizeof wide);
+        expect_refused(
+            PARTS("/it/test-labels.npy: example 149 (counted from 0): expected a label", said[i]));
+    }
+    write_array(state, "test-labels.npy", ">U3", 0, "(150,)", 1, wide, sizeof wide);
+    expect_refused(PARTS("found big-endian text ('>U3'); save array.astype(str)"));
+    write_sound(state);
+    write_array(state, "test-labels.npy", "|S4", 0, "(150,)", 1, narrow, sizeof narrow);
+    expect_refused(PARTS("/it/test-labels.npy: expected labels that are numbers", "found text"));
+}
+
 /* Each type that images cannot have names the way out. */
 static void test_npy__images_refused(void **state)
 {
@@ -269,6 +320,7 @@ int main(void)
         TEST(test_npy__order_of_bytes),
         TEST(test_npy__labels_of_any_shape_and_type),
         TEST(test_npy__labels_refused),
+        TEST(test_npy__text_labels),
         TEST(test_npy__images_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/status.h"
+#include "data/class_names.h"
 #include "data/csv.h"
 #include "fuzz/memory_file.h"
 
@@ -31,6 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
         volatile uint8_t sum = 0;
         for (uint32_t i = 0; i < part.count; i++) {
             sum = (uint8_t)(sum + part.labels[i]);
+            must(part.names == NULL || part.labels[i] < part.names->count, "a label of no name");
         }
     } else {
         must(strncmp(esp_message(), "table.csv:", 10) == 0, "a refusal without a place");

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/status.h"
+#include "data/class_names.h"
 #include "data/format.h"
 #include "data/npy.h"
 #include "fuzz/memory_file.h"
@@ -44,6 +45,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     }
     if (esp_read_npy(parts, files) == ESP_OK) {
         must(parts[0].count > 0 && parts[0].count == parts[1].count, "a data set of nothing");
+        for (uint32_t i = 0; i < parts[0].count && parts[0].names != NULL; i++) {
+            must(parts[0].labels[i] < parts[0].names->count, "a label of no name");
+        }
         must((parts[0].bytes == NULL) != (parts[0].values == NULL), "neither bytes nor values");
     }
     for (int p = 0; p < ESP_N_PARTS; p++) {

@@ -170,6 +170,10 @@ static void test_model__metadata_that_is_no_number(void **state)
         {{"validation", "a tenth"}, "metadata 'validation': expected a number"},
         {{"split_seed", "-1"}, "metadata 'split_seed': expected a whole number, found '-1'"},
         {{"split_seed", "1.5"}, "metadata 'split_seed': expected a whole number"},
+        {{"classes", "cat, dog"}, "metadata 'classes': expected a list of 2 names"},
+        {{"classes", "[\"cat\"]"}, "metadata 'classes': expected a list of 2 names"},
+        {{"classes", "[\"cat\", 2]"}, "metadata 'classes': entry 1 is not a name"},
+        {{"test", "a fifth"}, "metadata 'test': expected a number"},
         {{"heads", "[{\"name\":\"master_leaf\",\"parameters\":{\"width\":\"x\"}}]"},
          "head 'master_leaf': width must be a whole number, not 'x'"},
     };

@@ -1,0 +1,95 @@
+#!/bin/bash
+# Labels that are text, from a csv to a trained model and back: the classes in data info and in the
+# model's file, the counts of a test split that is split off, and data whose labels mean other classes.
+# shellcheck source=tests/fixtures/command_line.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../fixtures/command_line.sh"
+
+# table NAME LABEL...: 30 rows of each label, told apart by the first feature.
+table() {
+    local folder=$ESPALIER_DATA_PATH/$1 k=0 label row
+    shift
+    mkdir -p "$folder"
+    printf '"length, cm",width,label\n' >"$folder/train.csv"
+    for row in $(seq 30); do
+        for label in "$@"; do
+            k=$((k + 1))
+            printf '%s.%s,%s,%s\n' "${#label}" $((row % 7)) $((k % 5)) "$label" >>"$folder/train.csv"
+        done
+    done
+}
+
+study() {
+    cat >study.yaml <<YAML
+study: text
+seeds: 0..1
+defaults:
+  data: {$1}
+  model: {kind: fff, depth: 1, leaf_width: 4}
+  losses: {cross_entropy: {weight: 1}}
+  optimizer: {kind: adam, learning_rate: 0.01}
+  batch_size: 16
+  phases: {train: {epochs: 2}}
+YAML
+}
+
+table beasts zebra '"New York rat"' 'Ünder dog' ant
+expect 0 "$ESPALIER" data info beasts
+says "class   train    test  name" "    0      30       0  New York rat" "    1      30       0  ant" \
+    "    2      30       0  zebra" "    3      30       0  Ünder dog" "  all     120       0"
+expect 0 "$ESPALIER" data info beasts --format json
+says '"class_names": [' '"New York rat",' '"Ünder dog"'
+expect 0 "$ESPALIER" data info toy --format json
+grep -q class_names stdout && fail "names of classes that have none"
+
+study "name: beasts, test: 0.2, validation: 0.25, normalize: {kind: per_feature}"
+expect 0 "$ESPALIER" plan study.yaml --db none.db
+expect 0 "$ESPALIER" run study.yaml --db text.db --jobs 2
+model=$(ls -d text.db.checkpoints/*/last.safetensors | head -1)
+id=$(basename "$(dirname "$model")")
+grep -aqF '"classes":"[\"New York rat\",\"ant\",\"zebra\",\"Ünder dog\"]"' "$model" ||
+    fail "no classes in the model's metadata"
+for split in "test 24" "validation 24" "train 72"; do
+    expect 0 "$ESPALIER" eval "$model" --split "${split% *}" --format json
+    says "\"n\": ${split#* },"
+done
+expect 0 "$ESPALIER" eval "$model" --format json
+stored=$(value text.db "SELECT value FROM trial_final WHERE trial_id = '$id' AND at = 'last'
+    AND split = 'test' AND metric = 'hard_accuracy'")
+awk -v a="$stored" -v b="$(sed -n 's/.*"accuracy": \([0-9.e-]*\).*/\1/p' stdout)" \
+    'BEGIN {d = a - b; exit !(d < 1e-8 && d > -1e-8)}' || fail "another accuracy than the stored $stored"
+expect 0 "$ESPALIER" replay "$id" --db text.db
+
+# ---- classes by number are not classes by name, nor are other names
+study "name: toy"
+expect 0 "$ESPALIER" run study.yaml --db toy.db
+numbers=$(ls -d toy.db.checkpoints/*/last.safetensors | head -1)
+grep -aqF '"classes"' "$numbers" && fail "classes in the metadata of a model of numbers"
+expect 2 "$ESPALIER" eval "$numbers" --data beasts
+says "$numbers was trained on the classes 0 to 3, by number" \
+    "beasts has 'New York rat', 'ant', 'zebra', 'Ünder dog'"
+expect 2 "$ESPALIER" eval "$model" --data toy
+says "$model was trained on the classes 'New York rat', 'ant'" "toy has 0 to 3, by number"
+table others zebra bee '"New York rat"' ant
+expect 2 "$ESPALIER" eval "$model" --data others
+says "was trained on the classes 'New York rat', 'ant', 'zebra', 'Ünder dog'" \
+    "others has 'New York rat', 'ant', 'bee', 'zebra'" \
+    "class 2 is 'zebra' of the model and 'bee' of the data"
+table fewer zebra '"New York rat"' ant
+expect 2 "$ESPALIER" eval "$model" --data fewer
+says "class 3 is 'Ünder dog' of the model and 'none' of the data"
+# The same labels in another order of rows are the same classes.
+table again ant 'Ünder dog' zebra '"New York rat"'
+expect 0 "$ESPALIER" eval "$model" --data again
+says "again is not the data that the model was trained on"
+
+# ---- the only example of a class trains, and that is said
+printf '1,2,unicorn\n' >>"$ESPALIER_DATA_PATH/beasts/train.csv"
+study "name: beasts, test: 0.5"
+expect 0 "$ESPALIER" run study.yaml --db lone.db
+says "1 of 5 classes have no example in the test split of 60" "class 2 ('unicorn'), which has 1"
+study "name: beasts, test: 0.5, validation: 0.5"
+expect 2 "$ESPALIER" run study.yaml --db none.db
+says "validation 0.5 leaves no training example of class 2 ('unicorn'), which has 1"
+
+[ "$failures" = 0 ] || { echo "$failures failed"; exit 1; }
+echo "all passed"
