@@ -60,17 +60,6 @@ static void describe_query(const esp_named_query *query, const char *folder)
     printf("\nits SQL: %s/%s.sql\n", folder, query->name);
 }
 
-/* Whether a query that takes the validation split where nothing else is said was told nothing. */
-static bool is_of_validation_by_default(const char *sql, const arguments *given)
-{
-    bool told = strstr(sql, "-- :split validation ") == NULL;
-    for (int i = 0; i < given->n_sets; i++) {
-        told = told || strncmp(given->sets[i], "split=", 6) == 0 ||
-               strncmp(given->sets[i], "metric=t", 8) == 0; /* train., test. */
-    }
-    return !told;
-}
-
 /* named: its parameters study, split, metric and at mean what the database knows by these names. */
 static int answer(const char *sql, bool named, const arguments *given, esp_row_format format)
 {
@@ -87,11 +76,7 @@ static int answer(const char *sql, bool named, const arguments *given, esp_row_f
     ESP_TRY_OUT(esp_print_rows(&n_rows, rows, format, 0, stdout));
     if (n_rows == 0 && format == ESP_ROWS_TEXT) {
         fflush(stdout);
-        esp_log_note("%s", named && is_of_validation_by_default(sql, given)
-                               ? "(no rows of the validation split, the default here; a study with"
-                                 " data.validation 0 has none, and --set split=test takes the test"
-                                 " set)"
-                               : "(no rows)");
+        esp_log_note("(no rows)");
     }
 out:
     esp_rows_close(rows);

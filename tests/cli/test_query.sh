@@ -90,11 +90,8 @@ row() { # SQL-NAME CELL FIELDS: of the query's CSV
     run 0 query "$query" --set study=s "$@" --format csv
     grep "^s,$cell leaf=8," <<<"$out" | cut -d, -f"$fields"
 }
-is "$(row best baseline 3,4,7 --set split=test)" "3,2,1" "best: of 3, seed 2"
-is "$(row best baseline 3,4,7 --set metric=test.hard_loss)" "3,2,0" "best: the least loss"
-run 0 query best --set study=s
-is "$(wc -l <<<"$out")" 1 "best: of the validation split, of which there is none"
-has "$err" "(no rows of the validation split, the default here;" "best: the way to the test set"
+is "$(row best baseline 3,4,7,10)" "3,2,1,test" "best: of 3, seed 2, by test where there is no validation"
+is "$(row best baseline 3,4,7 --set metric=hard_loss)" "3,2,0" "best: the least loss"
 is "$(row seeds balanced 3,6,8,9)" $'1,0.8,1,3\n0,0.75,2,3\n2,0.7,3,3' "seeds, from the best"
 is "$(row seeds baseline 3,7 | head -n 1 | cut -c1-10)" "2,0.216666" "seeds: deviation 1 - .78333"
 # balanced less baseline: 0, .2, -.3: mean -.0333..., squares about it .12666..., sd sqrt(.0633...)

@@ -250,7 +250,7 @@ sed 's/toy}/toy, validation: 0.2}/; s/^study: many/study: split/' many.yaml >spl
 expect 0 "$ESPALIER" run split.yaml --db many.db
 sqlite3 many.db "UPDATE epoch SET validation_hard_accuracy = 1 - test_hard_accuracy,
     validation_hard_loss = 1 - test_hard_accuracy WHERE validation_hard_accuracy IS NOT NULL"
-best() { "$ESPALIER" query best --db many.db --format csv "$@" | tail -n +2 | cut -d, -f7; }
+best() { "$ESPALIER" query best --db many.db --format csv --set study=split "$@" | tail -n +2 | cut -d, -f7; }
 [ "$(best | wc -l)" = 10 ] || fail "best: of the one study with a validation split"
 [ "$(best)" = "$(best | sort -gr)" ] || fail "best: from the best cell"
 [ "$(best | xargs printf '%.6f\n')" = "$(sqlite3 many.db "SELECT printf('%.6f', max(value)) FROM trial_final
@@ -259,6 +259,9 @@ best() { "$ESPALIER" query best --db many.db --format csv "$@" | tail -n +2 | cu
 [ "$(best --set metric=hard_loss)" = "$(best --set metric=hard_loss | sort -g)" ] || fail "best: from the least loss"
 [ "$(best --set study=many --set split=test)" = "$(best --set study=many --set split=test | sort -gr)" ] || fail "best: of test"
 [ "$(best --set study=many --set metric=test.hard_accuracy | wc -l)" = 10 ] || fail "best: by the metric's own split"
+[ "$(best --set study=many | wc -l)" = 10 ] || fail "best: of a study without a validation split"
+"$ESPALIER" query best --db many.db --format csv | tail -n +2 | cut -d, -f1,10 | uniq -c | tr -s ' ' >splits
+[ "$(tr '\n' ';' <splits)" = " 10 many,test; 10 split,validation;" ] || fail "best: which split: $(cat splits)"
 
 # More than eight variants against one reference: from the best difference.
 { study variants 0..1 && echo 'variants:' && echo '  none: {reference: true}' &&
