@@ -28,7 +28,8 @@ typedef struct esp_model_config {
     int n_trees;    /* fff_nodes; else 0 */
     int top_k;      /* moe: experts that see an example; else 0 */
     esp_gate_kind gate;
-    bool noise; /* moe: learned noise on the gate in training */
+    bool noise;           /* moe: learned noise on the gate in training */
+    double noise_epsilon; /* least standard deviation of that noise */
     esp_activation activation;
     double dropout;      /* of hidden units, in training */
     double region_leak;  /* fff: probability that a node's children change places, in training */

@@ -20,6 +20,12 @@ static double sigmoid(double x)
     return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
 }
 
+/* Standard deviation of the noise at a place of the arrays. */
+static double sigma_at(const esp_gate *gate, ptrdiff_t i)
+{
+    return softplus((double)gate->raw_noise[i]) + gate->noise_epsilon;
+}
+
 static bool is_chosen(const esp_gate *gate, int n_chosen, int expert, int example)
 {
     for (int k = 0; k < n_chosen; k++) {
@@ -91,10 +97,9 @@ static int threshold(const esp_gate *gate, int expert, int example)
 /* u = (z_i - threshold) / sigma_i. With a routing bias, both sides have theirs. */
 static double margin(const esp_gate *gate, int expert, int other, int example)
 {
-    const double sigma = softplus((double)gate->raw_noise[at(gate, expert, example)]);
     return ((double)(gate->logits[at(gate, expert, example)] + gate->bias[expert]) -
             (double)(gate->noisy[at(gate, other, example)] + gate->bias[other])) /
-           sigma;
+           sigma_at(gate, at(gate, expert, example));
 }
 
 static double chance_of_choice(const esp_gate *gate, int expert, int example)
@@ -111,8 +116,7 @@ void esp_gate_forward(esp_gate *gate)
             const ptrdiff_t i = at(gate, e, b);
             gate->noisy[i] = gate->logits[i];
             if (noisy) {
-                gate->noisy[i] +=
-                    (esp_real)((double)gate->normals[i] * softplus((double)gate->raw_noise[i]));
+                gate->noisy[i] += (esp_real)((double)gate->normals[i] * sigma_at(gate, i));
             }
         }
     }
@@ -172,7 +176,7 @@ static void load_backward(esp_real *d_logits, esp_real *d_raw_noise, const esp_g
             continue;
         }
         const ptrdiff_t i = at(gate, e, example);
-        const double r = (double)gate->raw_noise[i], sigma = softplus(r);
+        const double r = (double)gate->raw_noise[i], sigma = sigma_at(gate, i);
         const double u = margin(gate, e, other, example);
         const double d = (double)d_load[e] * exp(-0.5 * u * u) / sqrt(2 * pi) / sigma;
         d_logits[i] += (esp_real)d;

@@ -1,13 +1,14 @@
 /* The gate of a mixture of experts: from gate logits to the weights of the experts and back.
  * E experts, K of them chosen for each of B examples; arrays are (rows, B) with the example index
  * fastest, stride elements between rows.
- *   H = z + epsilon * softplus(r)          noisy logits; epsilon standard normal, 0 at inference
+ *   H = z + n sigma                        noisy logits; n standard normal, 0 at inference
+ *   sigma = softplus(r) + epsilon          epsilon: 0 by eq. 4 of 1701.06538, 0.01 in its codes
  *   chosen = the K largest of H + bias     bias moves the choice only, never a weight
  *   top k:   c = softmax of H over the chosen, 0 elsewhere            (1701.06538, eq. 3-5)
  *   switch:  c = softmax of H over all; an expert's output is weighted by c where chosen, else 0
  *                                                                     (2101.03961, eq. 1-2)
  *   load[i] = sum over examples of P(i would be chosen if its noise were drawn again)
- *           = Phi((z_i - kth greatest of the other H) / softplus(r_i)) (1701.06538, eq. 8-10);
+ *           = Phi((z_i - kth greatest of the other H) / sigma_i)      (1701.06538, eq. 8-10);
  *             without noise, how often i is chosen: a constant.
  */
 #ifndef ESP_NN_GATE_H
@@ -21,7 +22,8 @@ typedef struct esp_gate {
     int n_examples, stride;
     const esp_real *logits;    /* z (E, B) */
     const esp_real *raw_noise; /* r (E, B), or NULL: no noise */
-    const esp_real *normals;   /* epsilon (E, B), or NULL: none is drawn (inference) */
+    const esp_real *normals;   /* n (E, B), or NULL: none is drawn (inference) */
+    double noise_epsilon;      /* epsilon */
     const esp_real *bias;      /* [E] */
     esp_real *noisy;           /* H (E, B) */
     esp_real *mixture;         /* c (E, B); sums to 1 over E */

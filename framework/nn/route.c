@@ -67,6 +67,7 @@ static void route_gate(esp_network *network, esp_mode mode)
         .logits = network->scores,
         .raw_noise = noisy ? row(network->projections, network->n_leaves, network) : NULL,
         .normals = noisy ? network->normals : NULL,
+        .noise_epsilon = model->noise_epsilon,
         .bias = esp_network_routing_bias(network),
         .noisy = network->noisy,
         .mixture = network->mixture,

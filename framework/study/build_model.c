@@ -208,6 +208,13 @@ static void build_moe(builder *b, json_t *model)
                                       experts));
     }
     cell->model.noise = json_is_true(json_object_get(model, "noise"));
+    cell->model.noise_epsilon = json_number_value(json_object_get(model, "noise_epsilon"));
+    if (cell->model.noise_epsilon > 0 && !cell->model.noise) {
+        complain(
+            b, "model.noise_epsilon",
+            "model.noise_epsilon does nothing without model.noise; set that too, or leave both "
+            "out");
+    }
     const char *gate = json_string_value(json_object_get(model, "gate"));
     if (gate != NULL) {
         cell->model.gate = strcmp(gate, "switch") == 0 ? ESP_GATE_SWITCH : ESP_GATE_TOP_K;

@@ -129,6 +129,8 @@ const esp_key esp_keys[] = {
              "all (switch; built-in at top_k 1)"},
     {"model.noise", ESP_KEY_BOOLEAN, "false", .kinds = "moe", .flags = ID,
      .help = "learned Gaussian noise on the gate in training"},
+    {"model.noise_epsilon", ESP_KEY_REAL, "0", 0, 1000, .kinds = "moe", .flags = SINCE,
+     .help = "added to that noise's standard deviation; published codes: 0.01"},
     {"model.trees", ESP_KEY_INTEGER, NULL, 1, 1 << 20, .kinds = "fff_nodes", .flags = ID,
      .help = "parallel trees"},
     {"model.activation", ESP_KEY_CHOICE, "relu", .choices = "relu gelu", .unavailable = "tanh",

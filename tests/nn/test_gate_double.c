@@ -141,6 +141,27 @@ static void test_gate__noise_and_load(void **state)
     near(b.load[3], phi((3 - 2) / softplus(-2)));
 }
 
+/* With an epsilon of 0.01 every sigma is larger by it; r of -800 leaves nothing else. */
+static void test_gate__noise_epsilon_is_the_least_sigma(void **state)
+{
+    (void)state;
+    bench b;
+    setup_noisy(&b, 1, (const double[E]){0, 1, 2, 3});
+    b.gate.noise_epsilon = 0.01;
+    b.raw[0] = 0.5;
+    b.raw[2 * STRIDE] = b.raw[3 * STRIDE] = -800;
+    b.normals[0] = 1.5;
+    b.normals[3 * STRIDE] = -2;
+    esp_gate_forward(&b.gate);
+    const double h0 = 1.5 * (softplus(0.5) + 0.01);
+    near(b.noisy[0], h0);
+    near(b.noisy[3 * STRIDE], 3 - 2 * 0.01);
+    assert_int_equal(b.choices[0], 3);
+    near(b.load[0], phi((0 - 2.98) / (softplus(0.5) + 0.01)));
+    near(b.load[2], phi((2 - 2.98) / 0.01));
+    near(b.load[3], phi((3 - 2) / 0.01));
+}
+
 /* A bias moves both sides of what must be passed: z + bias against the greatest H + bias of the
  * others. By hand: H = z, as no noise comes of normals 0; with the biases 4, 1, 2, 3. */
 static void test_gate__load_with_a_bias(void **state)
@@ -199,6 +220,7 @@ int main(void)
         cmocka_unit_test(test_gate__switch),
         cmocka_unit_test(test_gate__bias_is_for_choosing_only),
         cmocka_unit_test(test_gate__noise_and_load),
+        cmocka_unit_test(test_gate__noise_epsilon_is_the_least_sigma),
         cmocka_unit_test(test_gate__load_with_a_bias),
         cmocka_unit_test(test_gate__all_chosen),
         cmocka_unit_test(test_gate__ties_and_what_is_not_a_number),

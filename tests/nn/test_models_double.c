@@ -219,6 +219,8 @@ static void test_models__moe(void **state)
                 snprintf(what, sizeof what, "moe of %d experts, %d chosen, gate %d, noise %d",
                          sizes[i][0], sizes[i][1], gate, noise);
                 check(what, &model, 0);
+                model.noise_epsilon = noise ? 0.3 : 0;
+                check(what, &model, 0);
                 model.activation = ESP_GELU;
                 model.dropout = 0.3;
                 check(what, &model, 0);

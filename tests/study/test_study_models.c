@@ -57,10 +57,22 @@ static void test_model__options_of_each_kind(void **state)
     assert_string_equal(param_of(&f->study->cells[0], "model.gate"), "top_k");
     m = cell_with(f, "kind: moe, experts: 6, expert_width: 3, top_k: 1, noise: true")->model;
     assert_int_equal(m.gate, ESP_GATE_SWITCH);
-    assert_true(m.noise);
+    assert_true(m.noise && m.noise_epsilon == 0);
     assert_string_equal(param_of(&f->study->cells[0], "model.gate"), "switch");
     m = cell_with(f, "kind: moe, experts: 6, expert_width: 3, top_k: 3, gate: switch")->model;
     assert_int_equal(m.gate, ESP_GATE_SWITCH);
+    char plain[17], written[17], other[17];
+    cell_with(f, "kind: moe, experts: 6, expert_width: 3, top_k: 2, noise: true");
+    memcpy(plain, f->study->trials[0].id, sizeof plain);
+    cell_with(f, "kind: moe, experts: 6, expert_width: 3, top_k: 2, noise: true, noise_epsilon: 0");
+    memcpy(written, f->study->trials[0].id, sizeof written);
+    m = cell_with(f, "kind: moe, experts: 6, expert_width: 3, top_k: 2, noise: true, "
+                     "noise_epsilon: 0.01")
+            ->model;
+    memcpy(other, f->study->trials[0].id, sizeof other);
+    assert_true(m.noise_epsilon == 0.01);
+    assert_string_equal(plain, written);
+    assert_string_not_equal(plain, other);
     m = cell_with(f, "kind: fff_nodes, trees: 3, depth: 2")->model;
     assert_int_equal(m.kind, ESP_MODEL_FFF_NODES);
     assert_int_equal(m.n_trees, 3);
@@ -81,6 +93,10 @@ static void test_model__keys_that_a_kind_lacks(void **state)
     refused(*state, "kind: moe, experts: 2, expert_width: 2, top_k: 1, depth: 1",
             "61: error: model.depth is not a key of model kind 'moe' (fff, fff_nodes have it); to "
             "change the kind replace the whole map, model: {kind: moe, ..}");
+    refused(
+        *state, "kind: moe, experts: 4, expert_width: 2, top_k: 2, noise_epsilon: 0.01",
+        "76: error: model.noise_epsilon does nothing without model.noise; set that too, or leave "
+        "both out");
     refused(*state, "kind: ff, width: 2, region_leak: 0.1",
             "31: error: model.region_leak is not a key of model kind 'ff' (fff has it); to change "
             "the kind replace the whole map, model: {kind: ff, ..}");
