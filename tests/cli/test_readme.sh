@@ -39,6 +39,9 @@ balance_strength.yaml: ok: 3 cells, 6 trials
 3 of 9 trials to train, 6 done before
 0 of 4 trials to train, 4 done before
 Test accuracy, hard routing, percent
+    1     100       0  rose
+no test split; data.test: 0.2 in a study splits off a stratified fifth of train
+flowers: 6 of 6 trials to train
 logit_norm
 2 of 2 trials done
 this is revision 2 of balance_strength
