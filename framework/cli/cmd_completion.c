@@ -29,7 +29,7 @@ static const char bash_script[] =
     "# bash completion of espalier; in ~/.bashrc: source <(espalier completion bash)\n"
     "_espalier() {\n"
     "    local line word current=${COMP_WORDS[COMP_CWORD]}\n"
-    "    case $current in '=' | ':') current= ;; esac\n"
+    "    case $current in '=' | ':' | '@') current= ;; esac\n"
     "    COMPREPLY=()\n"
     "    while IFS= read -r line; do\n"
     "        case $line in\n"
@@ -135,8 +135,8 @@ static int run(int argc, char **argv)
         .parser = parse_option,
         .args_doc = "bash|zsh|fish",
         .doc = "Prints a script with which the shell completes espalier's command lines.\v"
-               "It completes verbs, options and their values, studies, variants and trials of the "
-               "results database, plugins, data sets, named queries and files.\n\n"
+               "It completes verbs, options and their values, studies, revisions, variants and "
+               "trials of the results database, plugins, data sets, named queries and files.\n\n"
                "examples:\n"
                "  source <(espalier completion bash)    in ~/.bashrc\n"
                "  source <(espalier completion zsh)     in ~/.zshrc, after compinit\n"

@@ -40,6 +40,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 static int diff(esp_store *store, const arguments *given, bool json)
 {
     diff_side sides[2] = {{0}, {0}};
+    diff_results results = {0};
     json_t *list = NULL;
     int status = ESP_OK;
     ESP_TRY_OUT(esp_diff_read(&sides[0], store, given->names[0]));
@@ -51,12 +52,20 @@ static int diff(esp_store *store, const arguments *given, bool json)
         goto out;
     }
     list = esp_diff_compare(sides);
+    const bool has_results = sides[0].kind != DIFF_TRIAL && json_array_size(list) > 0;
+    if (has_results) {
+        ESP_TRY_OUT(esp_diff_results_read(&results, store, given->names));
+    }
     if (json) {
-        status = esp_diff_print_json(list, sides);
+        status = esp_diff_print_json(list, sides, has_results ? &results : NULL);
     } else {
         esp_diff_print_text(list, sides);
+        if (has_results) {
+            esp_diff_results_print(&results);
+        }
     }
 out:
+    esp_diff_results_free(&results);
     json_decref(list);
     esp_diff_free(&sides[0]);
     esp_diff_free(&sides[1]);
@@ -70,10 +79,10 @@ static int run(int argc, char **argv)
     static const struct argp parser = {
         .parser = parse_option,
         .children = shared,
-        .args_doc = "TRIAL|STUDY[:VARIANT] TRIAL|STUDY[:VARIANT]",
+        .args_doc = "TRIAL|STUDY[@REVISION][:VARIANT] TRIAL|STUDY[@REVISION][:VARIANT]",
         .doc =
-            "Prints what differs between two trials, two variants or two studies, and nothing "
-            "else.\v"
+            "Prints what differs between two trials, two variants, or two studies or revisions of "
+            "one, and how the results of the latter differ.\v"
             "Compared are the resolved configuration, seeds, and what trained them last: "
             "executable and the git commit it was built from, plugins and data sets that both "
             "use, compiler, CPU, BLAS kernel, libraries; of trials also status, digests of the "
@@ -81,10 +90,14 @@ static int run(int argc, char **argv)
             "cells are compared that share the values of what both sweep: a key that differs in "
             "all of them alike is one line, else one for each [variant] or [variant cell]. Studies "
             "without a variant of the same name are compared as a whole. "
-            "A trial is an id or the beginning of one; of a study the revision run last counts.\n\n"
+            "Results are means over seeds of the primary metric, with the tests that a report "
+            "makes. A trial is an id or the beginning of one; of a study the revision run last "
+            "counts, or the one named.\n\n"
             "examples:\n"
             "  espalier diff 3f2a 81c0\n"
             "  espalier diff quickstart:baseline quickstart:balanced\n"
+            "  espalier diff quickstart@1 quickstart@2\n"
+            "  espalier diff quickstart@1:baseline quickstart@2:baseline\n"
             "  espalier diff table1 table2 --format json"};
     arguments given = {0};
     if (esp_argp_parse(&parser, argc, argv, &given) != 0) {

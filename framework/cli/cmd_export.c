@@ -5,12 +5,12 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/print_rows.h"
-#include "cli/study_names.h"
 #include "core/log.h"
 #include "core/new_file.h"
 #include "core/status.h"
 #include "core/text.h"
 #include "report/export.h"
+#include "report/study_names.h"
 
 enum { MAX_METRICS = 64, OPTION_WHAT = 256, OPTION_FORMAT, OPTION_METRIC, OPTION_REVISION };
 
@@ -105,7 +105,7 @@ static const struct argp parser = {
     .options = options,
     .parser = parse,
     .children = shared,
-    .args_doc = "[STUDY]",
+    .args_doc = "[STUDY[@REVISION]]",
     .doc = "Writes what the results database holds, of one study or all, for other programs.\v"
            "runs: a row a trial, with its seeds, how it ended, its configuration, and its metrics "
            "at the selected and the last epoch (selected.test.hard_accuracy). metrics: a row for "
@@ -118,27 +118,23 @@ static const struct argp parser = {
            "metrics.csv name what is where. Losses are nats, accuracies fractions.\n\n"
            "examples:\n"
            "  espalier export table1 -o runs.csv\n"
+           "  espalier export table1@1 -o first.csv\n"
            "  espalier export table1 --what metrics --metric test.hard_accuracy\n"
            "  espalier export --what leaf_load --format jsonl -o loads.jsonl\n"
            "  espalier export table1 --what metrics --format npy -o curves"};
 
-static int must_have_revision(esp_store *store, const esp_export_request *request)
+/* STUDY@REVISION, or STUDY and --revision. *name is owned by the caller. */
+static int choose_study(char **name, arguments *given, esp_store *store)
 {
-    esp_rows *rows = NULL;
-    bool has_row = false;
-    int status = ESP_OK;
-    ESP_TRY_OUT(esp_rows_open(&rows, store,
-                              "SELECT 1 FROM study s JOIN revision r ON r.study = s.id"
-                              " WHERE s.name = :study AND r.number = :revision"));
-    ESP_TRY_OUT(esp_rows_bind_text(rows, ":study", request->study));
-    ESP_TRY_OUT(esp_rows_bind_integer(rows, ":revision", request->revision));
-    ESP_TRY_OUT(esp_rows_step(rows, &has_row));
-    if (!has_row) {
-        status = esp_fail(ESP_NOT_FOUND, "study '%s' has no revision %d", request->study,
-                          request->revision);
+    char *text = given->request.revision > 0
+                     ? esp_text_format("%s@%d", given->request.study, given->request.revision)
+                     : esp_text_format("%s", given->request.study);
+    if (text == NULL) {
+        return esp_fail(ESP_MEMORY, "no memory for a name");
     }
-out:
-    esp_rows_close(rows);
+    int status = esp_study_read(name, &given->request.revision, store, text);
+    given->request.study = *name;
+    free(text);
     return status;
 }
 
@@ -184,18 +180,17 @@ static int run(int argc, char **argv)
         return esp_fail(ESP_USAGE, "`espalier export --help` shows how it is used");
     }
     esp_store *store = NULL;
+    char *name = NULL;
     int status = ESP_OK;
     ESP_TRY_OUT(esp_store_open(&store, esp_store_default_path(given.database), ESP_STORE_READ));
     if (given.request.study != NULL) {
-        ESP_TRY_OUT(esp_study_must_exist(store, given.request.study));
-    }
-    if (given.request.revision > 0) {
-        ESP_TRY_OUT(must_have_revision(store, &given.request));
+        ESP_TRY_OUT(choose_study(&name, &given, store));
     }
     ESP_TRY_OUT(esp_export_check_metrics(store, &given.request));
     status = (given.format == FORMAT_NPY ? write_arrays : write_rows)(&given, store);
 out:
     esp_store_close(store);
+    free(name);
     return status;
 }
 

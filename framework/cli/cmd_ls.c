@@ -1,12 +1,14 @@
 /* espalier ls: the studies of the results database, or one study's cells and trials. */
 
+#include <stdlib.h>
+
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/print_rows.h"
-#include "cli/study_names.h"
 #include "core/log.h"
 #include "core/status.h"
 #include "report/status_sql.h"
+#include "report/study_names.h"
 
 typedef struct arguments {
     const char *study, *database, *format_name;
@@ -48,14 +50,15 @@ static int list_study(esp_store *store, const char *study, esp_row_format format
 {
     static const char *const parts[] = {"cells", "trials"};
     static const char *const texts[] = {cells_sql, trials_sql};
-    ESP_TRY(esp_study_must_exist(store, study));
-    json_t *object = json_pack("{s:s}", "study", study);
+    char *name = NULL;
+    ESP_TRY(esp_study_show(&name, NULL, store, &study, 1));
+    json_t *object = json_pack("{s:s}", "study", name);
     int status = ESP_OK;
     /* A CSV file is one table: the trials, each with its cell. */
     for (int i = format == ESP_ROWS_CSV; i < 2 && status == ESP_OK; i++) {
         esp_rows *rows = NULL;
         json_t *array = NULL;
-        status = esp_rows_of(&rows, store, texts[i], study);
+        status = esp_rows_of(&rows, store, texts[i], name);
         if (status == ESP_OK && format == ESP_ROWS_JSON) {
             status = esp_rows_to_json(&array, rows);
             json_object_set_new(object, parts[i], array);
@@ -70,6 +73,7 @@ static int list_study(esp_store *store, const char *study, esp_row_format format
         putchar('\n');
     }
     json_decref(object);
+    free(name);
     return status;
 }
 
@@ -99,16 +103,17 @@ static int run(int argc, char **argv)
     static const struct argp parser = {
         .parser = parse_option,
         .children = shared,
-        .args_doc = "[STUDY]",
-        .doc =
-            "Lists the studies of the results database, or the cells and trials of one.\v"
-            "Counts are of the revision run last. A trial whose runner was killed is cut off and "
-            "counts as interrupted. CSV of a study is its trials. `espalier show` tells all "
-            "about a trial.\n\n"
-            "examples:\n"
-            "  espalier ls\n"
-            "  espalier ls quickstart\n"
-            "  espalier ls quickstart --format json"};
+        .args_doc = "[STUDY[@REVISION]]",
+        .doc = "Lists the studies of the results database, or the cells and trials of one.\v"
+               "Counts are of the revision run last, or of the one named. A trial whose runner was "
+               "killed is cut off and "
+               "counts as interrupted. CSV of a study is its trials. `espalier show` tells all "
+               "about a trial.\n\n"
+               "examples:\n"
+               "  espalier ls\n"
+               "  espalier ls quickstart\n"
+               "  espalier ls quickstart@1\n"
+               "  espalier ls quickstart --format json"};
     arguments given = {0};
     if (esp_argp_parse(&parser, argc, argv, &given) != 0) {
         return esp_fail(ESP_USAGE, "`espalier ls --help` shows how it is used");

@@ -61,13 +61,15 @@ static void describe_query(const esp_named_query *query, const char *folder)
 }
 
 /* named: its parameters study, split, metric and at mean what the database knows by these names. */
-static int answer(const char *sql, bool named, const arguments *given, esp_row_format format)
+static int answer(const char *sql, bool named, arguments *given, esp_row_format format)
 {
     esp_store *store = NULL;
     esp_rows *rows = NULL;
+    esp_text_pool pool = {0};
     int status = ESP_OK;
     size_t n_rows = 0;
     ESP_TRY(esp_store_open(&store, esp_store_default_path(given->database), ESP_STORE_READ));
+    ESP_TRY_OUT(esp_query_show_studies(given->sets, given->n_sets, store, &pool));
     ESP_TRY_OUT(esp_query_open(&rows, store, sql));
     ESP_TRY_OUT(esp_query_bind(rows, sql, given->sets, given->n_sets));
     if (named) {
@@ -81,6 +83,7 @@ static int answer(const char *sql, bool named, const arguments *given, esp_row_f
 out:
     esp_rows_close(rows);
     esp_store_close(store);
+    esp_pool_free(&pool);
     return status;
 }
 
@@ -139,11 +142,13 @@ static int run(int argc, char **argv)
         .args_doc = "[NAME|SQL]",
         .doc = "Asks the results database, read-only: a query by name, or one SELECT.\v"
                "`espalier query NAME --help` tells of one query: what it answers, its parameters. "
-               "analysis/README.md describes the views.\n\n"
+               "analysis/README.md describes the views. They show the revision run last;"
+               " with --set study=STUDY@1 they show that one.\n\n"
                "examples:\n"
                "  espalier query --list\n"
                "  espalier query spread --help\n"
                "  espalier query spread --set study=quickstart --set metric=test.soft_accuracy\n"
+               "  espalier query spread --set study=quickstart@1\n"
                "  espalier query \"SELECT cell, mean, sd FROM seed_stats WHERE at = 'selected'\"\n"
                "  espalier query curve --set study=table1 --format csv > curve.csv"};
     arguments given = {0};

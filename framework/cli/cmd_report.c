@@ -5,7 +5,6 @@
 
 #include "cli/command.h"
 #include "cli/options.h"
-#include "cli/study_names.h"
 #include "core/file.h"
 #include "core/log.h"
 #include "core/place.h"
@@ -13,6 +12,7 @@
 #include "core/text.h"
 #include "report/figure.h"
 #include "report/render.h"
+#include "report/study_names.h"
 #include "study/study.h"
 
 enum {
@@ -28,14 +28,14 @@ enum {
 };
 
 typedef struct arguments {
-    const char *study, *database, *output;
+    const char *studies[MAX_NAMES], *database, *output;
     const esp_report_format *format;
     bool statistics, queries, variance;
     bool asks_for_report;      /* by an option that is of the report alone */
     const char *figures;       /* the folder they are written to; NULL: none */
     const char *figure_format; /* as it was given */
     unsigned figure_formats;
-    int revision, n_metrics, n_ats;
+    int n_studies, revision, n_metrics, n_ats;
     const char *metrics[MAX_NAMES], *ats[MAX_NAMES];
 } arguments;
 
@@ -112,10 +112,10 @@ static error_t parse(int key, char *value, struct argp_state *state)
         }
         return 0;
     case ARGP_KEY_ARG:
-        if (given->study != NULL) {
-            argp_error(state, "one study at a time, found '%s' too", value);
+        if (given->n_studies == MAX_NAMES) {
+            argp_error(state, "more than %d studies", (int)MAX_NAMES);
         }
-        given->study = value;
+        given->studies[given->n_studies++] = value;
         return 0;
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "which study? `espalier ls` lists them");
@@ -134,10 +134,12 @@ static error_t parse(int key, char *value, struct argp_state *state)
 static const struct argp parser = {
     options,
     parse,
-    "STUDY|FILE.yaml",
+    "STUDY[@REVISION][:VARIANT]...|FILE.yaml",
     "Prints a study's results: mean, sd, variance and best ± spread over seeds of every cell,"
     " compared with the reference variant and with published values.\v"
-    "A name uses the report section stored with the study; a file its own.\n"
+    "A name uses the report section stored with the study; a file its own. STUDY@2 is revision 2."
+    " Several, also variants, are reported beside each other: cells of the first are the reference"
+    " of those of the others.\n"
     "\n"
     "examples:\n"
     "  espalier report quickstart\n"
@@ -145,6 +147,7 @@ static const struct argp parser = {
     "  espalier report experiments/table1.yaml --format csv > table1.csv\n"
     "  espalier report table1 --format latex -o table1.tex\n"
     "  espalier report init_or_order --variance\n"
+    "  espalier report quickstart@1 quickstart@2\n"
     "  espalier report quickstart --format html -o quickstart.html\n"
     "  espalier report quickstart --figures figures --figure-format svg,pdf\n",
     NULL,
@@ -279,7 +282,7 @@ static int report_study(const arguments *given, const esp_study *study, const ch
     char *data = esp_place_data();
     char *ours = data != NULL ? esp_text_format("%s/experiments", data) : NULL;
     esp_report_request request = {
-        .study = study != NULL ? study->name : given->study,
+        .study = study != NULL ? study->name : NULL,
         .section = study != NULL ? study->report : NULL,
         .text = study != NULL ? study->text : NULL,
         .study_folder = folder != NULL ? folder : ours,
@@ -295,9 +298,16 @@ static int report_study(const arguments *given, const esp_study *study, const ch
     };
     esp_store *store = NULL;
     esp_report *report = NULL;
+    char *name = NULL;
     int status = ESP_OK;
     ESP_TRY_OUT(esp_store_open(&store, esp_store_default_path(given->database), ESP_STORE_READ));
-    ESP_TRY_OUT(esp_study_must_exist(store, request.study));
+    ESP_TRY_OUT(study != NULL
+                    ? esp_study_must_exist(store, request.study)
+                    : esp_report_choose(&name, &request, store, given->studies, given->n_studies));
+    if (request.beside && given->queries) {
+        status = esp_fail(ESP_USAGE, "--queries is of one study: name a revision as STUDY@1");
+        goto out;
+    }
     ESP_TRY_OUT(esp_report_load(&report, store, &request));
     if (given->n_metrics == 0) { /* else the section's own metrics would lose their values */
         store_published(store, report);
@@ -315,6 +325,7 @@ static int report_study(const arguments *given, const esp_study *study, const ch
 out:
     esp_report_free(report);
     esp_store_close(store);
+    free(name);
     free(ours);
     free(data);
     return status;
@@ -325,16 +336,24 @@ static int run(int argc, char **argv)
     arguments given = {.figure_formats = ESP_FIGURE_SVG};
     ESP_TRY(esp_report_format_find(&given.format, "text"));
     esp_argp_parse(&parser, argc, argv, &given);
-    if (!names_a_file(given.study)) {
+    for (int i = 0; i < given.n_studies; i++) {
+        if (given.n_studies > 1 && names_a_file(given.studies[i])) {
+            return esp_fail(ESP_USAGE,
+                            "%s is a file, and it is reported alone: run it, and name the study",
+                            given.studies[i]);
+        }
+    }
+    if (!names_a_file(given.studies[0])) {
         return report_study(&given, NULL, NULL);
     }
     esp_registry *registry = NULL;
     esp_study *study = NULL;
-    char *folder = folder_of(given.study);
+    char *folder = folder_of(given.studies[0]);
     int status = folder == NULL ? esp_fail(ESP_MEMORY, "no memory for a path") : ESP_OK;
     ESP_TRY_OUT(status);
     ESP_TRY_OUT(esp_registry_create(&registry));
-    ESP_TRY_OUT(esp_study_load(&study, given.study, &(esp_study_options){0}, registry, stderr));
+    ESP_TRY_OUT(
+        esp_study_load(&study, given.studies[0], &(esp_study_options){0}, registry, stderr));
     ESP_TRY_OUT(report_study(&given, study, folder));
 out:
     esp_study_free(study);

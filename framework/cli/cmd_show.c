@@ -9,9 +9,10 @@
 #include "cli/print_rows.h"
 #include "cli/show_environment.h"
 #include "cli/show_models.h"
-#include "cli/study_names.h"
 #include "core/status.h"
 #include "core/text.h"
+#include "report/study_names.h"
+#include "store/shown.h"
 
 typedef struct arguments {
     const char *name, *database, *format_name;
@@ -127,6 +128,13 @@ static const section study_sections[] = {
      "SELECT" STATUS_OF("t",
                         "t.trial_key") ", count(*) AS trials FROM study_trial t WHERE latest = 1"
                                        " AND study = :name GROUP BY 1",
+     false},
+    {"revisions",
+     "SELECT r.number AS revision, iif(r.id = s.current_revision, 'yes', '') AS shown,"
+     " r.overrides, r.created_at, r.last_run_at, (SELECT count(*) FROM study_trial t WHERE"
+     " t.study = s.name AND t.revision = r.number AND t.status = 'done') AS done, (SELECT count(*)"
+     " FROM study_trial t WHERE t.study = s.name AND t.revision = r.number) AS trials"
+     " FROM study s JOIN revision r ON r.study = s.id WHERE s.name = :name ORDER BY r.number",
      false},
     {"text",
      "SELECT r.text FROM study s JOIN revision r ON r.id = s.current_revision"
@@ -267,10 +275,18 @@ static int show(esp_store *store, const char *name, bool json)
 {
     bool is_study = false;
     ESP_TRY(esp_study_exists(&is_study, store, name));
-    if (is_study) {
-        return show_sections(store, study_sections,
-                             (int)(sizeof study_sections / sizeof *study_sections), name, NULL,
-                             json);
+    if (is_study || strchr(name, '@') != NULL) {
+        char *study = NULL;
+        int revision = 0;
+        ESP_TRY(esp_study_read(&study, &revision, store, name));
+        int status = revision > 0 ? esp_store_show_revision(store, study, revision) : ESP_OK;
+        if (status == ESP_OK) {
+            status = show_sections(store, study_sections,
+                                   (int)(sizeof study_sections / sizeof *study_sections), study,
+                                   NULL, json);
+        }
+        free(study);
+        return status;
     }
     char id[17];
     ESP_TRY(esp_trial_find(id, store, name));
@@ -326,19 +342,20 @@ static int run(int argc, char **argv)
     static const struct argp parser = {
         .parser = parse_option,
         .children = shared,
-        .args_doc = "TRIAL|STUDY|MODEL",
+        .args_doc = "TRIAL|STUDY[@REVISION]|MODEL",
         .doc = "Shows all that is known of a trial or of a study, or what trained a model.\v"
                "TRIAL is an id or the beginning of one. A trial: status, attempts (memory is the "
                "process's, which trials that run beside each other share), metrics at its "
                "selected and last epoch, configuration, what trained it (a program, its source, "
                "libraries, a machine, data), the study's text and overrides, where its checkpoints "
-               "are and what they were trained as; long diffs are whole in json. A study: the "
-               "revision "
-               "run last with its text. A model: the trial, study, cell and seed that its file "
+               "are and what they were trained as; long diffs are whole in json. A study: its "
+               "revisions with their overrides, and of the one run last, or the one named, its "
+               "trials and text. A model: the trial, study, cell and seed that its file "
                "names.\n\n"
                "examples:\n"
                "  espalier show 3f2a\n"
                "  espalier show quickstart\n"
+               "  espalier show quickstart@1\n"
                "  espalier show 3f2a --format json"};
     arguments given = {0};
     if (esp_argp_parse(&parser, argc, argv, &given) != 0) {

@@ -44,21 +44,23 @@ void esp_offer_verbs(const esp_typed *t, const char *help)
  */
 
 /* Rows of (word, what it is) from the results database; none where it cannot be read. Text is the
- * value of :text. */
-static void offer_rows(const esp_typed *t, const char *sql, const char *text)
+ * value of :text. Whether there are any. */
+static bool offer_rows(const esp_typed *t, const char *sql, const char *text)
 {
     esp_store *store = NULL;
     esp_rows *rows = NULL;
-    bool has_row = false;
+    bool has_row = false, any = false;
     if (esp_store_open(&store, esp_store_default_path(t->database), ESP_STORE_READ) == ESP_OK &&
         esp_rows_open(&rows, store, sql) == ESP_OK &&
         esp_rows_bind_text(rows, ":text", text) == ESP_OK) {
         while (esp_rows_step(rows, &has_row) == ESP_OK && has_row) {
             esp_offer(t, esp_rows_text(rows, 0), esp_rows_text(rows, 1));
+            any = true;
         }
     }
     esp_rows_close(rows);
     esp_store_close(store);
+    return any;
 }
 
 static void offer_studies(const esp_typed *t)
@@ -79,22 +81,29 @@ static void offer_trials(const esp_typed *t)
                t->prefix);
 }
 
-/* "STUDY:VARIANT", where STUDY: is typed. */
-static void offer_stored_variants(const esp_typed *t)
+/* What follows a separator that is typed; :text is what stands before it. Whether there is any. */
+static bool offer_behind(const esp_typed *t, const char *separator, const char *sql)
 {
-    const char *colon = strchr(t->prefix, ':');
-    char study[256];
-    esp_typed variant = *t;
-    snprintf(study, sizeof study, "%.*s", (int)(colon - t->prefix), t->prefix);
-    variant.before = t->prefix;
-    variant.n_before = (int)(colon + 1 - t->prefix);
-    variant.prefix = colon + 1;
-    offer_rows(&variant,
-               "SELECT c.variant, count(*) || ' cells' FROM cell c"
-               " JOIN study s ON s.current_revision = c.revision WHERE s.name = :text"
-               " GROUP BY c.variant ORDER BY min(c.ordinal)",
-               study);
+    char before[256];
+    esp_typed behind = *t;
+    snprintf(before, sizeof before, "%.*s", (int)(separator - t->prefix), t->prefix);
+    behind.before = t->prefix;
+    behind.n_before = (int)(separator + 1 - t->prefix);
+    behind.prefix = separator + 1;
+    return offer_rows(&behind, sql, before);
 }
+
+/* "STUDY:VARIANT" or "STUDY@REVISION:VARIANT". */
+static const char variants_sql[] =
+    "SELECT c.variant, count(*) || ' cells' FROM study s JOIN revision r ON r.study = s.id"
+    " JOIN cell c ON c.revision = r.id WHERE s.name || '@' || r.number = :text OR (s.name = :text"
+    " AND r.id = s.current_revision) GROUP BY c.variant ORDER BY min(c.ordinal)";
+
+/* "STUDY@REVISION", the one run last first. */
+static const char revisions_sql[] =
+    "SELECT r.number, coalesce((SELECT group_concat('--set ' || o.value, ' ') FROM"
+    " json_each(r.overrides) o), r.title) FROM study s JOIN revision r ON r.study = s.id"
+    " WHERE s.name = :text ORDER BY r.last_run_at DESC";
 
 /* The metrics that the newest trial has. */
 static void offer_metrics(const esp_typed *t)
@@ -212,12 +221,21 @@ void esp_offer_placeholder(const esp_typed *t, const char *placeholder)
     }
     all[used] = '\0';
     for (char *one; (one = strsep(&rest, "|")) != NULL;) {
-        const char *ending = strrchr(one, '.');
-        if (strcmp(one, "STUDY:VARIANT") == 0 && strchr(t->prefix, ':') != NULL) {
-            offer_stored_variants(t);
+        const char *colon = strchr(t->prefix, ':'), *at = strchr(t->prefix, '@');
+        if (colon != NULL && strstr(one, ":VARIANT") != NULL) {
+            if (offer_behind(t, colon, variants_sql)) {
+                return; /* no file is meant */
+            }
             continue;
         }
-        one[strcspn(one, ":")] = '\0';
+        if (at != NULL && strstr(one, "@REVISION") != NULL) {
+            if (offer_behind(t, at, revisions_sql)) {
+                return;
+            }
+            continue;
+        }
+        one[strcspn(one, ":@")] = '\0';
+        const char *ending = strrchr(one, '.');
         if (islower((unsigned char)one[0])) {
             esp_offer(t, one, "");
         } else if (ending != NULL) {

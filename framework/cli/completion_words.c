@@ -35,13 +35,14 @@ typedef struct command_line {
     int cut; /* how much of the last one is words of their own to the shell */
 } command_line;
 
-/* bash takes "--format=te" and "study:va" for three words each: they become one again. */
+/* bash takes "--format=te", "study:va" and "study@1" for three words each: they become one again.
+ */
 static void join(command_line *out, const char *const *words, int n_words)
 {
     bool is_open = false; /* the last one ends in a separator */
     for (int i = 0; i < n_words && i < ESP_COMPLETION_WORDS; i++) {
         const bool separates =
-            i > 0 && words[i][0] != '\0' && strspn(words[i], "=:") == strlen(words[i]);
+            i > 0 && words[i][0] != '\0' && strspn(words[i], "=:@") == strlen(words[i]);
         char *word = unquote(words[i], i == n_words - 1);
         out->cut = 0;
         if (separates || is_open) {

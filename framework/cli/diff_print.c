@@ -93,10 +93,13 @@ void esp_diff_print_text(const json_t *list, const diff_side sides[2])
     }
 }
 
-int esp_diff_print_json(json_t *list, const diff_side sides[2])
+int esp_diff_print_json(json_t *list, const diff_side sides[2], const diff_results *results)
 {
     json_t *all = json_pack("{s:s, s:s, s:s, s:O}", "kind", esp_diff_kind_name(sides[0].kind), "a",
                             sides[0].title, "b", sides[1].title, "differences", list);
+    if (results != NULL) {
+        json_object_set_new(all, "results", esp_diff_results_json(results));
+    }
     int failed = all == NULL || json_dumpf(all, stdout, JSON_INDENT(1)) != 0;
     json_decref(all);
     putchar('\n');

@@ -3,9 +3,10 @@
 #include <string.h>
 
 #include "cli/diff.h"
-#include "cli/study_names.h"
 #include "core/status.h"
 #include "core/text.h"
+#include "report/study_names.h"
+#include "store/shown.h"
 
 const char *esp_diff_kind_name(diff_kind kind)
 {
@@ -15,40 +16,6 @@ const char *esp_diff_kind_name(diff_kind kind)
 
 /* ---- finding -----------------------------------------------------------------------------------
  */
-
-static int find_variant(esp_store *store, const char *study, const char *variant)
-{
-    esp_rows *rows = NULL;
-    bool has_row = false, found = false;
-    char *names[256];
-    int status = ESP_OK, count = 0;
-    ESP_TRY_OUT(esp_rows_open(&rows, store,
-                              "SELECT DISTINCT variant FROM study_cell WHERE study = :study"
-                              " AND latest = 1"));
-    ESP_TRY_OUT(esp_rows_bind_text(rows, ":study", study));
-    while (!found && count < 256) {
-        ESP_TRY_OUT(esp_rows_step(rows, &has_row));
-        if (!has_row) {
-            break;
-        }
-        found = strcmp(esp_rows_text(rows, 0), variant) == 0;
-        names[count] = strdup(esp_rows_text(rows, 0));
-        count += names[count] != NULL;
-    }
-    if (!found) {
-        const char *meant = esp_text_suggest(variant, (const char *const *)names, (size_t)count);
-        status = esp_fail(ESP_NOT_FOUND,
-                          "no variant '%s' in study %s%s%s%s; `espalier ls %s` lists its cells",
-                          variant, study, meant ? "; did you mean '" : "", meant ? meant : "",
-                          meant ? "'?" : "", study);
-    }
-out:
-    while (count > 0) {
-        free(names[--count]);
-    }
-    esp_rows_close(rows);
-    return status;
-}
 
 /* The trial's id, with study, cell and seed where the study run last has it. */
 static int find_trial(diff_side *out, esp_store *store, const char *prefix)
@@ -72,24 +39,21 @@ out:
 static int find_side(diff_side *out, esp_store *store, const char *name)
 {
     bool exists = false;
-    const char *colon = strchr(name, ':');
     ESP_TRY(esp_study_exists(&exists, store, name));
-    if (!exists && colon == NULL) {
+    if (!exists && strpbrk(name, ":@") == NULL) {
         out->kind = DIFF_TRIAL;
         return find_trial(out, store, name);
     }
-    out->kind = exists ? DIFF_STUDY : DIFF_VARIANT;
+    esp_named_study named;
+    int status = esp_named_study_read(&named, store, name);
+    out->study = named.study;
+    out->variant = named.variant;
+    out->revision = named.revision;
+    out->has_revision = named.has_revision;
+    out->kind = out->variant != NULL ? DIFF_VARIANT : DIFF_STUDY;
     out->title = strdup(name);
-    out->study = exists ? strdup(name) : strndup(name, (size_t)(colon - name));
-    out->variant = exists ? NULL : strdup(colon + 1);
-    if (out->title == NULL || out->study == NULL || (!exists && out->variant == NULL)) {
-        return esp_fail(ESP_MEMORY, "no memory for %s", name);
-    }
-    if (!exists) {
-        ESP_TRY(esp_study_must_exist(store, out->study));
-        ESP_TRY(find_variant(store, out->study, out->variant));
-    }
-    return ESP_OK;
+    return status == ESP_OK && out->title == NULL ? esp_fail(ESP_MEMORY, "no memory for %s", name)
+                                                  : status;
 }
 
 /* ---- reading -----------------------------------------------------------------------------------
@@ -251,10 +215,14 @@ out:
 int esp_diff_read(diff_side *out, esp_store *store, const char *name)
 {
     ESP_TRY(find_side(out, store, name));
+    if (out->has_revision) {
+        ESP_TRY(esp_store_show_revision(store, out->study, out->revision));
+    }
     ESP_TRY(read_cells(out, store));
     ESP_TRY(read_values(&out->environment, store, out, environment_sql));
     ESP_TRY(read_values(&out->facts, store, out, facts_sql));
-    return read_values(&out->metrics, store, out, metrics_sql);
+    ESP_TRY(read_values(&out->metrics, store, out, metrics_sql));
+    return esp_store_show_latest(store);
 }
 
 void esp_diff_free(diff_side *side)

@@ -266,6 +266,16 @@ int esp_html_reproduce(FILE *out, esp_report *report, const esp_page *page,
     const char *commit, *seeds = seeds_of(report, trials);
     const char *study = shell_word(report, report->study);
     bool dirty = false;
+    if (report->beside) {
+        esp_html_print(out,
+                       "<section id=\"reproduce\" aria-labelledby=\"reproduce-heading\">\n"
+                       "<h2 id=\"reproduce-heading\">Reproduce it</h2>\n<pre tabindex=\"0\">"
+                       "espalier report %s --format html -o report.html\n</pre>\n"
+                       "<p>The numbers behind the tables:</p>\n<pre tabindex=\"0\">%s</pre>\n"
+                       "</section>\n",
+                       report->study, page->query);
+        return esp_pool_status(&report->pool);
+    }
     ESP_TRY(find_source(&commit, &dirty, report));
     fputs("<section id=\"reproduce\" aria-labelledby=\"reproduce-heading\">\n"
           "<h2 id=\"reproduce-heading\">Reproduce it</h2>\n"

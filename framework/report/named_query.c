@@ -11,6 +11,7 @@
 #include "core/place.h"
 #include "core/status.h"
 #include "core/text.h"
+#include "report/study_names.h"
 
 /* ---- the files ------------------------------------------------------------------------------- */
 
@@ -276,6 +277,25 @@ out:
     esp_rows_close(rows);
     esp_pool_free(&pool);
     return status;
+}
+
+int esp_query_show_studies(const char **sets, int n_sets, esp_store *store, esp_text_pool *pool)
+{
+    for (int i = 0; i < n_sets; i++) {
+        const char *value = strncmp(sets[i], "study=", 6) == 0 ? sets[i] + 6 : NULL;
+        bool exists = true;
+        if (value == NULL || strpbrk(value, "@: ") == NULL) {
+            continue;
+        }
+        ESP_TRY(esp_study_exists(&exists, store, value));
+        if (!exists) {
+            char *name = NULL;
+            ESP_TRY(esp_study_show(&name, NULL, store, &value, 1));
+            sets[i] = esp_pool_format(pool, "study=%s", name);
+            free(name);
+        }
+    }
+    return esp_pool_status(pool);
 }
 
 int esp_query_check_sets(esp_store *store, const char *const *sets, int n_sets)

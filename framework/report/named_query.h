@@ -47,6 +47,11 @@ int esp_query_open(esp_rows **out, esp_store *store, const char *sql);
  * without a value; ESP_MEMORY. Thread: the rows'. */
 int esp_query_bind(esp_rows *rows, const char *sql, const char *const *sets, int n_sets);
 
+/* Shows what study=STUDY@REVISION among the sets names (esp_study_show), before the query is
+ * opened, and puts what the store calls it into that set. A LIKE pattern and a study's name stay.
+ * The texts are the pool's. Errors: as esp_study_show. Thread: the store's. */
+int esp_query_show_studies(const char **sets, int n_sets, esp_store *store, esp_text_pool *pool);
+
 /* Refuses a study, split, metric or epoch (at) among the sets that the database does not know: a
  * query's own parameters of these names mean them. A study is a LIKE pattern. Errors: ESP_NOT_FOUND
  * with what could have been meant; ESP_STORE. Thread: the store's. */

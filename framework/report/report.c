@@ -7,6 +7,7 @@
 #include "core/status.h"
 #include "core/text.h"
 #include "report/report_query.h"
+#include "report/study_names.h"
 #include "report/variance.h"
 
 /* ---- the study and its revision -------------------------------------------------------------- */
@@ -56,6 +57,7 @@ static int load_revision(esp_report *report, esp_store *store, const esp_report_
     report->study = esp_report_keep(report, request->study);
     report->statistics = request->statistics;
     report->queries = request->queries;
+    report->beside = request->beside;
     report->revision = request->revision;
     ESP_TRY_OUT(esp_report_ask(
         &rows, store, report,
@@ -312,6 +314,30 @@ static int load(esp_report *report, esp_store *store, const esp_report_request *
         " study_trial WHERE study = :study AND revision = :revision)"));
     ESP_TRY(esp_report_join_published(report, request));
     return esp_pool_status(&report->pool);
+}
+
+int esp_report_choose(char **name, esp_report_request *request, esp_store *store,
+                      const char *const *texts, int n)
+{
+    int revision = 0;
+    if (n == 1 && (strpbrk(texts[0], ": ") == NULL)) {
+        ESP_TRY(esp_study_read(name, &revision, store, texts[0]));
+        request->study = *name;
+        if (revision > 0 && request->revision > 0 && revision != request->revision) {
+            return esp_fail(ESP_USAGE, "%s and --revision %d are two revisions: name one", texts[0],
+                            request->revision);
+        }
+        request->revision = revision > 0 ? revision : request->revision;
+        return ESP_OK;
+    }
+    if (request->revision > 0) {
+        return esp_fail(ESP_USAGE, "--revision is of one study: name revisions as STUDY@%d",
+                        request->revision);
+    }
+    request->beside = true;
+    ESP_TRY(esp_study_show(name, &revision, store, texts, n));
+    request->study = *name;
+    return ESP_OK;
 }
 
 int esp_report_load(esp_report **out, esp_store *store, const esp_report_request *request)

@@ -68,6 +68,7 @@ typedef struct esp_report {
     const char *study, *title, *source, *question;
     int revision;
     bool latest; /* the revision run last */
+    bool beside; /* several, beside each other: study is what esp_study_show calls them */
     esp_words overrides, variants;
     esp_report_section section;
     int n_metrics, n_ats, n_cells;
@@ -99,11 +100,19 @@ typedef struct esp_report_request {
     const char *study_folder;  /* where a published file is looked for first; NULL: nowhere */
     const char *source_folder; /* of analysis/published; NULL: none */
     int revision;              /* 0: the one run last */
+    bool beside;               /* study is what esp_study_show calls several */
     bool statistics, queries, variance;
     int n_metrics, n_ats; /* 0: the section's */
     const char *const *metrics;
     const char *const *ats;
 } esp_report_request;
+
+/* Sets study, revision and beside of a request by what users name (esp_study_show): one study or
+ * revision, or several beside each other, which the store then shows. request->revision: of an
+ * option, or 0. *name is owned by the caller and must outlive the request. Errors: as
+ * esp_study_show; ESP_USAGE for two revisions of one study at once. Thread: the store's. */
+int esp_report_choose(char **name, esp_report_request *request, esp_store *store,
+                      const char *const *texts, int n);
 
 /* Reads a report. *out owned by the caller. Errors: ESP_NOT_FOUND for a study or revision that is
  * not there; ESP_USAGE for a metric or epoch that nothing recorded;

@@ -58,7 +58,7 @@ static void note_trials(esp_page *page, esp_report *report)
         NOTE(page, report,
              "%d of %d trials are not done yet (`espalier query \"SELECT * FROM missing_trials"
              "%s\"`).",
-             missing, report->planned, report->latest ? "" : "_all");
+             missing, report->planned, report->latest && !report->beside ? "" : "_all");
     }
     if (report->stale > 0) {
         NOTE(page, report,
@@ -233,6 +233,12 @@ static const char *query_of(esp_report *report)
     }
     name[used] = '\0';
     const char *columns = "cell, at, split, metric, n, mean, sd, variance, best, spread";
+    if (report->beside) {
+        return esp_pool_format(&report->pool,
+                               "espalier query \"SELECT %s FROM seed_stats WHERE study = :study\""
+                               " --set \"study=%s\"",
+                               columns, name);
+    }
     return report->latest
                ? esp_pool_format(&report->pool,
                                  "espalier query \"SELECT %s FROM seed_stats WHERE study='%s'\"",
@@ -250,10 +256,12 @@ int esp_page_add_notes(esp_page *page, esp_report *report)
         overrides =
             esp_pool_format(&report->pool, "%s --set %s", overrides, report->overrides.at[i]);
     }
-    page->status =
-        esp_pool_format(&report->pool, "revision %d%s, %d of %d trials done%s", report->revision,
-                        report->latest ? "" : " (not the one run last)", report->done,
-                        report->planned, *overrides ? "," : "");
+    const char *revision = report->beside
+                               ? ""
+                               : esp_pool_format(&report->pool, "revision %d%s, ", report->revision,
+                                                 report->latest ? "" : " (not the one run last)");
+    page->status = esp_pool_format(&report->pool, "%s%d of %d trials done%s", revision,
+                                   report->done, report->planned, *overrides ? "," : "");
     if (*overrides) {
         page->status =
             esp_pool_format(&report->pool, "%s overrides in force:%s", page->status, overrides);

@@ -259,9 +259,11 @@ static int tell_revision(const runner *r, esp_store *store)
     if (has_row && esp_rows_integer(rows, 1) > 0) {
         esp_log_note(
             "this is revision %d of %s: its text or its --set differ from others'. Reports "
-            "show the revision run last, and `espalier report %s --revision %d` another",
+            "show the revision run last, `espalier report %s@%d` another, and `espalier diff %s@%d"
+            " %s@%d` compares them",
             (int)esp_rows_integer(rows, 0), r->study->name, r->study->name,
-            (int)esp_rows_integer(rows, 1));
+            (int)esp_rows_integer(rows, 1), r->study->name, (int)esp_rows_integer(rows, 1),
+            r->study->name, (int)esp_rows_integer(rows, 0));
     }
 out:
     esp_rows_close(rows);

@@ -85,7 +85,8 @@ static void put_styles(FILE *out, int n)
     fputs("],\n", out);
 }
 
-static int put_heading(FILE *out, esp_store *store, const esp_data_values *v)
+static int put_heading(FILE *out, esp_store *store, const esp_request *request,
+                       const esp_data_values *v)
 {
     static const char *const names[] = {"study", "title", "source", "last_run"};
     esp_rows *rows = NULL;
@@ -106,7 +107,7 @@ static int put_heading(FILE *out, esp_store *store, const esp_data_values *v)
         fputc('{', out);
         for (int i = 0; i < 4; i++) {
             fprintf(out, "\"%s\": ", names[i]);
-            esp_json_put_text(out, esp_rows_text(rows, i));
+            esp_json_put_text(out, i == 0 ? request->asked : esp_rows_text(rows, i));
             fputs(",\n", out);
         }
         fprintf(out, "\"revision\": %" PRId64 ", \"variants\": %s,\n", esp_rows_integer(rows, 4),
@@ -131,7 +132,7 @@ int esp_serve_study(FILE *out, esp_store *store, const esp_request *request)
     char *metric = NULL;
     int status = esp_data_metric(&metric, &v, request);
     if (status == ESP_OK) {
-        status = put_heading(out, store, &v);
+        status = put_heading(out, store, request, &v);
     }
     if (status == ESP_OK) {
         fputs("\"at\": ", out);

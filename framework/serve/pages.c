@@ -24,11 +24,11 @@ int esp_serve_page_begin(FILE *out, const esp_request *request, const char *titl
     fputs("\">Studies</a></li><li><a href=\"", out);
     esp_serve_put_root(out, request);
     fputs("sql\">SQL</a></li>", out);
-    if (request->study != NULL) {
+    if (request->asked != NULL) {
         fputs("<li><a href=\"", out);
         esp_serve_put_root(out, request);
         fputs("study/", out);
-        esp_url_text(out, request->study);
+        esp_url_text(out, request->asked);
         fputs("/report\">Report</a></li>", out);
     }
     esp_html_print(out, "</ul></nav>\n<h1>%s</h1>\n</header>\n", title);
@@ -98,13 +98,71 @@ out:
 
 /* ---- a study --------------------------------------------------------------------------------- */
 
+/* A link to the study's page by a name such as s@1, or s@1 s@2. */
+static void put_revision_link(FILE *out, const esp_request *request, const char *name,
+                              const char *words)
+{
+    fputs("<a href=\"", out);
+    esp_serve_put_root(out, request);
+    fputs("study/", out);
+    esp_url_text(out, name);
+    esp_html_print(out, "\">%s</a>", words);
+}
+
+/* The study's revisions, where there are several and one is shown: each by itself, and beside the
+ * one shown. */
+static int put_revisions(FILE *out, esp_store *store, const esp_request *request)
+{
+    esp_rows *rows = NULL;
+    bool found = false;
+    int status = ESP_OK, n = 0;
+    ESP_TRY_OUT(esp_rows_open(
+        &rows, store,
+        "SELECT r.number, s.current_revision = r.id, coalesce((SELECT group_concat('--set ' ||"
+        " o.value, ' ') FROM json_each(r.overrides) o), ''), (SELECT n.number FROM revision n WHERE"
+        " n.id = s.current_revision), (SELECT count(*) FROM revision n WHERE n.study = s.id),"
+        " r.last_run_at FROM study s JOIN revision r ON r.study = s.id WHERE s.name = :study"
+        " ORDER BY r.number"));
+    ESP_TRY_OUT(esp_rows_bind_text(rows, ":study", request->study));
+    for (;; n++) {
+        ESP_TRY_OUT(esp_rows_step(rows, &found));
+        if (!found || esp_rows_integer(rows, 4) < 2) {
+            break;
+        }
+        const int number = (int)esp_rows_integer(rows, 0), shown = (int)esp_rows_integer(rows, 3);
+        char *one = esp_text_format("%s@%d", request->study, number);
+        char *both = esp_text_format("%s@%d %s@%d", request->study, number < shown ? number : shown,
+                                     request->study, number < shown ? shown : number);
+        fputs(n == 0 ? "<nav aria-label=\"Revisions\"><ul>" : "", out);
+        fputs(number == shown ? "<li aria-current=\"page\">" : "<li>", out);
+        char words[32];
+        snprintf(words, sizeof words, "revision %d", number);
+        if (one != NULL && both != NULL && number != shown) {
+            put_revision_link(out, request, one, words);
+            fputs(" (", out);
+            put_revision_link(out, request, both, "beside this one");
+            fputc(')', out);
+        } else {
+            esp_html_print(out, "%s", words);
+        }
+        esp_html_print(out, " <span class=\"quiet\">%s</span></li>", esp_rows_text(rows, 2));
+        free(one);
+        free(both);
+    }
+    fputs(n > 0 ? "</ul></nav>\n" : "", out);
+out:
+    esp_rows_close(rows);
+    return status;
+}
+
 int esp_serve_study_page(FILE *out, esp_store *store, const esp_request *request)
 {
     esp_rows *rows = NULL;
     bool found = false;
     int status = ESP_OK;
     ESP_TRY_OUT(esp_rows_open(&rows, store,
-                              "SELECT r.title, r.source, r.number FROM study s"
+                              "SELECT r.title, r.source, iif(r.hash = '', '',"
+                              " 'revision ' || r.number || ' of ') FROM study s"
                               " JOIN revision r ON r.id = s.current_revision"
                               " WHERE s.name = :study"));
     ESP_TRY_OUT(esp_rows_bind_text(rows, ":study", request->study));
@@ -113,11 +171,12 @@ int esp_serve_study_page(FILE *out, esp_store *store, const esp_request *request
         status = esp_fail(ESP_NOT_FOUND, "there is no study of this name in the database");
         goto out;
     }
-    ESP_TRY_OUT(esp_serve_page_begin(out, request, request->study));
-    esp_html_print(out, "<p>%s</p>\n<p class=\"quiet\">revision %d of %s</p>\n",
-                   esp_rows_text(rows, 0), (int)esp_rows_integer(rows, 2), request->database);
+    ESP_TRY_OUT(esp_serve_page_begin(out, request, request->asked));
+    esp_html_print(out, "<p>%s</p>\n<p class=\"quiet\">%s%s</p>\n", esp_rows_text(rows, 0),
+                   esp_rows_text(rows, 2), request->database);
+    ESP_TRY_OUT(put_revisions(out, store, request));
     esp_html_print(out, "<div id=\"study\" data-path=\"");
-    esp_url_text(out, request->study);
+    esp_url_text(out, request->asked);
     fputs("\">\n", out);
     fputs(study_html, out);
     fputs("</div>\n", out);
@@ -134,6 +193,8 @@ int esp_serve_report_page(FILE *out, esp_store *store, const esp_request *reques
     esp_report *report = NULL;
     int status = esp_report_load(&report, store,
                                  &(esp_report_request){.study = request->study,
+                                                       .revision = request->revision,
+                                                       .beside = request->beside,
                                                        .study_folder = folder,
                                                        .source_folder = data});
     if (status == ESP_OK) {

@@ -5,6 +5,10 @@
 
 #include "core/status.h"
 #include "core/text.h"
+#include "core/text_pool.h"
+#include "report/named_query.h"
+#include "report/report.h"
+#include "report/study_names.h"
 #include "serve/json_out.h"
 #include "store/confine.h"
 
@@ -135,11 +139,42 @@ static int code_of(int status)
     }
 }
 
-static int answer_by(FILE *out, const page_route *route, const esp_request *request)
+/* Lets the connection show the revisions that the request names, before it is confined. *name is
+ * owned by the caller, texts are the pool's. */
+static int show_studies(char **name, esp_text_pool *pool, esp_store *store, const page_route *route,
+                        esp_request *request)
+{
+    if (route->sql) {
+        for (int i = 0; i < request->n; i++) {
+            if (strcmp(request->names[i], "set.study") == 0) {
+                const char *set = esp_pool_format(pool, "study=%s", request->values[i]);
+                ESP_TRY(esp_query_show_studies(&set, 1, store, pool));
+                request->values[i] = set + strlen("study=");
+            }
+        }
+    } else if (request->asked != NULL && route->answer == esp_serve_report_page) {
+        esp_report_request report = {0};
+        ESP_TRY(esp_report_choose(name, &report, store, &request->asked, 1));
+        request->study = *name;
+        request->revision = report.revision;
+        request->beside = report.beside;
+    } else if (request->asked != NULL) {
+        ESP_TRY(esp_study_show(name, NULL, store, &request->asked, 1));
+        request->study = *name;
+    }
+    return ESP_OK;
+}
+
+static int answer_by(FILE *out, const page_route *route, esp_request *request)
 {
     esp_store *store = NULL;
+    esp_text_pool pool = {0};
+    char *name = NULL;
     ESP_TRY(check_arguments(route, request));
     int status = esp_store_open(&store, request->database, ESP_STORE_READ);
+    if (status == ESP_OK) {
+        status = show_studies(&name, &pool, store, route, request);
+    }
     if (status == ESP_OK) {
         status = esp_store_confine(
             store,
@@ -152,6 +187,8 @@ static int answer_by(FILE *out, const page_route *route, const esp_request *requ
         status = route->answer(out, store, request);
     }
     esp_store_close(store);
+    request->study = NULL;
+    free(name);
     return status;
 }
 
@@ -178,7 +215,7 @@ static void refuse(esp_answer *out, const esp_request *request, int code, const 
 }
 
 /* Runs the route into the answer's body; what a failure had written by then is dropped. */
-static void fill(esp_answer *out, const page_route *route, const esp_request *request)
+static void fill(esp_answer *out, const page_route *route, esp_request *request)
 {
     FILE *stream = open_memstream(&out->body, &out->size);
     if (stream == NULL) {
@@ -203,7 +240,11 @@ void esp_request_answer(esp_answer *out, esp_request *request)
     for (int i = 0; i < N_ROUTES && found == NULL && path != NULL; i++) {
         found = matches(&study, &routes[i], path) ? &routes[i] : NULL;
     }
-    request->study = study;
+    request->asked = study;
+    if (found != NULL && study == NULL && found->arguments != NULL &&
+        strstr(found->arguments, " study") != NULL) {
+        request->asked = esp_request_value(request, "study");
+    }
     free(path);
     if (found == NULL) {
         refuse(out, request, 404, "there is no such page");
@@ -216,6 +257,6 @@ void esp_request_answer(esp_answer *out, esp_request *request)
             atomic_fetch_sub(request->heavy, 1);
         }
     }
-    request->study = NULL;
+    request->asked = NULL;
     free(study);
 }

@@ -15,8 +15,12 @@ typedef struct esp_request {
     atomic_int *heavy;    /* of all requests: how many long answers are being made */
     const char *path;     /* decoded, "/study/a name" */
     const char *raw_path; /* as it came, "/study/a%20name" */
-    const char *study;    /* of /study/NAME, NULL elsewhere */
-    int n;                /* arguments, decoded */
+    const char
+        *asked; /* of /study/NAME as it came, "s@1", or the parameter study; NULL elsewhere */
+    const char *study; /* what the connection calls it, which shows what was asked for */
+    int revision;      /* for reports: as esp_report_choose sets them */
+    bool beside;
+    int n; /* arguments, decoded */
     const char *names[ESP_MAX_ARGUMENTS], *values[ESP_MAX_ARGUMENTS];
 } esp_request;
 

@@ -222,9 +222,8 @@ int esp_serve_trial(FILE *out, esp_store *store, const esp_request *request)
                      " epochs, message FROM attempt WHERE trial = (SELECT id FROM trial"
                      " WHERE trial_id = :trial) ORDER BY number"},
     };
-    const char *study = esp_request_value(request, "study");
     const char *trial = esp_request_value(request, "trial");
-    const esp_data_values v = {.study = study != NULL ? study : "",
+    const esp_data_values v = {.study = request->study != NULL ? request->study : "",
                                .trial = trial != NULL ? trial : ""};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         fputs(i > 0 ? ",\n" : "{", out);

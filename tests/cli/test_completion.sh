@@ -91,6 +91,18 @@ offers "small.yaml" plan sm
 offers "check backup migrate merge" db ''
 offers "bash zsh fish" completion ''
 offers "" ls small ''
+# revisions, and their variants: bash takes @ and : for words of their own
+"$ESPALIER" run small.yaml --set optimizer.learning_rate=0.02 >run.log 2>&1 || fail "run: $(cat run.log)"
+for verb in ls show report export diff; do
+    offers "1 2" $verb small @
+    offers "2" $verb small @ 2
+done
+offers "default" diff small : d
+offers "default" diff small @ 1 : ''
+offers "default" report small @ 2 small @ 1 : def
+offers "" diff small @ 7 : ''
+[ "$("$ESPALIER" completion --words -- ls small@)" = $'small@2\t--set optimizer.learning_rate=0.02\nsmall@1\t' ] ||
+    fail "small@ in one word: $("$ESPALIER" completion --words -- ls small@)"
 
 # ---- options' values -----------------------------------------------------------------------------
 offers "text md csv json" ls --format ''

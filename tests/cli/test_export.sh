@@ -232,7 +232,7 @@ expect 1 "$ESPALIER" export other --what leaf_load --format npy -o mine
 expect 4 "$ESPALIER" export othr
 says "did you mean 'other'"
 expect 4 "$ESPALIER" export other --revision 7
-says "no revision 7"
+says "no revision '7'"
 expect 2 "$ESPALIER" export other --what metrics --metric test.hard_acuracy
 says "did you mean 'test.hard_accuracy'"
 expect 2 "$ESPALIER" export other --what leaf_lod
