@@ -134,7 +134,8 @@ static int sum_up(esp_plan *plan)
     return ESP_OK;
 }
 
-/* Counts the done trials that `run --strict-code` would train again. */
+/* Counts what `run --strict-code` would train again, and what run will not go on without a word on.
+ */
 static int count_stale(esp_plan *plan, esp_store *store, const esp_registry *registry)
 {
     const esp_study *study = plan->study;
@@ -143,12 +144,17 @@ static int count_stale(esp_plan *plan, esp_store *store, const esp_registry *reg
     int status = ESP_OK;
     for (int i = 0; i < study->n_trials; i++) {
         const esp_store_trial *trial = &plan->trials[i];
-        bool stale = false;
-        if (study->trials[i].asked_for && trial->status == ESP_TRIAL_DONE) {
+        const bool is_done = trial->status == ESP_TRIAL_DONE;
+        esp_stale stale = {0};
+        if (study->trials[i].asked_for && (is_done || trial->epochs_done > 0)) {
             ESP_TRY_OUT(esp_stale_check(&stale, store, trial->key, &study->cells[trial->cell],
                                         environment));
         }
-        plan->n_stale += stale;
+        plan->n_stale += is_done && stale.other_code;
+        if (stale.changed != NULL && trial->status != ESP_TRIAL_FAILED) {
+            plan->n_undecided++;
+            plan->changed = stale.changed->name;
+        }
     }
 out:
     free(environment);

@@ -220,6 +220,9 @@ static void show_text(const esp_plugin_entry *entry)
     printf("\n  %s\n\n", plugin->summary);
     printf("source  %s\ncost    %s\nfile    %s\nsha256  %s\n", plugin->source, plugin->cost,
            entry->path, entry->sha256);
+    printf("origin  %s\n", entry->is_shipped
+                               ? "espalier ships it: its results go by its version"
+                               : "your own: its results go by its file and its version");
     printf("\nparameters:%s\n", plugin->n_params ? "" : " none");
     for (uint32_t i = 0; i < plugin->n_params; i++) {
         const esp_param *param = &plugin->params[i];

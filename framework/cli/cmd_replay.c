@@ -308,8 +308,8 @@ static int explain(esp_store *store, const char *id, int epoch, const esp_study 
     int status = ESP_OK;
     ESP_TRY_OUT(read_environment(&then, store, id, epoch));
     ESP_TRY_OUT(esp_dataset_open(&data, cell->data.name));
-    ESP_TRY_OUT(
-        esp_environment_describe(&text, study, registry, (const esp_dataset *const *)&data, 1));
+    ESP_TRY_OUT(esp_environment_describe(&text, study, registry, false,
+                                         (const esp_dataset *const *)&data, 1));
     now = json_loads(text, 0, NULL);
     keep_what_counts(then, cell);
     keep_what_counts(now, cell);

@@ -11,7 +11,7 @@
 #include "run/supervisor.h"
 #include "store/store.h"
 
-enum { KEY_RETRY = 1000, KEY_STRICT, KEY_HALT };
+enum { KEY_RETRY = 1000, KEY_STRICT, KEY_REUSE, KEY_UNCHECKED, KEY_HALT };
 
 static const struct argp_option own_options[] = {
     {"jobs", 'j', "N", 0,
@@ -25,6 +25,13 @@ static const struct argp_option own_options[] = {
     {"retry-failed", KEY_RETRY, 0, 0, "train failed trials again", 0},
     {"strict-code", KEY_STRICT, 0, 0,
      "train again what was done by another build of the program or of a plugin", 0},
+    {"reuse-stale", KEY_REUSE, 0, 0,
+     "count what another build of your own plugin trained as it is; one of the two options is "
+     "needed "
+     "where a plugin's file has changed and its version has not",
+     0},
+    {"unchecked", KEY_UNCHECKED, 0, 0,
+     "use your own plugins without `plugins check`, which else runs once on each new file", 0},
     {0}};
 
 typedef struct arguments {
@@ -88,6 +95,12 @@ static error_t parse(int key, char *value, struct argp_state *state)
     case KEY_STRICT:
         a->run.strict_code = true;
         return 0;
+    case KEY_REUSE:
+        a->run.reuse_stale = true;
+        return 0;
+    case KEY_UNCHECKED:
+        a->run.unchecked = true;
+        return 0;
     case ARGP_KEY_ARG:
         if (a->path != NULL) {
             argp_error(state, "one study at a time; '%s' is a second one", value);
@@ -96,6 +109,11 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return 0;
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "which study? e.g. espalier run experiments/quickstart.yaml");
+        return 0;
+    case ARGP_KEY_END:
+        if (a->run.strict_code && a->run.reuse_stale) {
+            argp_error(state, "--strict-code trains again what --reuse-stale counts: give one");
+        }
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

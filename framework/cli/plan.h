@@ -23,8 +23,10 @@ typedef struct esp_plan {
     int jobs;
     int n_asked, n_to_run; /* trials, each counted once however many cells share it */
     int n_stale;           /* of those done: by another build of espalier or of a plugin */
-    double seconds;        /* of a run, at most */
-    double flops;          /* calibrated rate, 0 where all was measured */
+    int n_undecided;       /* trained by another build of the user's own plugin `changed` */
+    const char *changed;
+    double seconds; /* of a run, at most */
+    double flops;   /* calibrated rate, 0 where all was measured */
 } esp_plan;
 
 /* "done", "failed", "interrupted", "running" or "missing". */

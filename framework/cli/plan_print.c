@@ -290,6 +290,12 @@ static void print_summary(FILE *out, const esp_plan *plan)
                 "--strict-code` trains them again\n",
                 plan->n_stale);
     }
+    if (plan->n_undecided > 0) {
+        fprintf(out,
+                "%d trial%s trained by another build of plugin '%s': `run` starts with "
+                "--strict-code, which trains them again, or --reuse-stale, which counts them\n",
+                plan->n_undecided, plan->n_undecided == 1 ? " was" : "s were", plan->changed);
+    }
     if (n_measured > 0) {
         fprintf(out, "times of %d cells: from epochs of that size in %s\n", n_measured,
                 plan->database);
@@ -430,6 +436,10 @@ int esp_plan_print_json(FILE *out, const esp_plan *plan)
                               "jobs", plan->jobs, "estimated_seconds", plan->seconds);
     if (value == NULL) {
         return esp_fail(ESP_MEMORY, "no memory for the plan");
+    }
+    if (plan->n_undecided > 0) {
+        json_object_set_new(value, "stale_by_plugin", json_integer(plan->n_undecided));
+        json_object_set_new(value, "changed_plugin", json_string(plan->changed));
     }
     json_dumpf(value, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
     json_decref(value);

@@ -58,6 +58,15 @@ char *esp_place_header(void)
     return found != NULL ? found : strdup(ESPALIER_SOURCE_DIR "/framework/sdk");
 }
 
+char *esp_place_cache(const char *name)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (cache != NULL && *cache == '/') { /* the XDG rules ignore relative ones */
+        return esp_text_format("%s/espalier/%s", cache, name);
+    }
+    return home != NULL && *home ? esp_text_format("%s/.cache/espalier/%s", home, name) : NULL;
+}
+
 bool esp_place_is_installed(void)
 {
     char *found = beside(INSTALLED_DATA, "/analysis");

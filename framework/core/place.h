@@ -19,6 +19,10 @@ char *esp_place_header(void);
 /* The folder of the program itself. */
 char *esp_place_program(void);
 
+/* Where what can be made again is kept: $XDG_CACHE_HOME/espalier/NAME or ~/.cache/espalier/NAME.
+ * NULL too where neither XDG_CACHE_HOME nor HOME says where. */
+char *esp_place_cache(const char *name);
+
 /* Whether the program runs from an installed tree. Thread: any. */
 bool esp_place_is_installed(void);
 

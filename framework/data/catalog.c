@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/place.h"
 #include "core/status.h"
 #include "core/text.h"
 
@@ -104,12 +105,7 @@ const esp_known_dataset *esp_known_dataset_find(const char *name)
 
 char *esp_dataset_cache_directory(void)
 {
-    const char *cache = getenv("XDG_CACHE_HOME");
-    if (cache != NULL && *cache == '/') { /* the XDG rules ignore relative ones */
-        return esp_text_format("%s/espalier/data", cache);
-    }
-    const char *home = getenv("HOME");
-    return home != NULL && *home ? esp_text_format("%s/.cache/espalier/data", home) : NULL;
+    return esp_place_cache("data");
 }
 
 /* ---- one folder ------------------------------------------------------------------------------ */

@@ -51,6 +51,7 @@ static int check_in_child(esp_check_progress *progress, FILE *out, const char *p
                  entry.refusal ? entry.refusal : esp_message());
         return 1;
     }
+    snprintf(progress->verdict.sha256, sizeof progress->verdict.sha256, "%s", entry.sha256);
     if (entry.at_load) {
         snprintf(progress->reason, sizeof progress->reason, "as it is loaded, it %s",
                  entry.at_load);

@@ -9,7 +9,7 @@
 /* What a check found, beyond its lines. */
 typedef struct esp_check_verdict {
     esp_kind kind; /* 0: the descriptor was refused; then nothing else is known */
-    char name[64], version[64];
+    char name[64], version[64], sha256[65];
     int real_size;           /* bytes of an element */
     int n_gradients;         /* models x settings whose gradients were compared */
     double worst, tolerance; /* error of a gradient, as a share of its norm */

@@ -253,6 +253,7 @@ static int open_plugin(esp_plugin_entry *entry, const char *path, bool any_real)
     if (!inspect(reason, sizeof reason, plugin, any_real)) {
         return keep_refusal(entry, reason);
     }
+    entry->is_shipped = dlsym(handle, "espalier_plugin_is_shipped") != NULL;
     entry->plugin = plugin; /* never unloaded: instances and messages may outlive the registry */
     return ESP_OK;
 }

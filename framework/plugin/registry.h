@@ -12,7 +12,8 @@ typedef struct esp_plugin_entry {
     char sha256[65];
     const char *at_load; /* what loading it did to the process, and was undone; NULL: nothing */
     char *refusal;       /* why it was refused, or NULL */
-    bool is_hidden;      /* refused only because another of that kind and name is found first */
+    bool is_shipped; /* espalier's own, from the source its developers listed: plugins/shipped.c */
+    bool is_hidden;  /* refused only because another of that kind and name is found first */
 } esp_plugin_entry;
 
 typedef struct esp_registry esp_registry;

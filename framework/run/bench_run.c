@@ -28,7 +28,7 @@ static int load(esp_bench_run *b, const char *text, const char *folder,
 static int prepare_store(esp_bench_run *b, const esp_registry *registry)
 {
     esp_store *store = NULL;
-    ESP_TRY(esp_environment_describe(&b->environment, b->study, registry,
+    ESP_TRY(esp_environment_describe(&b->environment, b->study, registry, false,
                                      (const esp_dataset *const *)&b->data, 1));
     ESP_TRY(esp_record_make(&b->record, b->study));
     ESP_TRY(esp_store_open(&store, b->database, ESP_STORE_WRITE));

@@ -205,7 +205,7 @@ int esp_bench_describe(char **out, const char *folder, const esp_registry *regis
 {
     esp_study *study = NULL;
     ESP_TRY(load_study(&study, folder, registry, 0, 1));
-    int status = esp_environment_describe(out, study, registry, NULL, 0);
+    int status = esp_environment_describe(out, study, registry, false, NULL, 0);
     esp_study_free(study);
     return status;
 }
@@ -229,7 +229,7 @@ static int register_studies(int64_t *keys, char **environment, const char *datab
             *keys++ = record.trials[i].key;
         }
         if (number == 0) {
-            ESP_TRY_OUT(esp_environment_describe(environment, study, registry, NULL, 0));
+            ESP_TRY_OUT(esp_environment_describe(environment, study, registry, false, NULL, 0));
         }
         esp_record_free(&record);
         esp_study_free(study);

@@ -89,7 +89,8 @@ static json_t *describe_libraries(const esp_blas_library *blas)
 /* ---- the study ---------------------------------------------------------------------------------
  */
 
-static json_t *describe_plugins(const esp_study *study, const esp_registry *registry)
+static json_t *describe_plugins(const esp_study *study, const esp_registry *registry,
+                                bool unchecked)
 {
     json_t *plugins = json_object();
     for (int c = 0; c < study->n_cells; c++) {
@@ -99,10 +100,15 @@ static json_t *describe_plugins(const esp_study *study, const esp_registry *regi
             const esp_plugin *plugin = i < phase->n_terms ? phase->terms[i].plugin
                                                           : cell->heads[i - phase->n_terms].plugin;
             const esp_plugin_entry *entry = esp_registry_entry_of(registry, plugin);
-            json_object_set_new(plugins, plugin->name,
-                                json_pack("{s:s, s:s, s:s}", "version", plugin->version, "file",
-                                          entry ? entry->path : "", "sha256",
-                                          entry ? entry->sha256 : ""));
+            json_t *one = json_pack("{s:s, s:s, s:s}", "version", plugin->version, "file",
+                                    entry ? entry->path : "", "sha256", entry ? entry->sha256 : "");
+            if (entry && !entry->is_shipped) {
+                json_object_set_new(one, "shipped", json_false());
+            }
+            if (entry && !entry->is_shipped && unchecked) {
+                json_object_set_new(one, "unchecked", json_true());
+            }
+            json_object_set_new(plugins, plugin->name, one);
         }
     }
     return plugins;
@@ -148,12 +154,12 @@ static json_t *describe_repository(const esp_study *study)
  */
 
 static int start_description(json_t **root, char executable[ESP_SHA256_HEX], const esp_study *study,
-                             const esp_registry *registry)
+                             const esp_registry *registry, bool unchecked)
 {
     ESP_TRY(esp_sha256_file(executable, "/proc/self/exe"));
     *root = json_pack("{s:s, s:s, s:i, s:o}", "espalier", ESPALIER_VERSION, "executable_sha256",
                       executable, "trainer_version", ESP_TRAINER_VERSION, "plugins",
-                      describe_plugins(study, registry));
+                      describe_plugins(study, registry, unchecked));
     return *root != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "no memory for provenance");
 }
 
@@ -167,21 +173,21 @@ int esp_environment_describe_code(char **out, const esp_study *study, const esp_
 {
     char executable[ESP_SHA256_HEX];
     json_t *root = NULL;
-    ESP_TRY(start_description(&root, executable, study, registry));
+    ESP_TRY(start_description(&root, executable, study, registry, false));
     int status = write_description(out, root);
     json_decref(root);
     return status;
 }
 
 int esp_environment_describe(char **out, const esp_study *study, const esp_registry *registry,
-                             const esp_dataset *const *data, int n_data)
+                             bool unchecked, const esp_dataset *const *data, int n_data)
 {
     char executable[ESP_SHA256_HEX];
     struct utsname system = {0};
     esp_blas_library blas;
     json_t *root = NULL;
     int status = ESP_OK;
-    ESP_TRY(start_description(&root, executable, study, registry));
+    ESP_TRY(start_description(&root, executable, study, registry, unchecked));
     json_t *sets = json_object(), *source = esp_source_state(executable);
     json_object_del(source, "plugins");
     for (int i = 0; i < n_data; i++) {

@@ -10,6 +10,7 @@
 #include "core/status.h"
 #include "core/text.h"
 #include "nn/blas.h"
+#include "plugin/verdict.h"
 #include "run/claim.h"
 #include "run/environment.h"
 #include "run/pool.h"
@@ -39,7 +40,8 @@ typedef struct runner {
     esp_partition *partitions;
 
     esp_store_study record;
-    bool *anew, *stale; /* by trial */
+    bool *anew;       /* by trial */
+    esp_stale *stale; /* by trial */
     int n_todo;
     int *todo; /* trials to train, in order */
     esp_claims claims;
@@ -119,16 +121,54 @@ static int allocate_lists(runner *r)
     return r->todo && r->anew && r->stale ? ESP_OK : esp_fail(ESP_MEMORY, "no memory for a run");
 }
 
+/* Whether other code trained what the run would count or go on from. */
 static int find_stale(runner *r, esp_store *store)
 {
     for (int i = 0; i < r->study->n_trials; i++) {
         const esp_trial *trial = &r->study->trials[i];
-        if (trial->asked_for && r->record.trials[i].status == ESP_TRIAL_DONE) {
-            ESP_TRY(esp_stale_check(&r->stale[i], store, r->record.trials[i].key,
-                                    &r->study->cells[trial->cell], r->context.environment));
+        const esp_store_trial *stored = &r->record.trials[i];
+        if (trial->asked_for && (stored->status == ESP_TRIAL_DONE || stored->epochs_done > 0)) {
+            ESP_TRY(esp_stale_check(&r->stale[i], store, stored->key, &r->study->cells[trial->cell],
+                                    r->context.environment));
         }
     }
     return ESP_OK;
+}
+
+/* What another build of somebody's own plugin trained is neither counted nor trained again unasked:
+ * names it. What failed is no result, and is trained from its beginning where it is tried again. */
+static int refuse_stale(const runner *r)
+{
+    enum { SHOWN = 10 };
+    int count = 0;
+    const esp_plugin *changed = NULL;
+    for (int i = 0; i < r->study->n_trials; i++) {
+        const esp_trial *trial = &r->study->trials[i];
+        const bool failed = r->record.trials[i].status == ESP_TRIAL_FAILED;
+        if (r->stale[i].changed == NULL || failed) {
+            continue;
+        }
+        changed = r->stale[i].changed;
+        if (count++ < SHOWN) {
+            esp_log_note("stale: %s seed %s, trial %s: another build of plugin '%s' trained it",
+                         r->study->cells[trial->cell].label, trial->seed, trial->id, changed->name);
+        }
+    }
+    if (count == 0 || r->options->strict_code || r->options->reuse_stale) {
+        return ESP_OK;
+    }
+    if (count > SHOWN) {
+        esp_log_note("... and %d more", count - SHOWN);
+    }
+    const esp_plugin_entry *entry = esp_registry_entry_of(r->registry, changed);
+    return esp_fail(ESP_USAGE,
+                    "%d trial%s stale, since %s is another file now than when %s trained: "
+                    "--strict-code trains %s again, --reuse-stale counts %s as %s; a raised "
+                    "version in the plugin makes new trials and leaves the old ones alone",
+                    count, count == 1 ? " is" : "s are",
+                    entry != NULL ? entry->path : changed->name,
+                    count == 1 ? "it was" : "they were", count == 1 ? "it" : "them",
+                    count == 1 ? "it" : "them", count == 1 ? "it is" : "they are");
 }
 
 /* What becomes of the trials asked for. */
@@ -142,8 +182,8 @@ static bool is_todo(runner *r, int trial, tally *counts)
     const int failures =
         atomic_load(&r->shared->trials[trial].failures); /* in this run, before a restart */
     if (stored->status == ESP_TRIAL_DONE) {
-        r->anew[trial] = r->stale[trial] && r->options->strict_code;
-        counts->stale += r->stale[trial];
+        r->anew[trial] = r->stale[trial].other_code && r->options->strict_code;
+        counts->stale += r->stale[trial].other_code;
         counts->done += !r->anew[trial];
         return r->anew[trial];
     }
@@ -153,7 +193,10 @@ static bool is_todo(runner *r, int trial, tally *counts)
         counts->failed++;
         return false;
     }
-    counts->begun += stored->epochs_done > 0;
+    /* What failed is not what --reuse-stale is about: it starts with the plugin as it is now. */
+    r->anew[trial] = r->stale[trial].changed != NULL &&
+                     (stored->status == ESP_TRIAL_FAILED || !r->options->reuse_stale);
+    counts->begun += stored->epochs_done > 0 && !r->anew[trial];
     return true;
 }
 
@@ -421,7 +464,7 @@ static int run_in_child(void *argument, esp_shared *shared)
     r.context.data = r.cell_data;
     r.context.partitions = r.cell_partitions;
     char *environment = NULL;
-    ESP_TRY_OUT(esp_environment_describe(&environment, r.study, r.registry,
+    ESP_TRY_OUT(esp_environment_describe(&environment, r.study, r.registry, r.options->unchecked,
                                          (const esp_dataset *const *)r.data, r.n_data));
     r.context.environment = environment;
     ESP_TRY_OUT(esp_record_make(&r.record, r.study));
@@ -429,9 +472,11 @@ static int run_in_child(void *argument, esp_shared *shared)
         esp_log_note("results go to a new database, %s", r.options->database);
     }
     ESP_TRY_OUT(esp_store_open(&store, r.options->database, ESP_STORE_WRITE));
-    ESP_TRY_OUT(esp_store_register(store, &r.record));
     ESP_TRY_OUT(allocate_lists(&r));
+    ESP_TRY_OUT(esp_store_lookup(store, r.record.trials, r.record.n_trials));
     ESP_TRY_OUT(find_stale(&r, store));
+    ESP_TRY_OUT(refuse_stale(&r));
+    ESP_TRY_OUT(esp_store_register(store, &r.record));
     if (shared->n_crashes == 0) {
         ESP_TRY_OUT(tell_revision(&r, store));
     }
@@ -465,9 +510,47 @@ out:
     return status;
 }
 
+static bool has_plugin(const esp_cell *cell, const esp_plugin *plugin)
+{
+    bool has = false;
+    for (int i = 0; i < cell->phases[0].n_terms; i++) {
+        has = has || cell->phases[0].terms[i].plugin == plugin;
+    }
+    for (int i = 0; i < cell->n_heads; i++) {
+        has = has || cell->heads[i].plugin == plugin;
+    }
+    return has;
+}
+
+static bool is_asked_for(const esp_study *study, const esp_plugin *plugin)
+{
+    for (int i = 0; i < study->n_trials; i++) {
+        const esp_trial *trial = &study->trials[i];
+        if (trial->asked_for && has_plugin(&study->cells[trial->cell], plugin)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Every plugin of what was asked for must have passed the contract test. */
+static int check_plugins(const runner *r)
+{
+    for (int i = 0; i < esp_registry_count(r->registry); i++) {
+        const esp_plugin_entry *entry = esp_registry_entry(r->registry, i);
+        if (entry->plugin != NULL && !entry->is_shipped && is_asked_for(r->study, entry->plugin)) {
+            ESP_TRY(esp_verdict_require(entry));
+        }
+    }
+    return ESP_OK;
+}
+
 int esp_run(const esp_study *study, const esp_registry *registry, const esp_run_options *options)
 {
     runner asked = {.study = study, .registry = registry, .options = options, .lock = -1};
+    if (!options->unchecked) {
+        ESP_TRY(check_plugins(&asked));
+    }
     ESP_TRY(esp_lock_take(&asked.lock, options->database, ESP_LOCK_SHARED));
     int status = esp_supervise(run_in_child, &asked, study->n_trials);
     close(asked.lock);

@@ -14,12 +14,17 @@ typedef struct esp_run_options {
     bool retry_failed;
     esp_halt halt;
     bool strict_code; /* trials done by other code are trained again */
+    bool reuse_stale; /* those of another build of a plugin that espalier does not ship count */
+    bool unchecked;   /* such plugins were not checked: recorded */
 } esp_run_options;
 
 /* Trains what was asked for and is not done yet. Data sets are opened and BLAS checked before the
- * database is touched. Takes the database's lock, forks (see supervisor.h) and waits. Words go to
- * stderr. Returns ESP_OK; ESP_FAILED where trials failed; ESP_STORE; ESP_INTERRUPTED; ESP_DATA or
- * ESP_NOT_FOUND for data sets. Thread: one, no others may exist. */
+ * database is touched. Where another build of a plugin that espalier does not ship trained some of
+ * it, strict_code or reuse_stale must say which is meant, else nothing runs and the result is
+ * ESP_USAGE. Plugins that espalier does not ship are checked
+ * first (plugin/verdict.h), unless unchecked. Takes the database's lock, forks (see supervisor.h)
+ * and waits. Words go to stderr. Returns ESP_OK; ESP_FAILED where trials failed; ESP_STORE;
+ * ESP_INTERRUPTED; ESP_DATA or ESP_NOT_FOUND for data sets. Thread: one, no others may exist. */
 int esp_run(const esp_study *study, const esp_registry *registry, const esp_run_options *options);
 
 /* <database>.checkpoints; owned by the caller. */

@@ -12,26 +12,33 @@ static bool same_text(const json_t *a, const json_t *b, const char *key)
     return left != NULL && right != NULL && strcmp(left, right) == 0;
 }
 
-static bool same_plugin(const json_t *a, const json_t *b, const esp_plugin *plugin)
+static void compare_plugin(esp_stale *out, const json_t *a, const json_t *b,
+                           const esp_plugin *plugin)
 {
     const json_t *left = json_object_get(json_object_get(a, "plugins"), plugin->name);
     const json_t *right = json_object_get(json_object_get(b, "plugins"), plugin->name);
-    return same_text(left, right, "sha256");
+    if (same_text(left, right, "sha256")) {
+        return;
+    }
+    out->other_code = true;
+    if (right != NULL && (json_is_false(json_object_get(left, "shipped")) ||
+                          json_is_false(json_object_get(right, "shipped")))) {
+        out->changed = plugin;
+    }
 }
 
-static bool same_code(const json_t *a, const json_t *b, const esp_cell *cell)
+static void compare_code(esp_stale *out, const json_t *a, const json_t *b, const esp_cell *cell)
 {
-    bool same = same_text(a, b, "executable_sha256");
+    out->other_code = !same_text(a, b, "executable_sha256");
     for (int i = 0; i < cell->phases[0].n_terms; i++) {
-        same = same && same_plugin(a, b, cell->phases[0].terms[i].plugin);
+        compare_plugin(out, a, b, cell->phases[0].terms[i].plugin);
     }
     for (int i = 0; i < cell->n_heads; i++) {
-        same = same && same_plugin(a, b, cell->heads[i].plugin);
+        compare_plugin(out, a, b, cell->heads[i].plugin);
     }
-    return same;
 }
 
-int esp_stale_check(bool *stale, esp_store *store, int64_t trial_key, const esp_cell *cell,
+int esp_stale_check(esp_stale *out, esp_store *store, int64_t trial_key, const esp_cell *cell,
                     const char *environment)
 {
     /* Of both only what counts here, as the rest may hold long diffs and trials are many; no
@@ -42,13 +49,14 @@ int esp_stale_check(bool *stale, esp_store *store, int64_t trial_key, const esp_
         " json_object('executable_sha256', :mine ->> '$.executable_sha256',"
         " 'plugins', :mine -> '$.plugins')"
         " FROM attempt JOIN environment ON environment.id = attempt.environment"
-        " WHERE attempt.id = (SELECT id FROM attempt WHERE trial = :trial AND status = 'done'"
-        " ORDER BY number DESC LIMIT 1) AND content <> :mine";
+        " WHERE attempt.id = (SELECT id FROM attempt WHERE trial = :trial"
+        " ORDER BY status = 'done' AND (SELECT status FROM trial WHERE id = :trial) = 'done' DESC,"
+        " number DESC LIMIT 1) AND content <> :mine";
     esp_rows *rows = NULL;
     bool has_row = false;
     json_t *mine = NULL, *its = NULL;
     int status = ESP_OK;
-    *stale = false;
+    *out = (esp_stale){0};
     ESP_TRY_OUT(esp_rows_open(&rows, store, sql));
     ESP_TRY_OUT(esp_rows_bind_integer(rows, ":trial", trial_key));
     ESP_TRY_OUT(esp_rows_bind_text(rows, ":mine", environment));
@@ -56,7 +64,7 @@ int esp_stale_check(bool *stale, esp_store *store, int64_t trial_key, const esp_
     if (has_row) {
         its = json_loads(esp_rows_text(rows, 0), 0, NULL);
         mine = json_loads(esp_rows_text(rows, 1), 0, NULL);
-        *stale = !same_code(mine, its, cell);
+        compare_code(out, mine, its, cell);
     }
 out:
     esp_rows_close(rows);

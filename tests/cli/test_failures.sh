@@ -49,7 +49,7 @@ fails_with() {
     [ ! -e "fixtures/head/$plugin.so" ] || set="heads: {$plugin: {${key/=/: }}}"
     rm -rf "$plugin".db*
     sed "s/culprit: {}/culprit: {set: {$set}}/" sound.yaml >"$plugin.yaml"
-    expect 1 "$ESPALIER" run "$plugin.yaml" --db "$plugin.db" --set limits.epoch_seconds="$limit"
+    expect 1 "$ESPALIER" run "$plugin.yaml" --db "$plugin.db" --unchecked --set limits.epoch_seconds="$limit"
     says "2 trials failed" "espalier query failed" "done   sibling seed 0" "done   sibling seed 1" "$@"
     expect 0 "$ESPALIER" query failed --db "$plugin.db"
     says "culprit" "$@"
@@ -95,31 +95,31 @@ if [ -z "$ESPALIER_SANITIZE" ]; then # sanitizers catch these themselves
     # ---- crashes count: for --halt, for retries of a trial of two variants, and without end -----
     sed 's/{cross_entropy: {weight: 1}}/{cross_entropy: {weight: 1}, crashes: {weight: 1}}/' \
         sound.yaml >crashing.yaml
-    expect 1 "$ESPALIER" run crashing.yaml --seeds 0..4 --only sibling --db halted.db --jobs 1 --halt soon,fail=1
+    expect 1 "$ESPALIER" run crashing.yaml --unchecked --seeds 0..4 --only sibling --db halted.db --jobs 1 --halt soon,fail=1
     says "--halt: so many trials failed" "4 trials are not done" "1 trial failed"
     [ "$(value halted.db "SELECT count(*) FROM attempt")" = 1 ] || fail "--halt after a crash begins others"
-    expect 1 "$ESPALIER" run crashing.yaml --seeds 0..4 --only sibling --db share.db --jobs 1 --halt now,fail=50%
+    expect 1 "$ESPALIER" run crashing.yaml --unchecked --seeds 0..4 --only sibling --db share.db --jobs 1 --halt now,fail=50%
     [ "$(value share.db "SELECT count(*) FROM attempt")" = 3 ] || fail "half of five trials are not three"
     for only in 'culprit' 'sibling'; do # by either name
-        expect 1 "$ESPALIER" run crashing.yaml --seeds 0 --only $only --db $only.db --set limits.retries=2
+        expect 1 "$ESPALIER" run crashing.yaml --unchecked --seeds 0 --only $only --db $only.db --set limits.retries=2
         says "1 trial failed"
         [ "$(value $only.db "SELECT count(*) FROM attempt")" = 3 ] || fail "$only: not three attempts"
     done
     # what a crash cut off still runs, to --halt: soon finishes it, now does not
     sed '/culprit:/d; s/sibling: {}/long: {}\n  short: {set: {losses.meddles: {weight: 1, how: exit}}}/; s/epochs: 3/epochs: 3000/' \
         sound.yaml >beside.yaml
-    expect 1 "$ESPALIER" run beside.yaml --db soon.db --jobs 3 --halt soon
+    expect 1 "$ESPALIER" run beside.yaml --unchecked --db soon.db --jobs 3 --halt soon
     says "--halt: so many trials failed" "done   long seed 0" "done   long seed 1" "1 trial failed" "1 trial is not done"
-    expect 1 "$ESPALIER" run beside.yaml --db now.db --jobs 3 --halt now
+    expect 1 "$ESPALIER" run beside.yaml --unchecked --db now.db --jobs 3 --halt now
     says "1 trial failed" "3 trials are not done"
-    expect 1 "$ESPALIER" run crashing.yaml --seeds 0..66 --only sibling --db endless.db
+    expect 1 "$ESPALIER" run crashing.yaml --unchecked --seeds 0..66 --only sibling --db endless.db
     says "67 trials failed"
     [ "$(value endless.db "SELECT count(*) FROM trial WHERE status = 'failed'")" = 67 ] ||
         fail "crashes past the 64th are not recorded"
 fi
 # the way a plugin rounds is no later trial's of its thread
 sed 's/culprit: {}/culprit: {set: {losses.meddles: {weight: 1, how: round_up}}}/' sound.yaml >rounds.yaml
-expect 0 "$ESPALIER" run rounds.yaml --db rounds.db --jobs 1
+expect 0 "$ESPALIER" run rounds.yaml --unchecked --db rounds.db --jobs 1
 [ "$(digests rounds.db)" = "$sound" ] || fail "a plugin's rounding changes other trials"
 unset ESPALIER_PLUGIN_PATH
 
@@ -129,7 +129,7 @@ diverges() {
     local words=$1
     shift
     rm -f diverge.db
-    expect 1 "$ESPALIER" run sound.yaml --db diverge.db --only sibling --seeds 0 "$@"
+    expect 1 "$ESPALIER" run sound.yaml --db diverge.db --unchecked --only sibling --seeds 0 "$@"
     says "1 trial failed" "$words" "smaller learning rate"
     expect 0 "$ESPALIER" query failed --db diverge.db
     says "$words"

@@ -161,19 +161,19 @@ if [ -z "$ESPALIER_SANITIZE" ]; then # sanitizers catch the crash themselves
     mkdir -p fixtures/loss
     cp "$ESPALIER_BUILD"/tests/fixture-plugins/{crashes,overflows_stack}.so fixtures/loss/
     export ESPALIER_PLUGIN_PATH=fixtures
-    expect 1 "$ESPALIER" run crash.yaml --db crash.db --jobs 1
+    expect 1 "$ESPALIER" run crash.yaml --unchecked --db crash.db --jobs 1
     says "crashed in plugin crashes" "2 trials failed" "done   sound seed 1"
     # tried again once, not for ever
-    expect 1 "$ESPALIER" run crash.yaml --db crash.db --retry-failed --jobs 1
+    expect 1 "$ESPALIER" run crash.yaml --unchecked --db crash.db --retry-failed --jobs 1
     [ "$(value crash.db "SELECT count(*) FROM attempt")" = 6 ] || fail "not two attempts a crash"
     sed 's/crashes/overflows_stack/' crash.yaml >overflow.yaml
-    expect 1 "$ESPALIER" run overflow.yaml --db overflow.db
+    expect 1 "$ESPALIER" run overflow.yaml --unchecked --db overflow.db
     says "crashed in plugin overflows_stack" "2 trials failed" "done   sound seed 1"
 
     # a plugin that does not return: one interrupt is enough
     sed 's/crashes/hangs/; s/crashing/hanging/' crash.yaml >hang.yaml
     cp "$ESPALIER_BUILD/tests/fixture-plugins/hangs.so" fixtures/loss/
-    "$ESPALIER" run hang.yaml --db hang.db --jobs 1 >stdout 2>stderr </dev/null &
+    "$ESPALIER" run hang.yaml --unchecked --db hang.db --jobs 1 >stdout 2>stderr </dev/null &
     runner=$!
     for _ in $(seq 100); do
         sleep 0.05
@@ -187,7 +187,7 @@ if [ -z "$ESPALIER_SANITIZE" ]; then # sanitizers catch the crash themselves
     [ "$(value hang.db "SELECT count(*) FROM trial WHERE status = 'running'")" = 0 ] ||
         fail "a trial still runs, says the database"
     # nobody there to interrupt it: the time limit does, and the other trials finish
-    expect 1 "$ESPALIER" run hang.yaml --db limit.db --set limits.epoch_seconds=1
+    expect 1 "$ESPALIER" run hang.yaml --unchecked --db limit.db --set limits.epoch_seconds=1
     says "hung in plugin hangs" "limits.epoch_seconds" "2 trials failed" "done   sound seed 1"
     [ "$(value limit.db "SELECT count(*) FROM trial WHERE status = 'failed'")" = 2 ] ||
         fail "hanging trials are not failed"
