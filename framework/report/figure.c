@@ -31,28 +31,6 @@ const char *esp_plot_metric_label(esp_text_pool *pool, const char *split, const 
     return esp_pool_format(pool, "%s %s", split, metric);
 }
 
-const char *esp_plot_short(esp_text_pool *pool, const char *text, int limit)
-{
-    size_t used = 0, length = strlen(text);
-    char *out = esp_pool_take(pool, length + 4);
-    if (out == NULL) {
-        return "";
-    }
-    int n = 0;
-    for (size_t i = 0; i < length; i++) {
-        const unsigned char c = (unsigned char)text[i];
-        const bool starts = (c & 0xc0) != 0x80;
-        if (starts && n == limit) {
-            memcpy(out + used, "\xe2\x80\xa6", 4); /* an ellipsis */
-            return out;
-        }
-        n += starts;
-        out[used++] = (char)(c < 0x20 || c == 0x7f ? '?' : c);
-    }
-    out[used] = '\0';
-    return out;
-}
-
 /* ---- n ----------------------------------------------------------------------------------------
  */
 
@@ -75,23 +53,22 @@ static const char *seeds_of(const esp_plot *plot, const char *variant)
                                       : esp_pool_format(plot->pool, "%d to %d", least, most);
 }
 
-/* Short names of a legend; where two long ones begin alike, with the variant's place. */
-static void label_series(esp_plot *plot)
+/* Short names of a legend, with n. */
+static int label_series(esp_plot *plot)
 {
     enum { MOST = 28 };
+    const char **names = esp_pool_take(plot->pool, ((size_t)plot->n_series + 1) * sizeof *names);
+    ESP_TRY(esp_pool_status(plot->pool));
     for (int i = 0; i < plot->n_series; i++) {
-        esp_plot_series *series = &plot->series[i];
-        const char *name = esp_plot_short(plot->pool, series->variant, MOST);
-        for (int k = 0; k < plot->n_series; k++) {
-            if (k != i &&
-                strcmp(esp_plot_short(plot->pool, plot->series[k].variant, MOST), name) == 0) {
-                name = esp_pool_format(plot->pool, "%s (%d)", name, i + 1);
-                break;
-            }
-        }
-        series->label =
-            esp_pool_format(plot->pool, "%s, n = %s", name, seeds_of(plot, series->variant));
+        names[i] = plot->series[i].variant;
     }
+    const char **words = NULL;
+    ESP_TRY(esp_plot_shorten(&words, plot->pool, names, plot->n_series, MOST));
+    for (int i = 0; i < plot->n_series; i++) {
+        plot->series[i].label = esp_pool_format(plot->pool, "%s, n = %s", words[i],
+                                                seeds_of(plot, plot->series[i].variant));
+    }
+    return esp_pool_status(plot->pool);
 }
 
 const char *esp_plot_subtitle(const esp_plot *plot)
@@ -233,7 +210,7 @@ static int build(esp_figure *figure, esp_store *store, const esp_figure_wish *wi
                             *plot->split ? "." : "", *plot->metric ? plot->metric : figure->kind);
     }
     ESP_TRY(esp_plot_finish(plot));
-    label_series(plot);
+    ESP_TRY(label_series(plot));
     const char *seeds = "";
     for (int i = 0; i < wish->seeds.n; i++) {
         seeds =

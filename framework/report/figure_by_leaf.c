@@ -75,8 +75,7 @@ static int take_leaf(esp_plot *plot, const esp_plot_value *value, double share, 
     if (*panel < 0) {
         const char *grid = esp_plot_grid_point(plot, cell, NULL);
         *panel = esp_plot_panel_of(plot,
-                                   esp_pool_format(plot->pool, "%s%s%s, seed %s",
-                                                   esp_plot_short(plot->pool, cell->variant, 30),
+                                   esp_pool_format(plot->pool, "%s%s%s, seed %s", cell->variant,
                                                    *grid ? " " : "", grid, trial->seed),
                                    "leaf");
     }

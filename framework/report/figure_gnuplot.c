@@ -321,7 +321,8 @@ static void put_step(FILE *out, const esp_plot *plot)
     fprintf(out, "%.6g\n", power * (times > 5 ? 10 : times > 2 ? 5 : times > 1 ? 2 : 1));
 }
 
-static void put_ticks(FILE *out, const esp_plot *plot, const esp_plot_layout *layout)
+static void put_ticks(FILE *out, const esp_plot *plot, const esp_plot_layout *layout,
+                      const char *const *ticks)
 {
     if (plot->n_ticks == 0) {
         fputs(plot->log_x ? "set xtics autofreq\n" : "set xtics ", out);
@@ -339,18 +340,24 @@ static void put_ticks(FILE *out, const esp_plot *plot, const esp_plot_layout *la
             layout->slanted > 0 ? "rotate by -25" : "norotate");
     for (int i = 0; i < plot->n_ticks; i++) {
         fputs(i > 0 ? ", " : "", out);
-        put_quoted(out, esp_plot_short(plot->pool, plot->ticks[i], MOST_TICK), true);
+        put_quoted(out, ticks[i], true);
         fprintf(out, " %d", i);
     }
     fputs(")\n", out);
 }
 
-static void put_panel(FILE *out, const esp_plot *plot, const esp_plot_layout *layout, int panel,
-                      int stride)
+/* The width of a panel with its axis. */
+static double panel_width(const esp_plot_layout *layout)
+{
+    return (layout->width - 20.0) / layout->columns;
+}
+
+static void put_panel(FILE *out, const esp_plot *plot, const esp_plot_layout *layout,
+                      const esp_plot_words *words, int panel, int stride)
 {
     const int column = panel % layout->columns, row = panel / layout->columns;
     const double width = layout->width, height = layout->height;
-    const double cell_width = (width - 20) / layout->columns;
+    const double cell_width = panel_width(layout);
     const double cell_height = (height - TOP - layout->legend) / layout->rows;
     const double left = 10 + column * cell_width + 62, right = 10 + (column + 1) * cell_width - 14;
     const double top = height - TOP - row * cell_height - 22;
@@ -366,7 +373,7 @@ static void put_panel(FILE *out, const esp_plot *plot, const esp_plot_layout *la
         put_subtitle(out, plot, layout);
     }
     fputs("set title ", out);
-    put_quoted(out, esp_plot_short(plot->pool, at->title, (int)(cell_width / 6.2)), false);
+    put_quoted(out, words->titles[panel], false);
     fputs(" font ',10' offset 0, -0.5\nset xlabel ", out);
     put_quoted(out,
                row == layout->rows - 1 || panel + layout->columns >= layout->n_drawn ? plot->x_label
@@ -381,7 +388,7 @@ static void put_panel(FILE *out, const esp_plot *plot, const esp_plot_layout *la
     const double fit = (cell_height - 10) / (0.55 * (double)(strlen(at->y_label) + 1));
     const double most = layout->columns > 1 ? 9 : 11;
     fprintf(out, " font ',%.3g'\n", fit < 6 ? 6 : fit > most ? most : fit);
-    put_ticks(out, plot, layout);
+    put_ticks(out, plot, layout, words->ticks);
     if (plot->draw == ESP_DRAW_HEATMAP) {
         put_heatmap(out, plot, panel);
         return;
@@ -430,6 +437,8 @@ int esp_figure_gnuplot(FILE *out, const esp_figure *figure)
     const esp_plot *plot = figure->plot;
     const esp_plot_layout layout = esp_plot_layout_of(plot);
     const bool heatmap = plot->draw == ESP_DRAW_HEATMAP;
+    esp_plot_words words;
+    ESP_TRY(esp_plot_words_of(&words, plot, (int)(panel_width(&layout) / 6.2)));
     fprintf(out,
             "# %s\n# Draws %s.svg from %s.csv: gnuplot %s.gp\n"
             "# Others: gnuplot -e \"format = 'pdf'\" %s.gp; svg, pdf, png\n",
@@ -465,7 +474,7 @@ int esp_figure_gnuplot(FILE *out, const esp_figure *figure)
     fputs(" font ',13'\n", out);
     const int stride = stride_of(plot);
     for (int i = 0; i < layout.n_drawn; i++) {
-        put_panel(out, plot, &layout, i, stride);
+        put_panel(out, plot, &layout, &words, i, stride);
     }
     if (!heatmap) {
         put_legend(out, plot, &layout);

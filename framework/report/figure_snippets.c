@@ -6,6 +6,9 @@
 #include "core/status.h"
 #include "report/figure_plot.h"
 
+/* Characters of a panel's title. */
+enum { MOST_TITLE = 60 };
+
 /* The next character of UTF-8 text; a broken byte stands for itself. */
 static uint32_t next_character(const unsigned char **at)
 {
@@ -51,11 +54,6 @@ static void put_comment(FILE *out, const esp_figure *figure, const char *how)
 
 typedef const char *word_at(const esp_plot *plot, int i);
 
-static const char *title_at(const esp_plot *plot, int i)
-{
-    return esp_plot_short(plot->pool, plot->panels[i].title, 60);
-}
-
 static const char *y_label_at(const esp_plot *plot, int i)
 {
     return plot->panels[i].y_label;
@@ -71,21 +69,26 @@ static const char *color_at(const esp_plot *plot, int i)
     return plot->series[i].style.color;
 }
 
-static const char *tick_at(const esp_plot *plot, int i)
-{
-    return esp_plot_short(plot->pool, plot->ticks[i], 24);
-}
-
 /* name = [..] or c(..) */
-static void put_list(FILE *out, const esp_plot *plot, const char *open, const char *close,
-                     word_at *word, int n)
+static void put_words(FILE *out, const char *open, const char *close, const char *const *words,
+                      int n)
 {
     fputs(open, out);
     for (int i = 0; i < n; i++) {
         fputs(i > 0 ? ", " : "", out);
-        put_literal(out, word(plot, i));
+        put_literal(out, words[i]);
     }
     fputs(close, out);
+}
+
+static void put_list(FILE *out, const esp_plot *plot, const char *open, const char *close,
+                     word_at *word, int n)
+{
+    const char **words = esp_pool_take(plot->pool, ((size_t)n + 1) * sizeof *words);
+    for (int i = 0; words != NULL && i < n; i++) {
+        words[i] = word(plot, i);
+    }
+    put_words(out, open, close, words, words != NULL ? n : 0);
 }
 
 static void put_numbers(FILE *out, const esp_plot *plot, const char *open, const char *close,
@@ -107,17 +110,19 @@ int esp_figure_python(FILE *out, const esp_figure *figure)
                                                      "(0, (4, 1.5, 1, 1.5))", "(0, (7, 2))"};
     const esp_plot *plot = figure->plot;
     const esp_plot_layout layout = esp_plot_layout_of(plot);
+    esp_plot_words words;
+    ESP_TRY(esp_plot_words_of(&words, plot, MOST_TITLE));
     put_comment(out, figure, "Redraws the figure from its CSV with matplotlib: python3 THIS_FILE");
     fputs("import csv\nfrom collections import defaultdict\n\nimport matplotlib\n\n"
           "matplotlib.use(\"Agg\")\nimport matplotlib.pyplot as plt\n\n",
           out);
-    put_list(out, plot, "panels = [", "]\n", title_at, layout.n_drawn);
+    put_words(out, "panels = [", "]\n", words.titles, layout.n_drawn);
     put_list(out, plot, "y_labels = [", "]\n", y_label_at, layout.n_drawn);
     put_list(out, plot, "series = [", "]\n", series_at, plot->n_series);
     put_list(out, plot, "colors = [", "]\n", color_at, plot->n_series);
     put_numbers(out, plot, "dashes = [", "]\n", dashes, true);
     put_numbers(out, plot, "markers = [", "]\n", markers, false);
-    put_list(out, plot, "ticks = [", "]\n", tick_at, plot->n_ticks);
+    put_words(out, "ticks = [", "]\n", words.ticks, plot->n_ticks);
     fputs("x_label = ", out);
     put_literal(out, plot->x_label);
     fputs("\ntitle = ", out);
@@ -202,14 +207,16 @@ int esp_figure_r(FILE *out, const esp_figure *figure)
                                                      "\"E4\""};
     const esp_plot *plot = figure->plot;
     const esp_plot_layout layout = esp_plot_layout_of(plot);
+    esp_plot_words words;
+    ESP_TRY(esp_plot_words_of(&words, plot, MOST_TITLE));
     put_comment(out, figure, "Redraws the figure from its CSV with R alone: Rscript THIS_FILE");
-    put_list(out, plot, "panels <- c(", ")\n", title_at, layout.n_drawn);
+    put_words(out, "panels <- c(", ")\n", words.titles, layout.n_drawn);
     put_list(out, plot, "y_labels <- c(", ")\n", y_label_at, layout.n_drawn);
     put_list(out, plot, "series <- c(", ")\n", series_at, plot->n_series);
     put_list(out, plot, "colors <- c(", ")\n", color_at, plot->n_series);
     put_numbers(out, plot, "dashes <- c(", ")\n", dashes, true);
     put_numbers(out, plot, "markers <- c(", ")\n", markers, false);
-    put_list(out, plot, "ticks <- c(", ")\n", tick_at, plot->n_ticks);
+    put_words(out, "ticks <- c(", ")\n", words.ticks, plot->n_ticks);
     fputs("x_label <- ", out);
     put_literal(out, plot->x_label);
     fputs("\ntitle <- ", out);

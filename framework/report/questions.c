@@ -58,16 +58,6 @@ static const char *value_of(const esp_report_cell *cell, const char *key)
     return esp_report_value(cell, key);
 }
 
-static bool has(const esp_words *words, const char *word)
-{
-    for (int i = 0; i < words->n; i++) {
-        if (strcmp(words->at[i], word) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Adds to a question's keys those of a cell's swept keys in which two cells differ. */
 static int add_keys(esp_comparison_question *question, esp_report *report,
                     const esp_report_cell *cell, const esp_report_cell *other)
@@ -75,7 +65,7 @@ static int add_keys(esp_comparison_question *question, esp_report *report,
     for (int i = 0; i < cell->n_swept; i++) {
         const char *key = cell->swept[i].key, *value = value_of(other, key);
         if ((value != NULL && strcmp(value, cell->swept[i].value) == 0) ||
-            has(&question->keys, key)) {
+            esp_words_have(&question->keys, key)) {
             continue;
         }
         const char **more =

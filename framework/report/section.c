@@ -5,6 +5,16 @@
 
 #include "core/status.h"
 
+bool esp_words_have(const esp_words *words, const char *word)
+{
+    for (int i = 0; i < words->n; i++) {
+        if (strcmp(words->at[i], word) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A copy of a key's text; NULL where there is none. */
 static const char *text_of(const json_t *map, const char *key, esp_text_pool *pool)
 {

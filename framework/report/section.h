@@ -13,6 +13,9 @@ typedef struct esp_words {
     const char **at;
 } esp_words;
 
+/* Whether a word is among them. Thread: any. */
+bool esp_words_have(const esp_words *words, const char *word);
+
 typedef struct esp_join {
     const char *column; /* of the published file */
     const char *value;  /* a key of the cell, or for `where` and `variant` the wanted text */

@@ -58,4 +58,29 @@ expect 0 "$ESPALIER" report groups.yaml --db x.db
 says "  balance.weight 0" "  balance.weight 1"
 grep -qE '^  hardening\.weight ' stdout || fail "a group's rows"
 
+# ---- panels of figures ---------------------------------------------------------------------------
+# alike FILE...: the panels of gnuplot's, matplotlib's and R's scripts all have titles of their own.
+titles() {
+    sed -n "s/^set title '\(.*\)' font.*/\1/p" "$1.gp" >gp
+    grep -E '^panels = ' "$1.py" | grep -oE '"[^"]*"' >py
+    grep -E '^panels <- ' "$1.R" | grep -oE '"[^"]*"' >R
+    for script in gp py R; do
+        [ "$(wc -l <$script)" = "$2" ] || fail "$(wc -l <$script) panels in $script of $1, not $2"
+        [ -z "$(sort $script | uniq -d)" ] || fail "panels of one title in $script of $1: $(sort $script | uniq -d | head -n 2)"
+        grep -qE "\([0-9]+\)" $script && fail "panels told apart by numbers in $script of $1"
+    done
+    [ "$(tail -n +2 "$1.csv" | cut -d'"' -f 20 | sort -u | wc -l)" = "$2" ] || fail "the whole titles in $1.csv"
+}
+study two_keys '{losses.balance.weight: [0.1, 0.3, 1], losses.hardening.weight: [0.1, 0.3, 0.5], phases.q.set.losses.balance.weight: [5]}' \
+    '{metrics: [test.hard_accuracy], figures: [learning_curve, leaf_heatmap]}' >two_keys.yaml
+study three_keys '{losses.balance.weight: [0.1, 0.3], losses.hardening.weight: [0.1, 0.3], optimizer.learning_rate: [0.01, 0.001], phases.q.set.losses.balance.weight: [5]}' \
+    '{metrics: [test.hard_accuracy], figures: [learning_curve]}' >three_keys.yaml
+for name in two_keys three_keys; do
+    expect 0 "$ESPALIER" run $name.yaml --db x.db
+    "$ESPALIER" report $name --db x.db --figures $name >stdout 2>stderr || fail "figures of $name"
+done
+titles two_keys/learning_curve 9
+titles two_keys/leaf_heatmap 9
+titles three_keys/learning_curve 8
+
 exit "$failures"
