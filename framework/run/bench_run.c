@@ -39,7 +39,11 @@ static int prepare_store(esp_bench_run *b, const esp_registry *registry)
     if (b->nowhere == NULL) {
         return esp_fail(ESP_IO, "/dev/null cannot be opened");
     }
-    ESP_TRY(esp_progress_start(&b->progress, b->nowhere, 1, 1, 1));
+    static const int first[] = {0};
+    static const double work[] = {1};
+    ESP_TRY(esp_progress_start(
+        &b->progress, b->nowhere, 1,
+        &(esp_progress_todo){.study = b->study, .trials = first, .n = 1, .work = work}));
     return esp_writer_start(&b->writer, b->database);
 }
 

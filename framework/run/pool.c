@@ -11,7 +11,6 @@
 #include "core/log.h"
 #include "core/status.h"
 #include "core/thread.h"
-#include "study/size.h"
 
 /* Where a trial of the list stands. */
 typedef enum place { WAITING, TAKEN, ELSEWHERE, OVER } place;
@@ -129,13 +128,8 @@ static void wait_for_others(pool *p, int n_elsewhere)
 /* What another run did with a trial of ours. */
 static void note_elsewhere(pool *p, int trial, esp_claim claim)
 {
-    const esp_trial_context *c = p->context;
-    const int number = c->study->trials[trial].cell;
-    const esp_cell *cell = &c->study->cells[number];
-    esp_progress_elsewhere(c->progress, cell, &c->study->trials[trial],
-                           claim == ESP_CLAIM_DONE ? ESP_TRIAL_DONE : ESP_TRIAL_FAILED,
-                           esp_cell_epochs(cell) *
-                               esp_cell_epoch_work(cell, c->partitions[number]));
+    esp_progress_elsewhere(p->context->progress, trial,
+                           claim == ESP_CLAIM_DONE ? ESP_TRIAL_DONE : ESP_TRIAL_FAILED);
     if (claim == ESP_CLAIM_FAILED) {
         count_failure(p);
     }

@@ -17,12 +17,13 @@ typedef struct esp_halt {
     bool percent;
 } esp_halt;
 
-/* Runs the trials todo [n_todo] on so many threads and waits for them. A trial that another run
- * holds is left to it; where nothing else is left to train, the pool waits for what others hold,
- * and trains what they give up. A trial that fails is tried again where its study's limits.retries
- * allow. When the run is asked to stop, epochs get two seconds to end, batches three more; a worker
- * that is stuck in a plugin then ends the process with 130, its trial recorded as interrupted.
- * Errors: ESP_STORE, ESP_MEMORY, ESP_FAILED; a trial's own failure is none. Thread: one. */
+/* Runs the trials todo [n_todo], begun in this order, on so many threads and waits for them. A
+ * trial that another run holds is left to it; where nothing else is left to train, the pool waits
+ * for what others hold, and trains what they give up. A trial that fails is tried again where its
+ * study's limits.retries allow. When the run is asked to stop, epochs get two seconds to end,
+ * batches three more; a worker that is stuck in a plugin then ends the process with 130, its trial
+ * recorded as interrupted. Errors: ESP_STORE, ESP_MEMORY, ESP_FAILED; a trial's own failure is
+ * none. Thread: one. */
 int esp_pool_run(const esp_trial_context *context, esp_claims *claims, esp_shared *shared,
                  const int *todo, int n_todo, int jobs, const esp_halt *halt);
 

@@ -11,11 +11,12 @@
 #include <unistd.h>
 
 #include "core/clock.h"
-#include "core/log.h"
 #include "core/status.h"
 #include "core/terminal.h"
 #include "core/text.h"
 #include "core/thread.h"
+#include "core/utf8.h"
+#include "run/time_left.h"
 #include "study/size.h"
 
 enum { LINE = 320, REDRAW_MILLISECONDS = 200, PLAIN_SECONDS = 15 };
@@ -24,9 +25,8 @@ typedef struct slot {
     bool busy;
     const esp_cell *cell;
     const esp_trial *trial;
-    int epochs, epoch, phase, phase_epoch;
+    int epoch, phase, phase_epoch;
     int64_t phase_steps;
-    double started, seconds_per_epoch;
     double running_loss, soft_accuracy, hard_accuracy, validation_accuracy;
 } slot;
 
@@ -36,13 +36,19 @@ struct esp_progress {
     pthread_t thread;
     bool stopping, terminal;
     FILE *stream;
-    int n_slots, n_trials, done, failed, interrupted;
-    double work, spent, started;
-    double resumed; /* the part of spent that earlier runs did */
-    int drawn;      /* lines on the terminal now */
+    const esp_study *study;
+    int n_slots, n_trials, done, failed;
+    bool may_stop; /* some trial may end early */
+    double started;
+    esp_time_left *left;
+    int *places; /* by trial of the study: its place among those to train */
+    int drawn;   /* lines on the terminal now */
     int label_width;
     slot slots[];
 };
+
+/* ---- lines that are drawn again ----------------------------------------------------------------
+ */
 
 /* Appends to a line of LINE bytes, cutting what does not fit. */
 static void append(char *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -55,23 +61,32 @@ static void append(char *line, const char *format, ...)
     va_end(args);
 }
 
-static void describe_slot(char *line, const slot *s, int label_width)
+static void append_left(char *line, double seconds)
 {
     char left[32];
+    if (!isnan(seconds)) {
+        esp_text_duration(left, seconds);
+        append(line, ", about %s left", left);
+    }
+}
+
+static void describe_slot(char *line, const esp_progress *p, int index)
+{
+    const slot *s = &p->slots[index];
     line[0] = '\0';
-    append(line, "%-*s seed %-2s", label_width, s->cell->label, s->trial->seed);
+    append(line, "%-*s seed %-2s", p->label_width, s->cell->label, s->trial->seed);
     if (s->epoch == 0 || s->phase < 0) {
         append(line, "  starting");
         return;
     }
     const esp_phase_config *phase = &s->cell->phases[s->phase];
-    esp_text_duration(left, s->seconds_per_epoch * fmax(0, s->epochs - s->epoch));
     if (phase->steps > 0) {
-        append(line, "  %s step %lld/%lld, %s left", phase->name, (long long)s->phase_steps,
-               (long long)phase->steps, left);
+        append(line, "  %s step %lld/%lld", phase->name, (long long)s->phase_steps,
+               (long long)phase->steps);
     } else {
-        append(line, "  %s %d/%d, %s left", phase->name, s->phase_epoch, phase->epochs, left);
+        append(line, "  %s %d/%d", phase->name, s->phase_epoch, phase->epochs);
     }
+    append_left(line, esp_time_left_of_slot(p->left, index, esp_clock_working()));
     append(line, "  loss %.3f  train soft %.1f%%", s->running_loss, 100 * s->soft_accuracy);
     if (!isnan(s->validation_accuracy)) {
         append(line, "  val hard %.1f%%", 100 * s->validation_accuracy);
@@ -81,21 +96,21 @@ static void describe_slot(char *line, const slot *s, int label_width)
     }
 }
 
+/* 100 % stands only where all trials are over. */
 static void describe_whole(char *line, const esp_progress *p)
 {
-    char elapsed[32], left[32];
-    const double seconds = esp_clock_working() - p->started;
-    const double share = p->work > 0 ? p->spent / p->work : 1;
-    esp_text_duration(elapsed, seconds);
+    char elapsed[32];
+    const double now = esp_clock_working(), share = esp_time_left_share(p->left);
+    esp_text_duration(elapsed, now - p->started);
     line[0] = '\0';
     append(line, "%d of %d trials done", p->done, p->n_trials);
     if (p->failed > 0) {
         append(line, ", %d failed", p->failed);
     }
-    append(line, "  %3.0f%%  %s", 100 * (share < 1 ? share : 1), elapsed);
-    if (p->spent - p->resumed > 0.002 * p->work && share < 1 && !p->stopping) {
-        esp_text_duration(left, seconds * (p->work - p->spent) / (p->spent - p->resumed));
-        append(line, ", at most %s left", left);
+    append(line, "  %3.0f%%  %s", floor(100 * share), elapsed);
+    if (share < 1 && !p->stopping) {
+        append_left(line, esp_time_left_seconds(p->left, now));
+        append(line, "%s", p->may_stop ? " if none stops early" : "");
     }
 }
 
@@ -117,41 +132,71 @@ static void erase(esp_progress *p)
     }
 }
 
+/* A line is cut at the terminal's width, for the next drawing must know how many there are.
+ * Characters from the Hangul letters on may be two columns wide. */
+static void draw_line(esp_progress *p, const char *line)
+{
+    int columns = terminal_width(p) - 1;
+    while (*line != '\0') {
+        char shown[ESP_UTF8_VISIBLE];
+        long code;
+        esp_utf8_decode(&code, line);
+        const size_t n = esp_utf8_show(shown, line);
+        columns -= code >= 0x1100 ? 2 : shown[0] == '\\' ? (int)strlen(shown) : 1;
+        if (columns < 0) {
+            break;
+        }
+        fputs(shown, p->stream);
+        line += n;
+    }
+    fputs("\n", p->stream);
+    p->drawn++;
+}
+
 static void draw(esp_progress *p)
 {
     char line[LINE];
-    const int width = terminal_width(p) - 1;
     erase(p);
     for (int i = 0; i < p->n_slots; i++) {
         if (p->slots[i].busy) {
-            describe_slot(line, &p->slots[i], p->label_width);
-            fprintf(p->stream, "%.*s\n", width, line);
-            p->drawn++;
+            describe_slot(line, p, i);
+            draw_line(p, line);
         }
     }
     describe_whole(line, p);
-    fprintf(p->stream, "%.*s\n", width, line);
-    p->drawn++;
+    draw_line(p, line);
     fflush(p->stream);
 }
 
-/* One line that stays. */
+/* ---- lines that stay ---------------------------------------------------------------------------
+ */
+
+/* They are whole: a terminal wraps them. NULL, where there was no memory for it, is no line. */
 static void say(esp_progress *p, const char *line)
 {
     if (p->terminal) {
         erase(p);
-        fprintf(p->stream, "%.*s\n", terminal_width(p) - 1, line);
-        draw(p);
-    } else {
-        fprintf(p->stream, "%s\n", line);
-        fflush(p->stream);
     }
+    if (line != NULL) {
+        fprintf(p->stream, "%s\n", line);
+    }
+    if (p->terminal) {
+        draw(p);
+    }
+    fflush(p->stream);
+}
+
+/* The same of a line that is then freed. */
+static void say_once(esp_progress *p, char *line)
+{
+    say(p, line);
+    free(line);
 }
 
 static void *draw_loop(void *argument)
 {
     esp_progress *p = argument;
-    double last_plain = esp_clock_working();
+    double last_plain = esp_clock_seconds();
     pthread_mutex_lock(&p->lock);
     while (!p->stopping) {
         struct timespec until;
@@ -165,18 +210,56 @@ static void *draw_loop(void *argument)
         }
         if (p->terminal) {
             draw(p);
-        } else if (esp_clock_working() - last_plain >= PLAIN_SECONDS) {
+        } else if (esp_clock_seconds() - last_plain >= PLAIN_SECONDS) {
             char line[LINE];
             describe_whole(line, p);
             say(p, line);
-            last_plain = esp_clock_working();
+            last_plain = esp_clock_seconds();
         }
     }
     pthread_mutex_unlock(&p->lock);
     return NULL;
 }
 
-int esp_progress_start(esp_progress **out, FILE *stream, int n_slots, int n_trials, double work)
+/* ---- beginning and end -------------------------------------------------------------------------
+ */
+
+static void free_progress(esp_progress *p)
+{
+    esp_time_left_destroy(p->left);
+    free(p->places);
+    free(p);
+}
+
+static int plan_time(esp_progress *p, const esp_progress_todo *todo)
+{
+    int status = ESP_OK;
+    p->places = calloc((size_t)todo->study->n_trials + 1, sizeof *p->places);
+    esp_time_left_trial *trials = calloc((size_t)todo->n + 1, sizeof *trials);
+    if (p->places == NULL || trials == NULL) {
+        status = esp_fail(ESP_MEMORY, "no memory for progress");
+        goto out;
+    }
+    for (int i = 0; i < todo->n; i++) {
+        const esp_trial *trial = &todo->study->trials[todo->trials[i]];
+        const esp_cell *cell = &todo->study->cells[trial->cell];
+        const int epochs = esp_cell_epochs(cell);
+        const int done = todo->epochs_done != NULL ? todo->epochs_done[i] : 0;
+        p->places[todo->trials[i]] = i;
+        trials[i] = (esp_time_left_trial){
+            .cell = trial->cell, .epochs = epochs, .done = done < epochs ? done : epochs};
+        for (int k = 0; k < cell->n_phases; k++) {
+            p->may_stop = p->may_stop || cell->phases[k].early_stopping.enabled;
+        }
+    }
+    status = esp_time_left_create(&p->left, p->n_slots, todo->work, todo->study->n_cells, trials,
+                                  todo->n, p->started);
+out:
+    free(trials);
+    return status;
+}
+
+int esp_progress_start(esp_progress **out, FILE *stream, int n_slots, const esp_progress_todo *todo)
 {
     esp_progress *p = calloc(1, sizeof *p + sizeof(slot) * (size_t)n_slots);
     if (p == NULL) {
@@ -188,12 +271,16 @@ int esp_progress_start(esp_progress **out, FILE *stream, int n_slots, int n_tria
     p->terminal = isatty(esp_terminal_descriptor(stream)) &&
                   (getenv("TERM") == NULL || strcmp(getenv("TERM"), "dumb"));
     p->n_slots = n_slots;
-    p->n_trials = n_trials;
-    p->work = work;
+    p->n_trials = todo->n;
+    p->study = todo->study;
     p->started = esp_clock_working();
-    if (esp_thread_start(&p->thread, draw_loop, p) != 0) {
-        free(p);
-        return esp_fail(ESP_FAILED, "cannot start the thread that shows progress");
+    int status = plan_time(p, todo);
+    if (status == ESP_OK && esp_thread_start(&p->thread, draw_loop, p) != 0) {
+        status = esp_fail(ESP_FAILED, "cannot start the thread that shows progress");
+    }
+    if (status != ESP_OK) {
+        free_progress(p);
+        return status;
     }
     *out = p;
     return ESP_OK;
@@ -217,7 +304,7 @@ void esp_progress_stop(esp_progress *p)
     fprintf(p->stream, "%s\n", line);
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
-    free(p);
+    free_progress(p);
 }
 
 void esp_progress_note(esp_progress *p, const char *line)
@@ -227,30 +314,31 @@ void esp_progress_note(esp_progress *p, const char *line)
     pthread_mutex_unlock(&p->lock);
 }
 
-void esp_progress_begin(esp_progress *p, int index, const esp_cell *cell, const esp_trial *trial,
-                        int epochs, double work)
+/* ---- trials ------------------------------------------------------------------------------------
+ */
+
+void esp_progress_begin(esp_progress *p, int index, int number, int epochs)
 {
-    char line[LINE] = "";
+    const esp_trial *trial = &p->study->trials[number];
+    const esp_cell *cell = &p->study->cells[trial->cell];
     pthread_mutex_lock(&p->lock);
     p->slots[index] = (slot){.busy = true,
                              .cell = cell,
                              .trial = trial,
-                             .epochs = esp_cell_epochs(cell),
                              .phase = -1,
                              .epoch = epochs,
-                             .started = esp_clock_working(),
                              .hard_accuracy = NAN,
                              .validation_accuracy = NAN};
-    p->spent += work * epochs;
-    p->resumed += work * epochs;
+    esp_time_left_begin(p->left, index, p->places[number], epochs, esp_clock_working());
     const int length = (int)strlen(cell->label);
     p->label_width = length > p->label_width ? length : p->label_width;
     if (!p->terminal) {
-        append(line, "start  %s seed %s  trial %s", cell->label, trial->seed, trial->id);
+        char after[64] = "";
         if (epochs > 0) {
-            append(line, "  continues after epoch %d", epochs);
+            snprintf(after, sizeof after, "  continues after epoch %d", epochs);
         }
-        say(p, line);
+        say_once(p, esp_text_format("start  %s seed %s  trial %s%s", cell->label, trial->seed,
+                                    trial->id, after));
     }
     pthread_mutex_unlock(&p->lock);
 }
@@ -261,11 +349,10 @@ static double accuracy_of(const esp_training *training, esp_split split)
     return evaluation->done ? evaluation->metrics[ESP_HARD_ACCURACY] : NAN;
 }
 
-void esp_progress_epoch(esp_progress *p, int index, const esp_training *training, double work)
+void esp_progress_epoch(esp_progress *p, int index, const esp_training *training)
 {
     pthread_mutex_lock(&p->lock);
     slot *s = &p->slots[index];
-    const int trained = training->epoch - s->epoch;
     s->phase = training->phase;
     s->phase_epoch = training->phase_epoch;
     s->phase_steps = training->phase_steps;
@@ -273,53 +360,39 @@ void esp_progress_epoch(esp_progress *p, int index, const esp_training *training
     s->soft_accuracy = training->running_soft_accuracy;
     s->hard_accuracy = accuracy_of(training, ESP_TEST);
     s->validation_accuracy = accuracy_of(training, ESP_VALIDATION);
-    if (trained > 0) {
-        double latest = esp_clock_working() - s->started;
-        s->seconds_per_epoch =
-            s->seconds_per_epoch > 0 ? 0.8 * s->seconds_per_epoch + 0.2 * latest : latest;
-        s->started = esp_clock_working();
-        p->spent += work;
-    }
     s->epoch = training->epoch;
+    esp_time_left_epoch(p->left, index, s->epoch, esp_clock_working());
     pthread_mutex_unlock(&p->lock);
 }
 
-void esp_progress_end(esp_progress *p, int index, esp_trial_status status, const char *message,
-                      double unspent)
+void esp_progress_end(esp_progress *p, int index, esp_trial_status status, const char *message)
 {
-    char line[LINE] = "";
+    char results[128] = "";
     pthread_mutex_lock(&p->lock);
     slot *s = &p->slots[index];
     p->done += status == ESP_TRIAL_DONE;
     p->failed += status == ESP_TRIAL_FAILED;
-    p->interrupted += status == ESP_TRIAL_INTERRUPTED;
-    p->spent += unspent;
     s->busy = false;
-    append(line, "%-6s %s seed %s  last epoch %d", esp_trial_status_name(status), s->cell->label,
-           s->trial->seed, s->epoch);
-    if (status == ESP_TRIAL_FAILED) {
-        append(line, "  %s", message);
-    } else {
-        append(line, "  running loss %.4f", s->running_loss);
-        if (!isnan(s->hard_accuracy)) {
-            append(line, "  test hard %.2f%%", 100 * s->hard_accuracy);
-        }
+    esp_time_left_end(p->left, index, status != ESP_TRIAL_INTERRUPTED, esp_clock_working());
+    int used = snprintf(results, sizeof results, "running loss %.4f", s->running_loss);
+    if (!isnan(s->hard_accuracy)) {
+        snprintf(results + used, sizeof results - (size_t)used, "  test hard %.2f%%",
+                 100 * s->hard_accuracy);
     }
-    say(p, line);
+    say_once(p, esp_text_format("%-6s %s seed %s  last epoch %d  %s", esp_trial_status_name(status),
+                                s->cell->label, s->trial->seed, s->epoch,
+                                status == ESP_TRIAL_FAILED ? message : results));
     pthread_mutex_unlock(&p->lock);
 }
 
-void esp_progress_elsewhere(esp_progress *p, const esp_cell *cell, const esp_trial *trial,
-                            esp_trial_status status, double work)
+void esp_progress_elsewhere(esp_progress *p, int number, esp_trial_status status)
 {
-    char line[LINE] = "";
+    const esp_trial *trial = &p->study->trials[number];
     pthread_mutex_lock(&p->lock);
     p->done += status == ESP_TRIAL_DONE;
     p->failed += status == ESP_TRIAL_FAILED;
-    p->spent += work;
-    p->resumed += work;
-    append(line, "%-6s %s seed %s  by another run", esp_trial_status_name(status), cell->label,
-           trial->seed);
-    say(p, line);
+    esp_time_left_elsewhere(p->left, p->places[number]);
+    say_once(p, esp_text_format("%-6s %s seed %s  by another run", esp_trial_status_name(status),
+                                p->study->cells[trial->cell].label, trial->seed));
     pthread_mutex_unlock(&p->lock);
 }

@@ -10,10 +10,19 @@
 
 typedef struct esp_progress esp_progress;
 
-/* n_slots: trials that may run at once. work: multiply-adds of all that is to be trained, for the
- * time left; n_trials how many. Starts the thread that draws to out. Errors: ESP_MEMORY.
- * Thread: one. */
-int esp_progress_start(esp_progress **out, FILE *stream, int n_slots, int n_trials, double work);
+/* What is to be trained: n of the study's trials, in the order in which they begin. */
+typedef struct esp_progress_todo {
+    const esp_study *study;
+    const int *trials; /* [n] indices */
+    int n;
+    const int *epochs_done; /* [n] of these, by earlier runs; NULL: none */
+    const double *work;     /* [study->n_cells] of an epoch, in any unit */
+} esp_progress_todo;
+
+/* n_slots: trials that may run at once. Starts the thread that draws to out; the study outlives it.
+ * Errors: ESP_MEMORY. Thread: one. */
+int esp_progress_start(esp_progress **out, FILE *stream, int n_slots,
+                       const esp_progress_todo *todo);
 
 /* Draws for the last time and stops. Thread: one. */
 void esp_progress_stop(esp_progress *progress);
@@ -21,22 +30,18 @@ void esp_progress_stop(esp_progress *progress);
 /* A line of words among the progress. Thread: any. */
 void esp_progress_note(esp_progress *progress, const char *line);
 
-/* A trial enters a slot; epochs > 0 where it continues after so many, of work multiply-adds each.
- * Thread: any, each with its own slot. */
-void esp_progress_begin(esp_progress *progress, int slot, const esp_cell *cell,
-                        const esp_trial *trial, int epochs, double work);
+/* A trial of the study enters a slot; epochs > 0 where it continues after so many. Thread: any,
+ * each with its own slot. */
+void esp_progress_begin(esp_progress *progress, int slot, int trial, int epochs);
 
-/* An epoch was finished; work: its multiply-adds. Thread: the slot's. */
-void esp_progress_epoch(esp_progress *progress, int slot, const esp_training *training,
-                        double work);
+/* An epoch was finished. Thread: the slot's. */
+void esp_progress_epoch(esp_progress *progress, int slot, const esp_training *training);
 
-/* Another run has done a trial, or tried it; work: its multiply-adds. Thread: any. */
-void esp_progress_elsewhere(esp_progress *progress, const esp_cell *cell, const esp_trial *trial,
-                            esp_trial_status status, double work);
+/* Another run has done a trial, or tried it. Thread: any. */
+void esp_progress_elsewhere(esp_progress *progress, int trial, esp_trial_status status);
 
-/* The trial left the slot; message: why it failed. unspent: work that early stopping saved.
- * Thread: the slot's. */
+/* The trial left the slot; message: why it failed. Thread: the slot's. */
 void esp_progress_end(esp_progress *progress, int slot, esp_trial_status status,
-                      const char *message, double unspent);
+                      const char *message);
 
 #endif

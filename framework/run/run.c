@@ -43,7 +43,9 @@ typedef struct runner {
     bool *anew;       /* by trial */
     esp_stale *stale; /* by trial */
     int n_todo;
-    int *todo; /* trials to train, in order */
+    int *todo;          /* trials to train, in the order they begin */
+    int *epochs_done;   /* of these, by earlier runs */
+    double *epoch_work; /* by cell: of one epoch, in multiply-adds */
     esp_claims claims;
     esp_trial_context context;
 } runner;
@@ -118,7 +120,11 @@ static int allocate_lists(runner *r)
     r->todo = calloc(n, sizeof *r->todo);
     r->anew = calloc(n, sizeof *r->anew);
     r->stale = calloc(n, sizeof *r->stale);
-    return r->todo && r->anew && r->stale ? ESP_OK : esp_fail(ESP_MEMORY, "no memory for a run");
+    r->epochs_done = calloc(n, sizeof *r->epochs_done);
+    r->epoch_work = calloc((size_t)r->study->n_cells, sizeof *r->epoch_work);
+    return r->todo && r->anew && r->stale && r->epochs_done && r->epoch_work
+               ? ESP_OK
+               : esp_fail(ESP_MEMORY, "no memory for a run");
 }
 
 /* Whether other code trained what the run would count or go on from. */
@@ -262,6 +268,60 @@ static int find_twins(bool **out, const runner *r)
     return ESP_OK;
 }
 
+/* Beside the multiply-adds an example's bytes, activations and losses cost time: as much as so many
+ * more, by epochs of w = 16 to 512. */
+static const double work_of_an_example = 75e3;
+
+/* Of one epoch of a cell, on average. */
+static double epoch_work(const esp_cell *cell, const esp_partition *partition)
+{
+    esp_size size;
+    const double share = esp_cell_passes(cell) / esp_cell_epochs(cell);
+    return esp_size_of_cell(&size, cell) == ESP_OK
+               ? (size.training_macs + work_of_an_example) * partition->n_train * share
+               : 1;
+}
+
+/* A trial of the list with what is left of it. */
+typedef struct left_over {
+    int trial, epochs_done;
+    double work;
+} left_over;
+
+static int longest_first(const void *left, const void *right)
+{
+    const left_over *a = left, *b = right;
+    return a->work != b->work ? (a->work < b->work) - (a->work > b->work) : a->trial - b->trial;
+}
+
+/* The longest trials begin first, so that no thread is left with one when the others are done; of
+ * those that take alike long, in the study's order. */
+static int sort_todo(runner *r)
+{
+    left_over *list = calloc((size_t)r->n_todo + 1, sizeof *list);
+    if (list == NULL) {
+        return esp_fail(ESP_MEMORY, "no memory for a run");
+    }
+    for (int i = 0; i < r->n_todo; i++) {
+        const int trial = r->todo[i], cell = r->study->trials[trial].cell;
+        const int epochs = esp_cell_epochs(&r->study->cells[cell]);
+        const int stored = r->anew[trial] ? 0 : r->record.trials[trial].epochs_done;
+        const int done = stored < epochs ? stored : epochs;
+        if (r->epoch_work[cell] == 0) {
+            r->epoch_work[cell] = epoch_work(&r->study->cells[cell], r->cell_partitions[cell]);
+        }
+        list[i] = (left_over){
+            .trial = trial, .epochs_done = done, .work = (epochs - done) * r->epoch_work[cell]};
+    }
+    qsort(list, (size_t)r->n_todo, sizeof *list, longest_first);
+    for (int i = 0; i < r->n_todo; i++) {
+        r->todo[i] = list[i].trial;
+        r->epochs_done[i] = list[i].epochs_done;
+    }
+    free(list);
+    return ESP_OK;
+}
+
 /* Which of the asked trials are left to do, and the words about the others. */
 static int list_todo(runner *r)
 {
@@ -343,15 +403,14 @@ static int record_crashes(runner *r)
 
 static int train_all(runner *r)
 {
-    double work = 0;
-    for (int i = 0; i < r->n_todo; i++) {
-        const int cell = r->study->trials[r->todo[i]].cell;
-        const esp_cell *todo = &r->study->cells[cell];
-        work += esp_cell_epochs(todo) * esp_cell_epoch_work(todo, r->cell_partitions[cell]);
-    }
     const int most = r->shared->one_at_a_time ? 1 : r->jobs;
     const int jobs = most < r->n_todo ? most : r->n_todo;
-    ESP_TRY(esp_progress_start(&r->context.progress, stderr, jobs, r->n_todo, work));
+    ESP_TRY(esp_progress_start(&r->context.progress, stderr, jobs,
+                               &(esp_progress_todo){.study = r->study,
+                                                    .trials = r->todo,
+                                                    .n = r->n_todo,
+                                                    .epochs_done = r->epochs_done,
+                                                    .work = r->epoch_work}));
     int status = esp_pool_run(&r->context, &r->claims, r->shared, r->todo, r->n_todo, jobs,
                               &r->options->halt);
     esp_progress_stop(r->context.progress);
@@ -437,6 +496,8 @@ static void free_runner(runner *r)
     free(r->anew);
     free(r->stale);
     free(r->todo);
+    free(r->epochs_done);
+    free(r->epoch_work);
     free((void *)(uintptr_t)r->context.checkpoints);
     free((void *)(uintptr_t)r->context.environment);
 }
@@ -485,6 +546,7 @@ static int run_in_child(void *argument, esp_shared *shared)
     ESP_TRY_OUT(esp_writer_start(&r.context.writer, r.options->database));
     ESP_TRY_OUT(record_crashes(&r));
     ESP_TRY_OUT(list_todo(&r));
+    ESP_TRY_OUT(sort_todo(&r));
     ESP_TRY_OUT(esp_claims_open(&r.claims, r.lock, r.options->database, r.record.trials,
                                 r.study->n_trials));
     r.context.stored = r.record.trials;

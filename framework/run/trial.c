@@ -17,7 +17,6 @@
 #include "run/divergence.h"
 #include "run/epoch_record.h"
 #include "run/selection.h"
-#include "study/size.h"
 
 /* One trial at work. */
 typedef struct worker {
@@ -31,16 +30,8 @@ typedef struct worker {
     char *folder;
     int last_stored;     /* epoch */
     int last_kept_state; /* epoch of the last checkpoint to resume from */
-    double started, last_checkpoint, epoch_work;
+    double started, last_checkpoint;
 } worker;
-
-double esp_cell_epoch_work(const esp_cell *cell, const esp_partition *partition)
-{
-    esp_size size;
-    const double share = esp_cell_passes(cell) / esp_cell_epochs(cell);
-    return esp_size_of_cell(&size, cell) == ESP_OK ? size.training_macs * partition->n_train * share
-                                                   : 1;
-}
 
 /* ---- storing ----------------------------------------------------------------------------------
  */
@@ -142,7 +133,7 @@ static int finish_epoch(worker *w)
     ESP_TRY(esp_divergence_check(t));
     ESP_TRY(store_epoch(w, t->epoch, false));
     w->last_stored = t->epoch;
-    esp_progress_epoch(w->context->progress, w->slot, t, w->epoch_work);
+    esp_progress_epoch(w->context->progress, w->slot, t);
     return ESP_OK;
 }
 
@@ -190,17 +181,18 @@ static int resume(worker *w, bool *resumed)
                           w->training->epoch, stored);
     }
     *resumed = status == ESP_OK;
-    char line[512];
+    char *line = NULL;
     if (status == ESP_DATA) {
-        snprintf(line, sizeof line, "warning: %s; this trial starts anew", esp_message());
-        esp_progress_note(w->context->progress, line);
+        line = esp_text_format("warning: %s; this trial starts anew", esp_message());
     } else if (status == ESP_NOT_FOUND && stored > 0) {
-        snprintf(line, sizeof line,
-                 "note: no %s: removed, or cut off before the first checkpoint; this trial starts "
-                 "anew, %d epochs are trained again",
-                 path, stored);
+        line = esp_text_format("note: no %s: removed, or cut off before the first checkpoint; this "
+                               "trial starts anew, %d epochs are trained again",
+                               path, stored);
+    }
+    if (line != NULL) {
         esp_progress_note(w->context->progress, line);
     }
+    free(line);
     free(path);
     return status == ESP_OK || status == ESP_NOT_FOUND || status == ESP_DATA ? ESP_OK
                                                                              : kept(status);
@@ -334,8 +326,8 @@ static int begin(worker *w, int first_epoch)
                                      .first_epoch = first_epoch};
     rest(w);
     ESP_TRY(rested(w, kept(esp_writer_begin(&w->attempt_key, w->context->writer, &record))));
-    esp_progress_begin(w->context->progress, w->slot, w->cell, w->trial,
-                       first_epoch > 0 ? first_epoch - 1 : 0, w->epoch_work);
+    esp_progress_begin(w->context->progress, w->slot, (int)(w->trial - w->context->study->trials),
+                       first_epoch > 0 ? first_epoch - 1 : 0);
     return ESP_OK;
 }
 
@@ -352,10 +344,7 @@ static int end(worker *w, int status, const char *digest)
         atomic_fetch_add(w->control->failures, 1);
     }
     const int stored = store_end(w, ended, ended == ESP_TRIAL_FAILED ? message : "", digest);
-    const int unspent = ended == ESP_TRIAL_INTERRUPTED
-                            ? 0
-                            : esp_cell_epochs(w->cell) - (w->training ? w->training->epoch : 0);
-    esp_progress_end(w->context->progress, w->slot, ended, message, w->epoch_work * unspent);
+    esp_progress_end(w->context->progress, w->slot, ended, message);
     return stored != ESP_OK ? stored : status == ESP_OK ? ESP_OK : esp_fail(status, "%s", message);
 }
 
@@ -372,7 +361,6 @@ int esp_trial_run(const esp_trial_context *context, int trial, int slot,
     char digest[65] = "", message[1024] = "";
     int first_epoch = 0;
     w.cell = &context->study->cells[w.trial->cell];
-    w.epoch_work = esp_cell_epoch_work(w.cell, context->partitions[w.trial->cell]);
     w.folder = esp_text_format("%s/%s", context->checkpoints, w.trial->id);
     if (w.folder == NULL) {
         return esp_fail(ESP_STORE, "no memory for a path");

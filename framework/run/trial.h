@@ -36,9 +36,6 @@ typedef struct esp_trial_control {
 
 #define ESP_RESTING (LLONG_MAX / 2)
 
-/* Multiply-adds of one epoch of a cell, on average. Thread: any. */
-double esp_cell_epoch_work(const esp_cell *cell, const esp_partition *partition);
-
 /* Runs a trial; slot is its place in the progress display. Returns ESP_OK, ESP_INTERRUPTED,
  * ESP_STORE (results or checkpoints cannot be kept: the run must end) or the trial's own failure,
  * which is recorded. Thread: a worker. */
