@@ -72,9 +72,10 @@ static inline esp_real magnitude(esp_real z)
     return z < 0 ? -z : z;
 }
 
-/* Where p is free, and H beyond it. */
+/* Where p is free, and H beyond it. least: the smallest 1 + e whose p, 1/(1 + e), is not above
+ * high. */
 typedef struct bounds {
-    esp_real low, high, least_entropy;
+    esp_real low, high, least, least_entropy;
 } bounds;
 
 static double entropy_of_clamp(double clamp)
@@ -84,41 +85,50 @@ static double entropy_of_clamp(double clamp)
 
 static bounds bounds_of(double clamp)
 {
-    return (bounds){(esp_real)clamp, (esp_real)(1 - clamp), (esp_real)entropy_of_clamp(clamp)};
+    const esp_real low = (esp_real)clamp, high = (esp_real)(1 - clamp);
+    const esp_real step = sizeof(esp_real) == sizeof(float) ? (esp_real)0x1p-23 : (esp_real)0x1p-52;
+    esp_real least = 1 / high;
+    while (1 / least > high) {
+        least += step;
+    }
+    while (least > 1 && 1 / (least - step) <= high) {
+        least -= step;
+    }
+    return (bounds){low, high, least, (esp_real)entropy_of_clamp(clamp)};
 }
 
-static inline esp_real right_share(esp_real z)
+/* In all of these e = exp(-|z|). */
+static inline esp_real odds(esp_real z)
 {
-    const esp_real e = esp_exp(-magnitude(z));
-    return (z < 0 ? e : 1) / (1 + e);
+    return esp_exp(-magnitude(z));
 }
 
-/* False for a p that is not a number, so that it shows in value and gradient. */
-static inline bool is_clamped(esp_real p, bounds free)
+/* Whether p < low or p > high, p = e/(1 + e) or 1/(1 + e) as computed in the element type. False
+ * for a p that is not a number, so that it shows in value and gradient. */
+static inline bool is_clamped(esp_real z, esp_real e, bounds free)
 {
-    return (p < free.low) | (p > free.high);
+    const esp_real found = z < 0 ? e / (1 + e) : 1 + e, bound = z < 0 ? free.low : free.least;
+    return found < bound;
 }
 
-/* What the term takes p (side 1) or 1-p (side -1) for; both accurate where they are small. */
-static inline esp_real share(esp_real z, esp_real side, bounds free)
+/* What the term takes p for, or of -z 1-p; accurate where it is small. */
+static inline esp_real share(esp_real z, esp_real e, bool clamped, bounds free)
 {
-    const esp_real own = right_share(side * z), bound = side * z < 0 ? free.low : free.high;
-    return is_clamped(right_share(z), free) ? bound : own;
+    const esp_real own = (z < 0 ? e : 1) / (1 + e), bound = z < 0 ? free.low : free.high;
+    return clamped ? bound : own;
 }
 
-static inline esp_real entropy(esp_real z, bounds free)
+static inline esp_real entropy(esp_real z, esp_real e, bounds free)
 {
-    const esp_real e = esp_exp(-magnitude(z));
     const esp_real own = log_one_plus(e) + magnitude(z) * (e / (1 + e));
-    return is_clamped(right_share(z), free) ? free.least_entropy : own;
+    return is_clamped(z, e, free) ? free.least_entropy : own;
 }
 
 /* factor d p / d z = factor p (1-p), even in z and accurate where p rounds to 1; 0 beyond the
  * clamp, whatever the factor. */
-static inline esp_real slope(esp_real factor, esp_real z, bounds free)
+static inline esp_real slope(esp_real factor, esp_real z, esp_real e, bounds free)
 {
-    const esp_real e = esp_exp(-magnitude(z));
-    return is_clamped(right_share(z), free) ? 0 : factor * (e / ((1 + e) * (1 + e)));
+    return is_clamped(z, e, free) ? 0 : factor * (e / ((1 + e) * (1 + e)));
 }
 
 static double sum_row(const esp_real *row, int count)
@@ -141,14 +151,17 @@ static double evaluate_plain(esp_real *restrict total, const esp_batch *batch,
     }
     for (int i = 0; i < batch->dims->n_nodes; i++) {
         const esp_real *restrict z = batch->scores + (size_t)i * batch->stride;
-        for (int b = 0; b < n_examples; b++) {
-            total[b] += entropy(z[b], free);
-        }
-        if (d) {
-            esp_real *restrict dz = d->scores + (size_t)i * batch->stride;
+        if (!d) {
             for (int b = 0; b < n_examples; b++) {
-                dz[b] -= slope(w * z[b], z[b], free);
+                total[b] += entropy(z[b], odds(z[b]), free);
             }
+            continue;
+        }
+        esp_real *restrict dz = d->scores + (size_t)i * batch->stride;
+        for (int b = 0; b < n_examples; b++) {
+            const esp_real e = odds(z[b]);
+            total[b] += entropy(z[b], e, free);
+            dz[b] -= slope(w * z[b], z[b], e, free);
         }
     }
     return weight * sum_row(total, n_examples);
@@ -163,13 +176,16 @@ static void expect_entropies(esp_real *expected, const esp_batch *batch, bounds 
         const esp_real *restrict z = batch->scores + (size_t)i * stride;
         esp_real *restrict own = expected + (size_t)i * stride;
         for (int b = 0; b < batch->n_examples; b++) {
-            own[b] = entropy(z[b], free);
+            own[b] = entropy(z[b], odds(z[b]), free);
         }
         if (2 * i + 2 < n_nodes) {
             const esp_real *restrict left = expected + (size_t)(2 * i + 1) * stride;
             const esp_real *restrict right = left + stride;
             for (int b = 0; b < batch->n_examples; b++) {
-                own[b] += share(z[b], -1, free) * left[b] + share(z[b], 1, free) * right[b];
+                const esp_real e = odds(z[b]);
+                const bool clamped = is_clamped(z[b], e, free);
+                own[b] += share(-z[b], e, clamped, free) * left[b] +
+                          share(z[b], e, clamped, free) * right[b];
             }
         }
     }
@@ -189,16 +205,18 @@ static void add_reach_gradient(esp_real *dz, esp_real *reach, const esp_real *ex
         const esp_real *restrict r = reach + (size_t)i * stride;
         esp_real *restrict row = dz + (size_t)i * stride;
         for (int b = 0; b < n_examples; b++) {
-            row[b] -= slope(r[b] * z[b], z[b], free);
+            row[b] -= slope(r[b] * z[b], z[b], odds(z[b]), free);
         }
         if (2 * i + 2 < n_nodes) {
             const size_t below = (size_t)(2 * i + 1) * stride;
             const esp_real *restrict left = expected + below;
             esp_real *restrict reach_left = reach + below;
             for (int b = 0; b < n_examples; b++) {
-                row[b] += slope(r[b] * (left[stride + b] - left[b]), z[b], free);
-                reach_left[stride + b] = r[b] * share(z[b], 1, free);
-                reach_left[b] = r[b] * share(z[b], -1, free);
+                const esp_real e = odds(z[b]);
+                const bool clamped = is_clamped(z[b], e, free);
+                row[b] += slope(r[b] * (left[stride + b] - left[b]), z[b], e, free);
+                reach_left[stride + b] = r[b] * share(z[b], e, clamped, free);
+                reach_left[b] = r[b] * share(-z[b], e, clamped, free);
             }
         }
     }
@@ -213,7 +231,7 @@ static void adapt(hardening *self, const esp_host *host, const esp_batch *batch,
     for (int i = 0; i < n_nodes; i++) {
         const esp_real *z = batch->scores + (size_t)i * batch->stride;
         for (int b = 0; b < n_examples; b++) {
-            mean += entropy(z[b], free);
+            mean += entropy(z[b], odds(z[b]), free);
         }
     }
     mean /= (double)n_examples * n_nodes;
