@@ -51,29 +51,29 @@ static bool take_continue(void)
     return sigtimedwait(&set, NULL, &(struct timespec){0}) == SIGCONT;
 }
 
-/* What has passed since the last look is work, or a stop. The moment before a stop may have been
- * work: up to a tick of each processor. */
-static void look(double now)
+/* What has passed since the last look is work, or a stop; the time now. The moment before a stop
+ * may have been work: up to a tick of each processor. SIGCONT is pending as soon as a stop is over:
+ * the time is read again after it, in case the stop came between the two. */
+static double look(void)
 {
+    const double before = esp_clock_seconds();
+    const bool continued = take_continue();
+    const double now = continued ? esp_clock_seconds() : before;
     const double used = seconds_of(CLOCK_PROCESS_CPUTIME_ID), gap = now - pace.last;
-    const bool continued = take_continue() && gap > least_gap;
     const double most = most_used * gap + tick * (double)sysconf(_SC_NPROCESSORS_ONLN);
     const bool froze = gap > least_frozen && used - pace.last_used < most;
-    if (continued || froze) {
+    if ((continued && gap > least_gap) || froze) {
         pace.stopped += gap;
     }
     pace.last = now;
     pace.last_used = used;
+    return now;
 }
 
 double esp_clock_working(void)
 {
     pthread_mutex_lock(&pace.lock);
-    const double now = esp_clock_seconds();
-    if (pace.ticks) {
-        look(now);
-    }
-    const double working = now - pace.stopped;
+    const double working = (pace.ticks ? look() : esp_clock_seconds()) - pace.stopped;
     pthread_mutex_unlock(&pace.lock);
     return working;
 }
@@ -81,14 +81,13 @@ double esp_clock_working(void)
 void esp_clock_tick(void)
 {
     pthread_mutex_lock(&pace.lock);
-    const double now = esp_clock_seconds();
     if (pace.ticks) {
-        look(now);
+        look();
     } else {
         pace.ticks = true;
-        pace.last = now;
-        pace.last_used = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
         take_continue();
+        pace.last = esp_clock_seconds();
+        pace.last_used = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
     }
     pthread_mutex_unlock(&pace.lock);
 }

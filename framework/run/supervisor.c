@@ -64,12 +64,12 @@ static void forward_stop(int number)
 static void count_stop(int number)
 {
     (void)number;
-    static double last = -1;
-    const double now = esp_clock_seconds();
-    if (now - last < 0.05) {
+    static atomic_llong last = -1000; /* milliseconds; two threads may be here at once */
+    long long before = atomic_load(&last);
+    const long long now = (long long)(1000 * esp_clock_seconds());
+    if (now - before < 50 || !atomic_compare_exchange_strong(&last, &before, now)) {
         return;
     }
-    last = now;
     const bool deferred = atomic_load(&stops_deferred);
     if (!deferred) {
         say_interrupted();
