@@ -13,13 +13,13 @@
 #include "plugin/verdict.h"
 #include "run/claim.h"
 #include "run/environment.h"
+#include "run/order.h"
 #include "run/pool.h"
 #include "run/record.h"
 #include "run/stale.h"
 #include "run/supervisor.h"
 #include "run/trial.h"
 #include "store/lock.h"
-#include "study/size.h"
 
 enum { MAX_DATA = 64 };
 
@@ -268,60 +268,6 @@ static int find_twins(bool **out, const runner *r)
     return ESP_OK;
 }
 
-/* Beside the multiply-adds an example's bytes, activations and losses cost time: as much as so many
- * more, by epochs of w = 16 to 512. */
-static const double work_of_an_example = 75e3;
-
-/* Of one epoch of a cell, on average. */
-static double epoch_work(const esp_cell *cell, const esp_partition *partition)
-{
-    esp_size size;
-    const double share = esp_cell_passes(cell) / esp_cell_epochs(cell);
-    return esp_size_of_cell(&size, cell) == ESP_OK
-               ? (size.training_macs + work_of_an_example) * partition->n_train * share
-               : 1;
-}
-
-/* A trial of the list with what is left of it. */
-typedef struct left_over {
-    int trial, epochs_done;
-    double work;
-} left_over;
-
-static int longest_first(const void *left, const void *right)
-{
-    const left_over *a = left, *b = right;
-    return a->work != b->work ? (a->work < b->work) - (a->work > b->work) : a->trial - b->trial;
-}
-
-/* The longest trials begin first, so that no thread is left with one when the others are done; of
- * those that take alike long, in the study's order. */
-static int sort_todo(runner *r)
-{
-    left_over *list = calloc((size_t)r->n_todo + 1, sizeof *list);
-    if (list == NULL) {
-        return esp_fail(ESP_MEMORY, "no memory for a run");
-    }
-    for (int i = 0; i < r->n_todo; i++) {
-        const int trial = r->todo[i], cell = r->study->trials[trial].cell;
-        const int epochs = esp_cell_epochs(&r->study->cells[cell]);
-        const int stored = r->anew[trial] ? 0 : r->record.trials[trial].epochs_done;
-        const int done = stored < epochs ? stored : epochs;
-        if (r->epoch_work[cell] == 0) {
-            r->epoch_work[cell] = epoch_work(&r->study->cells[cell], r->cell_partitions[cell]);
-        }
-        list[i] = (left_over){
-            .trial = trial, .epochs_done = done, .work = (epochs - done) * r->epoch_work[cell]};
-    }
-    qsort(list, (size_t)r->n_todo, sizeof *list, longest_first);
-    for (int i = 0; i < r->n_todo; i++) {
-        r->todo[i] = list[i].trial;
-        r->epochs_done[i] = list[i].epochs_done;
-    }
-    free(list);
-    return ESP_OK;
-}
-
 /* Which of the asked trials are left to do, and the words about the others. */
 static int list_todo(runner *r)
 {
@@ -546,7 +492,9 @@ static int run_in_child(void *argument, esp_shared *shared)
     ESP_TRY_OUT(esp_writer_start(&r.context.writer, r.options->database));
     ESP_TRY_OUT(record_crashes(&r));
     ESP_TRY_OUT(list_todo(&r));
-    ESP_TRY_OUT(sort_todo(&r));
+    ESP_TRY_OUT(esp_order_longest_first(
+        &(esp_order){.todo = r.todo, .epochs_done = r.epochs_done, .epoch_work = r.epoch_work},
+        r.n_todo, r.study, r.cell_partitions, r.record.trials, r.anew));
     ESP_TRY_OUT(esp_claims_open(&r.claims, r.lock, r.options->database, r.record.trials,
                                 r.study->n_trials));
     r.context.stored = r.record.trials;
