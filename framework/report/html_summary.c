@@ -24,7 +24,7 @@ static void put_question(FILE *out, esp_report *report)
 
 int esp_html_summary(FILE *out, esp_report *report, const esp_page *page)
 {
-    const int waiting = report->planned - report->done - report->failed;
+    const int waiting = report->planned - report->unasked_trials - report->done - report->failed;
     fputs("<section id=\"summary\" aria-labelledby=\"summary-heading\">\n"
           "<h2 id=\"summary-heading\">Summary</h2>\n",
           out);

@@ -32,6 +32,7 @@ typedef struct esp_report_cell {
     const char *variant, *label;
     int reference; /* index, or -1 */
     int planned, done, failed;
+    bool unasked; /* no run has asked for it, and it has no trial that ended elsewhere */
     const char *first_failure; /* message, or NULL */
     esp_words keys, values;    /* its whole configuration */
     int n_swept;
@@ -83,6 +84,7 @@ typedef struct esp_report {
     bool statistics; /* print every statistic of every metric, not only the primary one's */
     bool queries;    /* print the SQL behind each table */
     int planned, done, failed;
+    int n_unasked, unasked_trials; /* cells of which no run has asked for any trial; their trials */
     const char *training_saw_test; /* the key by which training looked at the test set; NULL */
     int stale;                     /* trials done by other code */
     int mismatches;                /* epochs trained again that did not come out the same */

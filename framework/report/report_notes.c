@@ -43,9 +43,36 @@ static void note_selection(esp_page *page, esp_report *report)
     }
 }
 
+/* What was not asked for is not late: it is named, with what compares what was. */
+static void note_unasked(esp_page *page, esp_report *report)
+{
+    enum { MOST_NAMED = 8 };
+    const char *names = "";
+    int named = 0;
+    for (int i = 0; i < report->n_cells; i++) {
+        if (report->cells[i].unasked && named++ < MOST_NAMED) {
+            names = esp_pool_format(&report->pool, "%s%s%s", names, named > 1 ? ", " : "",
+                                    report->cells[i].label);
+        }
+    }
+    const char *more = named > MOST_NAMED ? ", .." : "";
+    const char *compare =
+        report->revision > 1 && !report->beside
+            ? esp_pool_format(&report->pool,
+                              " `espalier diff %s@%d %s@%d` compares this revision with the one "
+                              "before.",
+                              report->study, report->revision - 1, report->study, report->revision)
+            : "";
+    if (named > 0) {
+        NOTE(page, report, "no run of this revision has asked for %d of %d cells (--only): %s%s.%s", named,
+             report->n_cells, names, more, compare);
+    }
+}
+
 static void note_trials(esp_page *page, esp_report *report)
 {
-    int missing = report->planned - report->done - report->failed;
+    const int asked = report->planned - report->unasked_trials;
+    const int missing = asked - report->done - report->failed;
     for (int i = 0; i < report->n_cells; i++) {
         const esp_report_cell *cell = &report->cells[i];
         if (cell->failed > 0) {
@@ -58,7 +85,7 @@ static void note_trials(esp_page *page, esp_report *report)
         NOTE(page, report,
              "%d of %d trials are not done yet (`espalier query \"SELECT * FROM missing_trials"
              "%s\"`).",
-             missing, report->planned, report->latest && !report->beside ? "" : "_all");
+             missing, asked, report->latest && !report->beside ? "" : "_all");
     }
     if (report->stale > 0) {
         NOTE(page, report,
@@ -260,13 +287,15 @@ int esp_page_add_notes(esp_page *page, esp_report *report)
                                ? ""
                                : esp_pool_format(&report->pool, "revision %d%s, ", report->revision,
                                                  report->latest ? "" : " (not the one run last)");
-    page->status = esp_pool_format(&report->pool, "%s%d of %d trials done%s", revision,
-                                   report->done, report->planned, *overrides ? "," : "");
+    page->status =
+        esp_pool_format(&report->pool, "%s%d of %d trials done%s", revision, report->done,
+                        report->planned - report->unasked_trials, *overrides ? "," : "");
     if (*overrides) {
         page->status =
             esp_pool_format(&report->pool, "%s overrides in force:%s", page->status, overrides);
     }
     note_selection(page, report);
+    note_unasked(page, report);
     note_trials(page, report);
     note_statistics(page, report);
     ESP_TRY(esp_page_add_statistics_notes(page, report));

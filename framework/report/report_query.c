@@ -95,6 +95,33 @@ out:
     return status;
 }
 
+/* Marks what --only has left out of every run so far. */
+static int load_unasked(esp_report *report, esp_store *store)
+{
+    esp_rows *rows = NULL;
+    bool there = false;
+    int status = ESP_OK;
+    ESP_TRY(esp_store_has_unasked(&there, store));
+    if (!there) {
+        return ESP_OK;
+    }
+    ESP_TRY_OUT(esp_report_ask(&rows, store, report,
+                               "SELECT c.cell_key FROM study_cell c JOIN unasked_cell u ON u.cell ="
+                               " c.cell_key WHERE c.study = :study AND c.revision = :revision"
+                               " AND NOT EXISTS (SELECT 1 FROM study_trial t WHERE t.study ="
+                               " :study AND t.revision = :revision AND t.cell_key = c.cell_key"
+                               " AND t.status <> 'planned')"));
+    while (esp_report_next(rows, &status)) {
+        esp_report_cell *cell = esp_report_cell_of(report, esp_rows_integer(rows, 0));
+        cell->unasked = true;
+        report->n_unasked++;
+        report->unasked_trials += cell->planned;
+    }
+out:
+    esp_rows_close(rows);
+    return status;
+}
+
 static int load_params(esp_report *report, esp_store *store)
 {
     esp_rows *rows = NULL;
@@ -160,6 +187,7 @@ int esp_report_load_cells(esp_report *report, esp_store *store)
     report->cells = esp_pool_take(&report->pool, (size_t)n * sizeof *report->cells);
     ESP_TRY(esp_pool_status(&report->pool));
     ESP_TRY(load_cell_rows(report, store));
+    ESP_TRY(load_unasked(report, store));
     ESP_TRY(load_params(report, store));
     ESP_TRY(load_swept(report, store));
     return load_failures(report, store);

@@ -153,6 +153,9 @@ const char *esp_words_delta(esp_report *report, const esp_report_metric *metric,
 
 const char *esp_words_count(esp_report *report, const esp_report_cell *cell, int n)
 {
+    if (cell->unasked) {
+        return "not asked";
+    }
     if (n == cell->planned) {
         return esp_pool_format(&report->pool, "%d", n);
     }

@@ -45,6 +45,7 @@ int esp_record_make(esp_store_study *out, const esp_study *study)
         cells[i] = (esp_store_cell){.variant = cell->variant,
                                     .label = cell->label,
                                     .reference = cell->reference,
+                                    .unasked = true,
                                     .config = cell->config,
                                     .identity = cell->identity,
                                     .n_swept = cell->n_swept,
@@ -56,6 +57,7 @@ int esp_record_make(esp_store_study *out, const esp_study *study)
     }
     for (int i = 0; complete && i < study->n_trials; i++) {
         const esp_trial *trial = &study->trials[i];
+        cells[trial->cell].unasked = cells[trial->cell].unasked && !trial->asked_for;
         trials[i] = (esp_store_trial){.cell = trial->cell,
                                       .id = trial->id,
                                       .seed = trial->seed,

@@ -47,6 +47,12 @@ int esp_sql_end(esp_store *store, int status);
  */
 int esp_store_check_place(esp_store *store);
 
+/* Cells that a revision plans and no run has asked for (esp_store_has_unasked). Made by the first
+ * run that asks for a part of its cells: a database of the same version may lack it. */
+#define ESP_UNASKED_SQL                                                                            \
+    "CREATE TABLE IF NOT EXISTS unasked_cell (cell INTEGER PRIMARY KEY REFERENCES cell (id)"       \
+    " ON DELETE CASCADE) STRICT"
+
 /* ---- migrations --------------------------------------------------------------------------------
  */
 

@@ -237,6 +237,30 @@ static int count_all(esp_merge_count *count, esp_store *store, int64_t revisions
     return ESP_OK;
 }
 
+/* A cell that is new here stays unasked for; one that a run has asked for there is so no more. */
+static int merge_unasked(esp_store *store)
+{
+    int64_t theirs = 0;
+    bool ours = false;
+    ESP_TRY(esp_sql_integer(
+        &theirs, store, "SELECT count(*) FROM other.sqlite_master WHERE name = 'unasked_cell'", 0));
+    ESP_TRY(esp_store_has_unasked(&ours, store));
+    if (ours && theirs > 0) {
+        ESP_TRY(esp_sql_run(store, "DELETE FROM main.unasked_cell WHERE cell IN (SELECT m.ours FROM"
+                                   " temp.cell_map m WHERE m.theirs NOT IN (SELECT cell FROM"
+                                   " other.unasked_cell))"));
+    } else if (ours) {
+        ESP_TRY(esp_sql_run(store, "DELETE FROM main.unasked_cell WHERE cell IN"
+                                   " (SELECT ours FROM temp.cell_map)"));
+    }
+    return theirs == 0 ? ESP_OK
+                       : esp_sql_run(store, ESP_UNASKED_SQL
+                                     ";INSERT INTO main.unasked_cell SELECT m.ours FROM"
+                                     " temp.new_cell n JOIN temp.cell_map m USING (theirs)"
+                                     " JOIN other.unasked_cell u ON u.cell = n.theirs WHERE true"
+                                     " ON CONFLICT DO NOTHING");
+}
+
 static int merge_rows(esp_merge_count *count, esp_store *store, esp_merge_conflict *tell,
                       void *context)
 {
@@ -244,6 +268,7 @@ static int merge_rows(esp_merge_count *count, esp_store *store, esp_merge_confli
     ESP_TRY(esp_sql_integer(&revisions, store, "SELECT count(*) FROM main.revision", 0));
     ESP_TRY(esp_sql_run(store, add_plans));
     ESP_TRY(esp_sql_run(store, add_trials));
+    ESP_TRY(merge_unasked(store));
     ESP_TRY(add_epochs(store));
     ESP_TRY(esp_sql_run(store, add_rows));
     ESP_TRY(tell_conflicts(count, store, tell, context));

@@ -140,6 +140,52 @@ static int prepare_all(registration *work)
     return ESP_OK;
 }
 
+int esp_store_has_unasked(bool *there, esp_store *store)
+{
+    int64_t n = 0;
+    int status = esp_sql_integer(&n, store,
+                                 "SELECT (SELECT count(*) FROM sqlite_master WHERE name ="
+                                 " 'unasked_cell') + (SELECT count(*) FROM sqlite_temp_master"
+                                 " WHERE name = 'unasked_cell')",
+                                 0);
+    *there = n > 0;
+    return status;
+}
+
+/* Notes the new cells that this run asks nothing of, and forgets those that it does ask for. */
+static int put_unasked(registration *work)
+{
+    const esp_store_study *study = work->study;
+    bool any = false;
+    for (int i = 0; i < study->n_cells; i++) {
+        any = any || study->cells[i].unasked;
+    }
+    if (any) {
+        ESP_TRY(esp_sql_run(work->store, ESP_UNASKED_SQL));
+    } else {
+        ESP_TRY(esp_store_has_unasked(&any, work->store));
+    }
+    sqlite3_stmt *add = NULL, *drop = NULL;
+    int status = ESP_OK;
+    if (!any) {
+        return ESP_OK;
+    }
+    ESP_TRY_OUT(esp_sql_prepare(&add, work->store,
+                                "INSERT INTO unasked_cell SELECT ?1 WHERE NOT EXISTS"
+                                " (SELECT 1 FROM temp.held WHERE cell = ?1)"
+                                " ON CONFLICT DO NOTHING"));
+    ESP_TRY_OUT(esp_sql_prepare(&drop, work->store, "DELETE FROM unasked_cell WHERE cell = ?1"));
+    for (int i = 0; i < study->n_cells; i++) {
+        sqlite3_stmt *statement = study->cells[i].unasked ? add : drop;
+        sqlite3_bind_int64(statement, 1, work->cell_keys[i]);
+        ESP_TRY_OUT(esp_sql_step(work->store, statement, NULL));
+    }
+out:
+    sqlite3_finalize(add);
+    sqlite3_finalize(drop);
+    return status;
+}
+
 static int put_params(registration *work, sqlite3_stmt *add, int64_t cell,
                       const esp_store_param *params, int n_params)
 {
@@ -247,6 +293,7 @@ static int put_study(registration *work, esp_store_trial *trials)
     ESP_TRY(run_on_revision(work, fill_held_sql));
     ESP_TRY(prepare_all(work));
     ESP_TRY(put_cells(work));
+    ESP_TRY(put_unasked(work));
     for (int i = 0; i < work->study->n_trials; i++) {
         ESP_TRY(put_trial(work, &trials[i]));
     }

@@ -173,6 +173,16 @@ static int add_side(esp_store *store, const esp_shown *sides, int n, int k)
                         studies_differ ? ":" : "", suffix, sides[k].study, sides[k].revision));
 }
 
+static int copy_unasked(esp_store *store)
+{
+    bool there = false;
+    ESP_TRY(esp_store_has_unasked(&there, store));
+    return there ? esp_sql_run(store, "CREATE TEMP TABLE unasked_cell AS SELECT c.id AS cell FROM"
+                                      " temp.cell c JOIN main.unasked_cell u ON u.cell = c.id /"
+                                      " (SELECT count(*) FROM temp.side)")
+                 : ESP_OK;
+}
+
 int esp_store_show_beside(esp_store *store, const char *name, const esp_shown *sides, int n)
 {
     ESP_TRY(begin(store));
@@ -182,6 +192,7 @@ int esp_store_show_beside(esp_store *store, const char *name, const esp_shown *s
     }
     ESP_TRY(esp_sql_run(store, tables_sql));
     ESP_TRY(esp_sql_run(store, references_sql));
+    ESP_TRY(copy_unasked(store));
     ESP_TRY(run_and_free(store, sqlite3_mprintf(revision_sql, name)));
     return copy_views(store);
 }

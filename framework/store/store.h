@@ -36,6 +36,7 @@ typedef struct esp_store_param {
 typedef struct esp_store_cell {
     const char *variant, *label;
     int reference;                 /* index of the reference cell, or -1 */
+    bool unasked;                  /* this run asks for none of its trials */
     const char *config, *identity; /* JSON */
     int n_swept, n_params;
     const esp_store_param *swept, *params;
@@ -79,6 +80,11 @@ typedef struct esp_store_study {
  * studies hold are shared by id) and makes it the one run last. Fills key, status and epochs_done
  * of each trial. One transaction. Errors: ESP_STORE. Thread: one at a time. */
 int esp_store_register(esp_store *store, esp_store_study *study);
+
+/* Cells that a revision plans and that no run has asked for are rows (cell) of the table
+ * unasked_cell. A database without this table has none, or does not know. *there: whether this one,
+ * or what it shows, has it. Thread: the store's. */
+int esp_store_has_unasked(bool *there, esp_store *store);
 
 /* Key, status and epochs of trials by id, without writing. Unknown ids: key 0, PLANNED. */
 int esp_store_lookup(esp_store *store, esp_store_trial *trials, int n_trials);

@@ -66,6 +66,38 @@ expect 0 "$ESPALIER" query "SELECT count(*) FROM trial_final WHERE study = :stud
     AND metric = 'hard_accuracy'" --set study=s@1 --format csv
 [ "$(tail -n 1 stdout)" = 12 ] || fail "views show the revision named: $(cat stdout)"
 
+# ---- what a run was not asked for is not late ---------------------------------------------------
+unasked="no run of this revision has asked for 2 of 3 cells (--only): balanced losses.balance.weight=0.1,"
+expect 0 "$ESPALIER" report s
+tr '\n' ' ' <stdout | sed 's/  */ /g' >words
+grep -qF "$unasked balanced losses.balance.weight=1. \`espalier diff s@1 s@2\` compares this revision with the one before." words ||
+    fail "what was not asked for is not named"
+says "revision 2, 4 of 4 trials done" "not asked"
+! grep -q "not done yet" stdout || fail "what was not asked for is late"
+expect 0 "$ESPALIER" report s --format html -o page.html
+! grep -q "not done</span>" page.html || fail "what was not asked for is late on the page"
+expect 0 "$ESPALIER" run s.yaml --only none # of a revision that was run whole: nothing changes
+expect 0 "$ESPALIER" report s
+says "revision 1, 12 of 12 trials done"
+! grep -q "not asked\|has asked" stdout || fail "revision 1 was asked for whole"
+expect 0 "$ESPALIER" db merge r.db --db merged.db
+expect 0 "$ESPALIER" report s@2 --db merged.db
+tr '\n' ' ' <stdout | sed 's/  */ /g' | grep -qF "$unasked" || fail "a merge forgets what was not asked for"
+# a seed left out is of a cell that was asked for; once a run asks for a cell, it is late
+part=(s.yaml --db part.db --set optimizer.learning_rate=0.002)
+expect 0 "$ESPALIER" run "${part[@]}" --only none --seeds 0
+expect 0 "$ESPALIER" report s --db part.db
+says "1 of 4 trials done" "3 of 4 trials are not done yet" "has asked for 2 of 3 cells"
+expect 0 "$ESPALIER" run "${part[@]}" --seeds 0 --only 'losses.balance.weight=1'
+expect 0 "$ESPALIER" report s --db part.db
+says "2 of 8 trials done" "6 of 8 trials are not done yet" "has asked for 1 of 3 cells (--only): balanced"
+expect 0 "$ESPALIER" run "${part[@]}" --seeds 0
+expect 0 "$ESPALIER" report s --db part.db
+says "3 of 12 trials done" "9 of 12 trials are not done yet"
+! grep -q "has asked" stdout || fail "all was asked for"
+expect 0 "$ESPALIER" db check --db part.db
+expect 0 "$ESPALIER" run s.yaml --only none --set optimizer.learning_rate=0.001
+
 # ---- all of them -------------------------------------------------------------------------------
 expect 0 "$ESPALIER" show s
 grep -qE '^ +1 +\[\] +.* 12 +12$' stdout || fail "revision 1 in show"
@@ -135,7 +167,7 @@ says "s:none" "other:none"
 
 expect 0 "$ESPALIER" report s@1 s@2
 says "s@1 s@2: s@1 beside s@2 (--set optimizer.learning_rate=0.001)" "- none@2 against none@1: a mean of" "by the paired t test" \
-    "16 of 24 trials done" "balanced@1" 'FROM seed_stats WHERE study = :study" --set "study=s@1 s@2"'
+    "16 of 16 trials done" "balanced@1" "not asked" 'FROM seed_stats WHERE study = :study" --set "study=s@1 s@2"'
 expect 0 "$ESPALIER" report s@1:none s@2:none --format csv
 [ "$(cut -d, -f 1-4 stdout | grep -c 'none@[12]')" -ge 2 ] || fail "csv of both: $(head -n 3 stdout)"
 ! grep -q balanced stdout || fail "only the variant named"
