@@ -233,6 +233,7 @@ has "$out" "cut off" "a lock's file that nobody holds"
 exec 9>&-
 key=$(sqlite3 "$ESPALIER_DB" "SELECT id FROM trial WHERE trial_id = '0000000000000c00'")
 coproc holder { "$ESPALIER_BUILD/tests/hold_trial" "$ESPALIER_DB" "$key"; }
+holder_process=$holder_PID # bash forgets it when the process ends
 read -r said <&"${holder[0]}"
 is "$said" "held" "a trial is held"
 run 0 ls cut
@@ -242,7 +243,7 @@ is "$(grep '^cut,' <<<"$out" | cut -d, -f1-7)" "cut,2,0,0,1,0,1" "ls: a runner l
 run 0 show 0000000000000c00 --format json
 is "$(grep -c '"status": "running"' <<<"$out")" 2 "show TRIAL: a runner lives"
 exec {holder[1]}>&-
-wait "$holder_PID"
+wait "$holder_process"
 run 0 ls cut
 has "$out" "cut off" "its lock is gone"
 
