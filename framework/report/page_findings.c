@@ -139,7 +139,11 @@ static void put_dose(FILE *out, esp_report *report, const esp_report_metric *met
     const esp_comparison_family *of = &all->families[family];
     fputs(of->dose, out);
     if (of->n > 1) {
-        fprintf(out, ": over its %d cells together", of->difference.cells);
+        if (of->difference.cells < of->n) {
+            fprintf(out, ": over %d of its %d cells", of->difference.cells, of->n);
+        } else {
+            fprintf(out, ": over its %d cells together", of->n);
+        }
         put_pooled(out, report, metric, all, of);
     } else {
         put_comparison(out, report, metric, only_of(all, family), all->n_tested);
@@ -240,49 +244,56 @@ static void put_question(FILE *out, esp_report *report, const esp_report_metric 
     }
 }
 
-/* Trials that count as failed of the cells that stand on one side of a question; family >= 0: of
- * that family alone. */
-static void count_failures(int *failures, int *ended, const esp_report *report,
-                           const esp_inference *all, int question, int family, bool of_a)
+/* Trials that ended, and those of them that count as failed. */
+typedef struct failures {
+    int failed, ended;
+} failures;
+
+/* Those of the cells that stand on one side of a question, each counted once; family >= 0: of that
+ * family alone. seen [n_cells]: whose number is `mark` has been counted. */
+static failures count_failures(int *seen, int mark, const esp_report *report,
+                               const esp_inference *all, int question, int family, bool of_a)
 {
-    *failures = *ended = 0;
-    for (int c = 0; c < report->n_cells; c++) {
-        bool is_side = false;
-        for (int i = 0; i < all->n && !is_side; i++) {
-            const esp_comparison *one = &all->comparisons[i];
-            is_side = all->families[one->family].question == question &&
-                      (family < 0 || one->family == family) &&
-                      (of_a ? one->a : one->b) == &report->cells[c];
+    failures out = {0};
+    for (int i = 0; i < all->n; i++) {
+        const esp_comparison *one = &all->comparisons[i];
+        const long cell = (of_a ? one->a : one->b) - report->cells;
+        if (all->families[one->family].question != question ||
+            (family >= 0 && one->family != family) || seen[cell] == mark) {
+            continue;
         }
-        *failures += is_side ? all->cells[c].failures : 0;
-        *ended += is_side ? all->cells[c].ended : 0;
+        seen[cell] = mark;
+        out.failed += all->cells[cell].failures;
+        out.ended += all->cells[cell].ended;
     }
+    return out;
 }
 
-static void put_failures(FILE *out, const esp_report *report, const esp_inference *all, int index)
+static void put_failures(FILE *out, esp_report *report, const esp_inference *all, int index)
 {
     const esp_comparison_question *question = &all->questions[index];
-    int a, ended_a, b, ended_b, most = 0, most_ended = 0, dose = -1;
-    count_failures(&a, &ended_a, report, all, index, -1, true);
-    count_failures(&b, &ended_b, report, all, index, -1, false);
-    if (a + b == 0) {
-        return;
+    int *seen = esp_pool_take(&report->pool, ((size_t)report->n_cells + 1) * sizeof *seen);
+    if (seen == NULL) {
+        return; /* the pool's status says so */
     }
-    for (int f = question->first; question->n_doses > 1 && f < question->first + question->n_doses;
-         f++) {
-        int failures, ended;
-        count_failures(&failures, &ended, report, all, index, f, true);
-        if (failures > most) {
-            most = failures;
-            most_ended = ended;
-            dose = f;
-        }
+    int mark = 0, dose = -1;
+    const failures a = count_failures(seen, ++mark, report, all, index, -1, true);
+    const failures b = count_failures(seen, ++mark, report, all, index, -1, false);
+    failures most = {0};
+    for (int k = 0; a.failed > 0 && question->n_doses > 1 && k < question->n_doses; k++) {
+        const int f = question->first + k;
+        const failures of = count_failures(seen, ++mark, report, all, index, f, true);
+        dose = of.failed > most.failed ? f : dose;
+        most = of.failed > most.failed ? of : most;
     }
     if (dose >= 0) {
-        fprintf(out, ". Most trials failed with %s, %d of %d", all->families[dose].dose, most,
-                most_ended);
+        fprintf(out, ". Most trials failed with %s, %d of %d", all->families[dose].dose,
+                most.failed, most.ended);
     }
-    fprintf(out, "; failed: %d of %d trials against %d of %d", a, ended_a, b, ended_b);
+    if (a.failed + b.failed > 0) {
+        fprintf(out, "; failed: %d of %d trials against %d of %d", a.failed, a.ended, b.failed,
+                b.ended);
+    }
 }
 
 /* What the study states beside the metric: differences that mean nothing. */

@@ -218,6 +218,10 @@ fails both "c.label LIKE 'none%toy'"
 findings both
 says "3 of 6 comparisons have no values on both sides, because all 3 trials of 'none data.name=toy' failed; failed: 0 of 18 trials against 3 of 6." \
     "a higher mean in 2 of 3 comparisons"
+fails both "c.label LIKE '%tow%=0.1'"
+findings both
+says "Best of 3 is losses.balance.weight=0.1: over 1 of its 2 cells (3 pairs of 3 seeds) the difference is +5.00 points" \
+    "Most trials failed with losses.balance.weight=0.1, 3 of 6; failed: 3 of 18 trials against 0 of 6."
 # A trial of the reference that still runs.
 sqlite3 few.db "UPDATE trial SET status = 'failed'; UPDATE trial SET status = 'running' WHERE id = (SELECT max(ct.trial)
     FROM cell_trial ct JOIN cell c ON c.id = ct.cell WHERE c.variant = 'none')"
