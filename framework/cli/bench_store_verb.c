@@ -291,6 +291,9 @@ static int measure_logging(bench *b)
 {
     esp_dataset_description data;
     int status = esp_dataset_describe(&data, b->given->data);
+    if (status == ESP_OK) {
+        free(data.class_names);
+    }
     if (status == ESP_OK && !data.present) {
         esp_log_note("%s is not here, so what logging takes of a trial is not measured: "
                      "`espalier data fetch %s`, or name another with --data",

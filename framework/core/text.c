@@ -77,6 +77,25 @@ char *esp_text_format(const char *format, ...)
     return text;
 }
 
+char **esp_text_copy_words(const char *const *words, size_t count)
+{
+    size_t size = (count + 1) * sizeof(char *);
+    for (size_t i = 0; i < count; i++) {
+        size += strlen(words[i]) + 1;
+    }
+    char **block = malloc(size);
+    if (block == NULL) {
+        return NULL;
+    }
+    char *text = (char *)(block + count + 1);
+    for (size_t i = 0; i < count; i++) {
+        block[i] = text;
+        text = stpcpy(text, words[i]) + 1;
+    }
+    block[count] = NULL;
+    return block;
+}
+
 void esp_text_duration(char out[32], double seconds)
 {
     long whole = (long)(seconds + 0.5);

@@ -427,26 +427,6 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* One block: the pointers, then the text they point to. */
-static const char **pack_names(const name_list *list)
-{
-    size_t size = (list->count + 1) * sizeof(char *);
-    for (size_t i = 0; i < list->count; i++) {
-        size += strlen(list->names[i]) + 1;
-    }
-    const char **block = malloc(size);
-    if (block == NULL) {
-        return NULL;
-    }
-    char *text = (char *)(block + list->count + 1);
-    for (size_t i = 0; i < list->count; i++) {
-        block[i] = text;
-        text = stpcpy(text, list->names[i]) + 1;
-    }
-    block[list->count] = NULL;
-    return block;
-}
-
 const char **esp_dataset_names(void)
 {
     name_list list = {.names = NULL};
@@ -462,10 +442,11 @@ const char **esp_dataset_names(void)
     if (list.count > N_KNOWN) { /* found ones by name, after the known ones */
         qsort(list.names + N_KNOWN, list.count - N_KNOWN, sizeof *list.names, compare_names);
     }
-    const char **block = list.failed ? NULL : pack_names(&list);
+    const char *const *found = (const char *const *)list.names;
+    char **block = list.failed ? NULL : esp_text_copy_words(found, list.count);
     for (size_t i = 0; i < list.count; i++) {
         free(list.names[i]);
     }
     free(list.names);
-    return block;
+    return (const char **)block;
 }

@@ -5,6 +5,7 @@
 
 #include "core/digest.h"
 #include "core/status.h"
+#include "core/text.h"
 #include "data/catalog.h"
 #include "data/class_names.h"
 #include "data/dataset_files.h"
@@ -336,8 +337,15 @@ static int describe_other(esp_dataset_description *out, const char *name)
                                      .n_test = dataset->test.count,
                                      .present = 1};
     memcpy(out->digest, dataset->digest, sizeof out->digest);
+    int status = ESP_OK;
+    if (dataset->class_names != NULL) {
+        out->class_names =
+            esp_text_copy_words((const char *const *)dataset->class_names, dataset->n_classes);
+        status = out->class_names != NULL ? ESP_OK
+                                          : esp_fail(ESP_MEMORY, "no memory to describe %s", name);
+    }
     esp_dataset_close(dataset);
-    return ESP_OK;
+    return status;
 }
 
 int esp_dataset_describe(esp_dataset_description *out, const char *name)

@@ -49,6 +49,7 @@ typedef struct esp_dataset_description {
     char digest[65];
     uint32_t n_features, n_classes, n_train, n_test; /* n_test 0: one is split off train */
     int present;                                     /* 0: its files are not here */
+    char **class_names; /* as the data set's, one block that the caller frees; or NULL */
 } esp_dataset_description;
 
 /* What is known of a data set without reading its files (names with published hashes) or by reading

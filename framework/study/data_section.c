@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/status.h"
+#include "core/text.h"
 #include "study/build.h"
 
 static void complain_at(builder *b, esp_mark mark, const char *text)
@@ -30,11 +31,12 @@ static void describe(builder *b, const char *name)
         return;
     }
     snprintf(found.name, sizeof found.name, "%s", name);
+    if (r->n_described == ESP_MAX_DESCRIBED) {
+        free(r->described[--r->n_described].is.class_names);
+    }
+    r->described[r->n_described++] = found;
     b->data = found.is;
     b->data_known = true;
-    if (r->n_described < ESP_MAX_DESCRIBED) {
-        r->described[r->n_described++] = found;
-    }
 }
 
 /* A measured normalization has no mean and std of its own. */
@@ -60,6 +62,38 @@ static void read_normalize(builder *b, json_t *data)
     }
 }
 
+/* The class that a word means: its name where labels are text, else its number; or -1. */
+static long class_of(const builder *b, const char *word)
+{
+    const long n_classes = b->data_known ? (long)b->data.n_classes : ESP_MAX_CLASSES;
+    char plain[32];
+    for (long i = 0; b->data_known && b->data.class_names != NULL && i < n_classes; i++) {
+        if (strcmp(b->data.class_names[i], word) == 0) {
+            return i;
+        }
+    }
+    const long number = strtol(word, NULL, 10);
+    snprintf(plain, sizeof plain, "%ld", number);
+    return strcmp(plain, word) == 0 && number >= 0 && number < n_classes ? number : -1;
+}
+
+static void complain_of_class(builder *b, esp_mark mark, const char *word)
+{
+    const long n_classes = b->data_known ? (long)b->data.n_classes : ESP_MAX_CLASSES;
+    char *const *names = b->data_known ? b->data.class_names : NULL;
+    const char *meant = names != NULL
+                            ? esp_text_suggest(word, (const char *const *)names, b->data.n_classes)
+                            : NULL;
+    complain_at(
+        b, mark,
+        esp_tree_pool_format(b->r->pool, "data.keep has no class '%s'%s%s%s; there are %s%s%s%ld%s",
+                             word, meant != NULL ? "; did you mean '" : "",
+                             meant != NULL ? meant : "", meant != NULL ? "'?" : "",
+                             names != NULL ? "'" : "0", names != NULL ? names[0] : "",
+                             names != NULL ? "' and others, by number 0 to " : " to ",
+                             n_classes - 1, names != NULL ? " (`espalier data info`)" : ""));
+}
+
 /* keep: {CLASS: FRACTION}, into the configuration by the class's number. */
 static void read_keep(builder *b, json_t *data)
 {
@@ -67,25 +101,28 @@ static void read_keep(builder *b, json_t *data)
     const esp_node *map = esp_node_find(b->draft->tree, "data.keep");
     json_t *keep = json_object();
     for (int i = 0; map != NULL && map->type == ESP_NODE_MAP && i < map->n; i++) {
-        const char *path = esp_tree_pool_format(pool, "data.keep.%s", map->keys[i]);
-        char *end = NULL;
-        const long number = strtol(map->keys[i], &end, 10);
-        const char *plain = esp_tree_pool_format(pool, "%ld", number);
-        const long n_classes = b->data_known ? (long)b->data.n_classes : ESP_MAX_CLASSES;
-        if (strcmp(plain, map->keys[i]) != 0 || number < 0 || number >= n_classes) {
+        const long class_index = class_of(b, map->keys[i]);
+        const char *number = esp_tree_pool_format(pool, "%ld", class_index);
+        if (class_index < 0) {
+            complain_of_class(b, map->key_marks[i], map->keys[i]);
+            continue;
+        }
+        if (json_object_get(keep, number) != NULL) {
             complain_at(b, map->key_marks[i],
                         esp_tree_pool_format(pool,
-                                             "data.keep has no class '%s'; there are 0 to %ld",
-                                             map->keys[i], n_classes - 1));
+                                             "data.keep has class '%s' twice, by its name and "
+                                             "by its number %s",
+                                             map->keys[i], number));
             continue;
         }
         esp_key_ref ref;
         json_t *value = NULL;
-        if (esp_schema_find(&ref, b->r->registry, path)) {
+        if (esp_schema_find(&ref, b->r->registry, "data.keep.0")) { /* any class's */
+            const char *path = esp_tree_pool_format(pool, "data.keep.%s", map->keys[i]);
             esp_schema_value(&value, b->r->problems, &ref, path, map->items[i]);
         }
         b->sound = b->sound && value != NULL;
-        json_object_set_new(keep, map->keys[i], value);
+        json_object_set_new(keep, number, value);
     }
     if (json_object_size(keep) > 0) {
         json_object_set(data, "keep", keep);
@@ -107,17 +144,23 @@ void esp_data_section_read(builder *b, json_t *data)
 
 /* ---- into the structs ------------------------------------------------------------------------ */
 
-/* Training examples without those that are split off as test. */
+/* Training examples without those that are split off as test, were all classes of one size. */
 static double without_test(const builder *b)
 {
-    return (1 - b->cell->data.partition.test) * b->data.n_train;
+    const double fraction = b->cell->data.partition.test;
+    const double n_classes = b->data.n_classes > 0 ? b->data.n_classes : 1;
+    const double count = b->data.n_train / n_classes;
+    const double tested = fmin(round(fraction * count), fmax(count - 1, 0));
+    return n_classes * (count - tested);
 }
 
 static void check_test(builder *b)
 {
     const double fraction = b->cell->data.partition.test;
     const esp_mark mark = esp_node_mark(b->draft->tree, fraction > 0 ? "data.test" : "data.name");
-    if (!b->data_known) {
+    const bool refused = !(fraction > 0) && esp_node_find(b->draft->tree, "data.test") != NULL &&
+                         json_object_get(json_object_get(b->config, "data"), "test") == NULL;
+    if (!b->data_known || refused) {
         return;
     }
     if (esp_partition_check_test(b->cell->data.name, b->data.n_test, fraction) != ESP_OK) {
@@ -167,7 +210,10 @@ static void check_keep(builder *b)
     const esp_partition_rule *rule = &b->cell->data.partition;
     const double count = (1 - rule->validation) * without_test(b);
     for (uint32_t i = 0; rule->keep != NULL && b->data_known && i < b->data.n_classes; i++) {
-        const char *path = esp_tree_pool_format(b->r->pool, "data.keep.%u", i);
+        const char *path =
+            b->data.class_names != NULL
+                ? esp_tree_pool_format(b->r->pool, "data.keep.%s", b->data.class_names[i])
+                : esp_tree_pool_format(b->r->pool, "data.keep.%u", i);
         if (round(rule->keep[i] * count) < 1) {
             complain_at(b, esp_node_mark(b->draft->tree, path),
                         esp_tree_pool_format(b->r->pool,

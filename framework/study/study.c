@@ -382,6 +382,9 @@ int esp_study_load(esp_study **out, const char *path, const esp_study_options *o
         status = esp_fail(ESP_STUDY, "%s", "");
     }
 out:
+    for (int i = 0; i < r.n_described; i++) {
+        free(r.described[i].is.class_names);
+    }
     esp_problems_destroy(r.problems);
     esp_tree_pool_destroy(r.pool);
     if (status != ESP_OK) {

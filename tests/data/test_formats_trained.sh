@@ -88,6 +88,26 @@ for format in idx npy csv; do
     [ "$(value lone-$format.db "SELECT sum(count) FROM leaf_load WHERE split = 'test' AND epoch = 2")" = 60 ] ||
         fail "another test set than 30 examples of 2 trials"
 done
+# A report's standard error of a trial's accuracy: sqrt(mean over seeds of p (1 - p) / n), n of the
+# cell's own test split. A dense model counts no leaves, and learns n of cells with that split alone.
+study "name: lone-csv, test: 0.2"
+cat >>study.yaml <<'YAML'
+variants:
+  tree: {}
+  more: {set: {data.test: 0.4}}
+  dense: {set: {model: {kind: ff, width: 4}}}
+  dense_most: {set: {model: {kind: ff, width: 4}, data.test: 0.6}}
+YAML
+expect 0 "$ESPALIER" run study.yaml --db sampling.db
+expect 0 "$ESPALIER" report formats --db sampling.db
+for cell in "tree 30" "more 60" "dense 30" "dense_most 0"; do
+    p=$(value sampling.db "SELECT avg(value * (1 - value)) FROM trial_final WHERE variant = '${cell% *}' AND at = 'last'
+        AND split = 'test' AND metric = 'hard_accuracy'")
+    error=$(awk -v p="$p" -v n="${cell#* }" 'BEGIN {
+        if (n == 0) print "-  0/2"
+        else printf "± %.2f  0/2", 100 * sqrt(p / n)}')
+    grep -E "^  ${cell% *}  " stdout | grep -qF -- "$error" || fail "no '$error' of ${cell% *}"
+done
 # Another data set's own test split is taken; without one and without data.test it is told.
 expect 0 "$ESPALIER" eval "$model" --data own-csv --format json
 says '"n": 40,'

@@ -59,6 +59,27 @@ awk -v a="$stored" -v b="$(sed -n 's/.*"accuracy": \([0-9.e-]*\).*/\1/p' stdout)
     'BEGIN {d = a - b; exit !(d < 1e-8 && d > -1e-8)}' || fail "another accuracy than the stored $stored"
 expect 0 "$ESPALIER" replay "$id" --db text.db
 
+# ---- keep by name and by number are one configuration: 24 of 30 a class train, of zebra 12
+for written in "zebra: 0.5" "2: 0.5"; do
+    study "name: beasts, test: 0.2, keep: {$written}"
+    expect 0 "$ESPALIER" run study.yaml --db "keep.db"
+done
+says "0 of 2 trials to train, 2 done before"
+kept=$(ls -d keep.db.checkpoints/*/last.safetensors | head -1)
+expect 0 "$ESPALIER" eval "$kept" --split train --format json
+says '"n": 84,'
+study "name: beasts, test: 0.2, keep: {New York rat: 0.5, Ünder dog: 0.25}"
+expect 0 "$ESPALIER" check study.yaml
+study "name: beasts, test: 0.2, keep: {zebar: 0.5}"
+expect 2 "$ESPALIER" check study.yaml
+says "study.yaml:4:42: error: data.keep has no class 'zebar'; did you mean 'zebra'?"
+study "name: beasts, test: 0.2, keep: {zebra: 0.5, 2: 0.25}"
+expect 2 "$ESPALIER" check study.yaml
+says "study.yaml:4:54: error: data.keep has class '2' twice"
+study "name: beasts, test: 0.2, keep: {zebra: 1.5}"
+expect 2 "$ESPALIER" check study.yaml
+says "data.keep.zebra must be more than 0 and at most 1, not 1.5"
+
 # ---- classes by number are not classes by name, nor are other names
 study "name: toy"
 expect 0 "$ESPALIER" run study.yaml --db toy.db
