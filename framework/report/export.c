@@ -153,9 +153,19 @@ static void quoted(FILE *out, char quote, const char *text)
 }
 
 /* Numbers as numbers, as far as the text is one. */
+/* The value of a key, a number where it is one; nothing where it is an empty map. heads: the names
+ * of a cell's heads, whose own keys are columns of theirs. */
 static void add_key(FILE *out, const char *key)
 {
-    fputs(", (SELECT CASE WHEN json_valid(k.value) AND json_type(k.value) IN ('integer', 'real')"
+    if (strcmp(key, "heads") == 0) {
+        fputs(", (SELECT group_concat(h.name, ' ') FROM (SELECT DISTINCT"
+              " substr(k.key, 7, instr(substr(k.key, 7) || '.', '.') - 1) AS name FROM cell_key k"
+              " WHERE k.cell = t.cell_key AND k.key LIKE 'heads._%' ORDER BY 1) h) AS heads",
+              out);
+        return;
+    }
+    fputs(", (SELECT CASE WHEN k.value = '{}' THEN NULL WHEN json_valid(k.value) AND "
+          "json_type(k.value) IN ('integer', 'real')"
           " THEN json_extract(k.value, '$') ELSE k.value END FROM cell_key k"
           " WHERE k.cell = t.cell_key AND k.key = ",
           out);
@@ -172,7 +182,7 @@ static int add_keys(FILE *out, esp_store *store, const esp_export_request *reque
     ESP_TRY_OUT(esp_export_ask(&rows, store, request,
                                "SELECT DISTINCT k.key FROM study_cell t CROSS JOIN cell_key k"
                                " ON k.cell = t.cell_key WHERE " ESP_EXPORT_TRIALS
-                               " ORDER BY k.key"));
+                               " UNION SELECT 'heads' ORDER BY 1"));
     for (;;) {
         ESP_TRY_OUT(esp_rows_step(rows, &has_row));
         if (!has_row) {

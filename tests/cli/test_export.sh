@@ -136,6 +136,8 @@ for trial, row, line in zip(trials, runs, run_lines):
     for n in row:
         if n.startswith(ats) and not n.endswith("monitor"):
             assert same(row[n], values.get(n)) and line[n] == values.get(n), n
+        elif keys.get(n) == "{}":
+            assert line[n] is None and row[n] == "", n
         elif n in keys and n not in ("seed",):
             assert line[n] == keys[n] or float(keys[n]) == line[n], n
     assert set(values) <= set(row) and set(keys) <= set(row)
@@ -267,6 +269,20 @@ PYTHON
         [ "$(cat peak)" -lt 60000 ] || fail "$form takes $(cat peak) kB"
     done
 fi
+
+# ---- heads: by their names, and nothing where a cell has none --------------------------------------
+sed -e 's/^study: other/study: heads/' -e '$a variants: {none: {}, both: {set: {heads: {master_leaf: {width: 2}, early_exit: {width: 3}}}}}' \
+    other.yaml >heads.yaml
+expect 0 "$ESPALIER" run heads.yaml
+expect 0 "$ESPALIER" export heads --what runs --format jsonl
+python3 - <<'PY' || fail "heads of runs"
+import json
+rows = {r["variant"]: r for r in map(json.loads, open("stdout"))}
+assert rows["none"]["heads"] is None and rows["both"]["heads"] == "early_exit master_leaf", rows
+assert rows["both"]["heads.master_leaf.width"] == 2 and rows["none"]["heads.master_leaf.width"] is None
+PY
+expect 0 "$ESPALIER" export heads --what runs
+grep -q '{}' stdout && fail "an empty map among values"
 
 [ $failures = 0 ] || exit 1
 echo "export: all as it should be"

@@ -82,6 +82,9 @@ run 0 query failed --format md
 has "$out" "| loss is not finite |" "failed"
 run 0 query slowest --set limit=1 --format csv
 is "$(wc -l <<<"$out")" 2 "slowest, limited"
+# all of a trial's seconds are some epoch's: 2 s and 2 epochs, 2 s and 1
+run 0 query slowest --set study=s --format csv
+is "$(sed 1d <<<"$out" | awk -F, '{print $7 / $8 == $9}' | sort -u)" 1 "slowest: epochs x seconds_per_epoch are the seconds"
 
 # By hand, test accuracies: baseline .75 .6 1, balanced .75 .8 .7 at the selected epoch.
 row() { # SQL-NAME CELL FIELDS: of the query's CSV
@@ -103,6 +106,7 @@ is "$(row failures baseline 3,4,5,6,7,8 --set below=0.7 | cut -c1-12)" "3,3,0,0,
 run 0 query failures --set study=table1 --format csv
 is "$(cut -d, -f3-8 <<<"$out" | tail -n 2 | sort)" $'1,0,1,0,0,1\n1,1,0,0,0,0' "failures: one failed"
 is "$(row durations baseline 3-10)" "3,3,3,6,2,1,1.3333333333333333,2" "durations: 2 s and at most 2 epochs each"
+is "$(row durations baseline 11)" "1.5" "durations: 6 s for 4 epochs"
 run 0 query durations --set study=cut --format csv
 is "$(sed -n 2p <<<"$out" | cut -d, -f3-5)" "1,0,1" "durations of a trial that was cut off"
 run 0 query gap --set study=s
