@@ -48,13 +48,24 @@ int esp_bench_compare(const json_t *result, const char *path, const esp_bench_co
  * ESP_DATA. */
 int esp_bench_check_against(const char *path);
 
+/* What was measured so far: JSON goes out as it is found, so that a bench that is cut off keeps it.
+ */
+typedef struct esp_bench_output esp_bench_output;
+
+/* The list that the subject describes has grown by what was just measured. Errors: ESP_INTERRUPTED
+ * once SIGINT or SIGTERM asked to stop: what there is makes a whole result. Thread: one. */
+int esp_bench_found(esp_bench_output *output);
+
 /* What a subject measures and how it shows it, for esp_bench_report. */
 typedef struct esp_bench_frame {
     const char *format_name, *against; /* of --format and --against, or NULL */
     void *bench;                       /* handed to the functions */
-    int (*measure)(void *bench, const char *folder, const esp_registry *registry);
+    int (*measure)(void *bench, const char *folder, const esp_registry *registry,
+                   esp_bench_output *output);
     void (*print)(const void *bench);
-    json_t *(*describe)(const void *bench); /* all but the program, owned by the caller */
+    /* All but the program, owned by the caller; the list of what was measured so far comes last. */
+    json_t *(*describe)(const void *bench);
+    const char *list;
     const esp_bench_comparison *comparisons;
     int n_comparisons;
 } esp_bench_frame;

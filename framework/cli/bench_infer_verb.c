@@ -126,7 +126,8 @@ static bool has_room(const esp_bench_layer *layer, const esp_bench_inference *re
     return true;
 }
 
-static int measure_all(void *context, const char *folder, const esp_registry *registry)
+static int measure_all(void *context, const char *folder, const esp_registry *registry,
+                       esp_bench_output *output)
 {
     bench *b = context;
     (void)folder;
@@ -141,6 +142,7 @@ static int measure_all(void *context, const char *folder, const esp_registry *re
         if (has_room(&b->layers[i], results, n)) {
             ESP_TRY(esp_bench_infer(results, n, &b->machine, b->given->n_rounds));
             b->n += n;
+            ESP_TRY(esp_bench_found(output));
         }
     }
     return ESP_OK;
@@ -293,17 +295,19 @@ static const struct argp parser = {
     .options = options,
     .parser = parse_infer,
     .children = shared,
-    .doc = "Measures hard inference, where an example costs its one path, against the dense layer "
-           "of the whole training width by BLAS.\v"
-           "Layer and dense layer take turns on the same examples; figures are medians. On two "
-           "cores each has its share of the batch, at batch 1 a stream of its own. Outputs are "
-           "checked against all nodes and hidden units by BLAS, the path picked by a mask. Measure "
-           "on a machine that does nothing else.\n\n"
-           "examples:\n"
-           "  espalier bench infer\n"
-           "  espalier bench infer --model fff_nodes --batch 1 --threads 1\n"
-           "  espalier bench infer --grid --features 784 --format json >grid.json\n"
-           "  espalier bench infer --against analysis/bench/infer.json"};
+    .doc =
+        "Measures hard inference, where an example costs its one path, against the dense layer "
+        "of the whole training width by BLAS.\v"
+        "Layer and dense layer take turns on the same examples; figures are medians. On two "
+        "cores each has its share of the batch, at batch 1 a stream of its own. Outputs are "
+        "checked against all nodes and hidden units by BLAS, the path picked by a mask. JSON goes "
+        "out as layers are measured; Ctrl-C ends it after one. Measure "
+        "on a machine that does nothing else.\n\n"
+        "examples:\n"
+        "  espalier bench infer\n"
+        "  espalier bench infer --model fff_nodes --batch 1 --threads 1\n"
+        "  espalier bench infer --grid --features 784 --format json >grid.json\n"
+        "  espalier bench infer --against analysis/bench/infer.json"};
 
 static int run_infer(int argc, char **argv)
 {
@@ -326,6 +330,7 @@ static int run_infer(int argc, char **argv)
                                                            .measure = measure_all,
                                                            .print = print_text,
                                                            .describe = describe,
+                                                           .list = "layers",
                                                            .comparisons = &comparison,
                                                            .n_comparisons = 1});
     free(b);

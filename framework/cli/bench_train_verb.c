@@ -21,21 +21,25 @@ typedef struct bench {
     int n;
 } bench;
 
-static void show_step(int shape, int n_shapes)
-{
-    esp_terminal_step(shape + 1 == n_shapes, "shape %d of %d", shape + 1, n_shapes);
-}
-
 static double ratio_of(const esp_bench_shape *shape)
 {
     return shape->epoch_seconds / shape->floor_seconds;
 }
 
-static int measure(void *context, const char *folder, const esp_registry *registry)
+static int measure(void *context, const char *folder, const esp_registry *registry,
+                   esp_bench_output *output)
 {
     bench *b = context;
-    return esp_bench_train(b->shapes, b->n, b->given->data, folder, registry,
-                           b->given->n_repetitions, show_step);
+    const arguments *given = b->given;
+    const int n = b->n;
+    for (b->n = 0; b->n < n;) {
+        esp_terminal_step(b->n + 1 == n, "shape %d of %d", b->n + 1, n);
+        ESP_TRY(
+            esp_bench_train(&b->shapes[b->n], given->data, folder, registry, given->n_repetitions));
+        b->n++;
+        ESP_TRY(esp_bench_found(output));
+    }
+    return ESP_OK;
 }
 
 static void print_text(const void *context)
@@ -169,6 +173,7 @@ static int run_train(int argc, char **argv)
                                                .measure = measure,
                                                .print = print_text,
                                                .describe = describe,
+                                               .list = "shapes",
                                                .comparisons = &comparison,
                                                .n_comparisons = 1});
 }

@@ -149,12 +149,16 @@ static int choose_shapes(trials_shape shapes[MOST_SHAPES], int *n, const argumen
                           given->width);
 }
 
-static int measure_all(void *context, const char *folder, const esp_registry *registry)
+static int measure_all(void *context, const char *folder, const esp_registry *registry,
+                       esp_bench_output *output)
 {
     bench *b = context;
-    for (int i = 0; i < b->n; i++) {
-        esp_terminal_step(i + 1 == b->n, "shape %d of %d", i + 1, b->n);
-        ESP_TRY(measure_shape(&b->shapes[i], b->given, folder, registry));
+    const int n = b->n;
+    for (b->n = 0; b->n < n;) {
+        esp_terminal_step(b->n + 1 == n, "shape %d of %d", b->n + 1, n);
+        ESP_TRY(measure_shape(&b->shapes[b->n], b->given, folder, registry));
+        b->n++;
+        ESP_TRY(esp_bench_found(output));
     }
     return ESP_OK;
 }
@@ -242,6 +246,7 @@ static int run_trials_verb(int argc, char **argv)
                                                .measure = measure_all,
                                                .print = print_text,
                                                .describe = describe,
+                                               .list = "shapes",
                                                .comparisons = comparisons,
                                                .n_comparisons = 3});
 }

@@ -191,18 +191,11 @@ out:
     return esp_bench_run_close(&run, status);
 }
 
-int esp_bench_train(esp_bench_shape *shapes, int n_shapes, const char *data, const char *folder,
-                    const esp_registry *registry, int n_repetitions,
-                    void (*step)(int shape, int n_shapes))
+int esp_bench_train(esp_bench_shape *shape, const char *data, const char *folder,
+                    const esp_registry *registry, int n_repetitions)
 {
-    if (n_repetitions < 1 || n_repetitions > MOST_REPETITIONS) {
-        return esp_fail(ESP_USAGE, "repetitions: 1 to %d, not %d", MOST_REPETITIONS, n_repetitions);
-    }
-    for (int i = 0; i < n_shapes; i++) {
-        if (step != NULL) {
-            step(i, n_shapes);
-        }
-        ESP_TRY(measure_shape(&shapes[i], data, folder, registry, n_repetitions));
-    }
-    return ESP_OK;
+    return n_repetitions < 1 || n_repetitions > MOST_REPETITIONS
+               ? esp_fail(ESP_USAGE, "repetitions: 1 to %d, not %d", MOST_REPETITIONS,
+                          n_repetitions)
+               : measure_shape(shape, data, folder, registry, n_repetitions);
 }

@@ -24,10 +24,8 @@ enum { ESP_BENCH_SHAPES = 22 };
  * without and with a master leaf as wide as a leaf. Returns how many. */
 int esp_bench_paper_shapes(esp_bench_shape shapes[ESP_BENCH_SHAPES]);
 
-/* Measures shapes [n] on a data set. step, or NULL, is told which comes next. Errors: as those of a
- * run. Thread: one; BLAS must be prepared. */
-int esp_bench_train(esp_bench_shape *shapes, int n_shapes, const char *data, const char *folder,
-                    const esp_registry *registry, int n_repetitions,
-                    void (*step)(int shape, int n_shapes));
+/* Measures a shape on a data set. Errors: as those of a run. Thread: one. */
+int esp_bench_train(esp_bench_shape *shape, const char *data, const char *folder,
+                    const esp_registry *registry, int n_repetitions);
 
 #endif

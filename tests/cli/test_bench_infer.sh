@@ -7,6 +7,7 @@ needs python3
 
 expect 0 "$ESPALIER" bench infer --features 784 --batch 16 --repetitions 1 --format json
 cp stdout now.json
+[ "$(tail -n 3 now.json)" = $'  }\n ]\n}' ] || fail "the end of JSON"
 python3 - now.json <<'PY' || fail "the JSON of bench infer"
 import json, os, sys
 found = json.load(open(sys.argv[1]))
@@ -42,6 +43,36 @@ says 'none of these layers'
 jq 'del(.layers[].speed_up)' slow.json >bare.json
 expect 2 "$ESPALIER" bench infer "${narrow[@]}" --against bare.json
 says 'none of these layers with their speed_up'
+
+# What is cut off keeps what was measured: killed, each layer that was done; asked to stop, a whole result.
+wait_for_layer() { # PID FILE
+    for _ in $(seq 600); do
+        grep -q '"checked"' "$2" && return
+        kill -0 "$1" || break
+        sleep 0.05
+    done
+    fail "no layer was printed while it ran"
+}
+for signal in TERM KILL; do
+    "$ESPALIER" bench infer --grid --features 784 --batch 16 --threads 1 --format json >cut.json 2>stderr </dev/null &
+    bench=$!
+    wait_for_layer $bench cut.json
+    kill -$signal $bench
+    wait $bench 2>/dev/null
+    code=$?
+    if [ $signal = TERM ]; then
+        [ $code = 130 ] || fail "asked to stop it exits $code"
+        [ "$(jq '.layers | length > 0 and length < 77' cut.json)" = true ] || fail "no whole result of what was measured"
+        grep -q interrupted stderr || fail "not said"
+    fi
+    echo ']}' >>cut.json
+    python3 - cut.json <<'PY' || fail "what $signal left"
+import json, re, sys
+text = open(sys.argv[1]).read()
+entry = re.search(r'"layers": \[\s*(\{.*?\})', text, re.S).group(1)
+assert json.loads(entry)["layer"] == "fff d=1 l=1", entry
+PY
+done
 
 # Outputs of small batches are checked at more than one of them.
 expect 0 "$ESPALIER" bench infer --features 784 --batch 1 --repetitions 1 --threads 1 --format json
