@@ -10,7 +10,7 @@ WITH trial AS MATERIALIZED (
     SELECT study, cell, seed_init AS i, seed_order AS o, value AS v FROM trial_final
     WHERE study LIKE :study AND split = :split AND metric = :metric AND at = :at AND status = 'done'),
 size AS (
-    SELECT study, cell, count(DISTINCT i) AS a, count(DISTINCT o) AS b, avg(v) AS mean FROM trial
+    SELECT study, cell, count(DISTINCT i) AS a, count(DISTINCT o) AS b, avg(v) AS mean, 1e-14 * max(abs(v)) AS noise FROM trial
     GROUP BY study, cell HAVING a > 1 AND b > 1 AND count(*) = a * b),
 by_init AS (SELECT study, cell, i, avg(v) AS m FROM trial GROUP BY study, cell, i),
 by_order AS (SELECT study, cell, o, avg(v) AS m FROM trial GROUP BY study, cell, o),
@@ -25,6 +25,8 @@ square AS (
          JOIN by_order y ON y.study = t.study AND y.cell = t.cell AND y.o = t.o
          WHERE t.study = s.study AND t.cell = s.cell) AS ms_rest
     FROM size s)
-SELECT study, cell, a AS inits, b AS orders, mean, sqrt(max(0, (ms_init - ms_rest) / b)) AS sd_init,
-       sqrt(max(0, (ms_order - ms_rest) / a)) AS sd_order, sqrt(ms_rest) AS sd_rest
+SELECT study, cell, a AS inits, b AS orders, mean,
+       iif((ms_init - ms_rest) / b <= noise * noise, 0.0, sqrt((ms_init - ms_rest) / b)) AS sd_init,
+       iif((ms_order - ms_rest) / a <= noise * noise, 0.0, sqrt((ms_order - ms_rest) / a)) AS sd_order,
+       iif(ms_rest <= noise * noise, 0.0, sqrt(ms_rest)) AS sd_rest
 FROM square ORDER BY study, cell;

@@ -8,7 +8,8 @@
 -- training_saw: what of the test set ended a phase, changed its rate or chose the epoch it began with; figures of
 -- every epoch are optimistic then.
 SELECT t.study, t.cell, t.seed, t.trial_id, t.epoch, t.value,
-       t.value - avg(t.value) OVER cells AS deviation,
+       iif(abs(t.value - avg(t.value) OVER cells) <= 1e-14 * abs(t.value), 0.0,
+           t.value - avg(t.value) OVER cells) AS deviation,
        row_number() OVER (PARTITION BY t.cell_key
                           ORDER BY CASE t.better WHEN 'min' THEN t.value ELSE -t.value END,
                                    t.seed_init, t.seed_order, t.seed_noise) AS place,

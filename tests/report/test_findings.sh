@@ -67,6 +67,17 @@ set_values few "iif(c.variant = 'even', (t.seed_init + 1) / 10.0, iif(t.seed_ini
 expect 0 "$ESPALIER" query spread --set study=few --format csv --db few.db
 says "reference has no variance: no ratio"
 
+# What rounding leaves is no spread in queries either: .1 init + .07 order + .1 has nothing beside the two.
+study crossed '{init: 0..2, order: 0..2}' >crossed.yaml
+expect 0 "$ESPALIER" run crossed.yaml --db crossed.db
+set_values crossed "t.seed_init / 10.0 + t.seed_order * 0.07 + 0.1"
+expect 0 "$ESPALIER" query seed-sources --db crossed.db --format csv
+[ "$(tail -n 1 stdout | cut -d, -f6-8 | tr , '\n' | xargs printf '%.9f ')" = "0.100000000 0.070000000 0.000000000 " ] ||
+    fail "sources of spread"
+[ "$(tail -n 1 stdout | cut -d, -f8)" = 0 ] || fail "sd_rest of sums"
+expect 0 "$ESPALIER" query seeds --set study=crossed --db crossed.db --format csv
+grep -q 'e-1[5-9]' stdout && fail "a deviation of rounding"
+
 # Two seeds, one seed.
 sqlite3 few.db "UPDATE trial SET status = 'failed' WHERE seed_init > 1"
 findings few
