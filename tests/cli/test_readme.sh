@@ -43,11 +43,15 @@ Test accuracy, hard routing, percent
 no test split; data.test: 0.2 in a study splits off a stratified fifth of train
 flowers: 6 of 6 trials to train
 logit_norm
-2 of 2 trials done
+3 of 3 trials done
 this is revision 2 of balance_strength
+B  variant balance_strength@2:none
+p by the paired t test, each seed with itself
 wrote mine.c, which says what to change
 ok descriptor: loss mine, version 1, 1 parameter,
-overrides in force: --set losses.mine.weight=0.01
+B  variant balance_strength:none
+losses.mine.weight
+none@1  none@3
 revision 1, 9 of 9 trials done
 WORDS
 [ -s mine/balance_strength.csv ] || { echo "FAILED: no CSV"; failures=1; }
