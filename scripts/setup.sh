@@ -25,6 +25,7 @@ jq|jq|jq
 c++|g++|a C++ compiler
 python3|python3|Python 3
 npm|npm ca-certificates|npm
+debootstrap|debootstrap|debootstrap
 fuzzer|clang libclang-rt-dev|clang with libFuzzer and its sanitizers"
 
 # What building and the quickstart need; check.sh adds what tests need, check.sh --fuzz the fuzzer.
@@ -168,7 +169,7 @@ install_missing() {
 finder_of() {
     case $1 in
     random123) printf 'the compiler (%s)' "$(compiler)" ;;
-    compiler | cmake | ninja | pkg-config | sqlite-shell | jq | c++ | python3 | npm) printf 'the shell' ;;
+    compiler | cmake | ninja | pkg-config | sqlite-shell | jq | c++ | python3 | npm | debootstrap) printf 'the shell' ;;
     fuzzer) printf 'clang -fsanitize=fuzzer,address,undefined' ;;
     fashion-mnist) printf 'this script in /usr/share/datasets' ;;
     *) printf 'pkg-config' ;;
