@@ -212,7 +212,7 @@ static const char *other_separator(const reader *in, const char *label)
     const bool has_comma = n > 0;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         const bool found = splits_into(&n, in->at, length, others[i].character, label);
-        if (found && n > 0) {
+        if (found && n > 0 && (others[i].is_usual || !has_comma)) {
             return others[i].words;
         }
         usual =

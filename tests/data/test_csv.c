@@ -140,6 +140,9 @@ static void test_csv__other_separators(void **state)
                  files[i].separator);
         expect_refused(PARTS(said, "pandas: to_csv", "R: write.csv"));
     }
+    write_text(state, "train.csv", "id,class label\n1,0\n");
+    expect_refused(PARTS("/it/train.csv:1:1: expected a header with the label's column 'label', "
+                         "found columns id, class label"));
     write_text(state, "train.csv",
                "\xff\xfe"
                "a");
