@@ -209,14 +209,18 @@ static int ablate(esp_network *network, const char *part)
 }
 
 /* What the model's file says of splits. A data set that brings its own test split keeps it. */
-static int make_partition(esp_partition *out, const esp_model *model, const esp_dataset *data)
+static int make_partition(esp_partition *out, const esp_model *model, const esp_dataset *data,
+                          esp_split split)
 {
     esp_partition_rule rule = model->partition;
     rule.test = data->test.count > 0 ? 0 : rule.test;
-    if (rule.test > 0 && strcmp(model->data_digest, data->digest) != 0) {
+    const bool is_drawn = split != ESP_TEST || rule.test > 0;
+    if (is_drawn && *model->data_digest != '\0' && strcmp(model->data_digest, data->digest) != 0) {
         esp_log_warning("%s is not the data that the model was trained on (digest %.16s, not "
-                        "%.16s), so the test split that is split off may hold training examples",
-                        data->name, data->digest, model->data_digest);
+                        "%.16s): its %s split is another, and %s",
+                        data->name, data->digest, model->data_digest, esp_split_name(split),
+                        split == ESP_TRAIN ? "may hold examples that were not trained on"
+                                           : "may hold training examples");
     }
     return esp_partition_make(out, data, &rule);
 }
@@ -357,7 +361,7 @@ static int evaluate(arguments *a, esp_model *model, const esp_registry *registry
     ESP_TRY_OUT(esp_dataset_open(&data, a->data));
     ESP_TRY_OUT(check_classes(model, data, a->checkpoint));
     ESP_TRY_OUT(check_fit(model, data, a->checkpoint));
-    ESP_TRY_OUT(make_partition(&partition, model, data));
+    ESP_TRY_OUT(make_partition(&partition, model, data, a->split));
     ESP_TRY_OUT(view_split(&view, model, data, &partition, a->split));
     ESP_TRY_OUT(esp_loss_sum_create(&losses, &phase, model->network, &model->noise));
     evaluation.leaf_counts = calloc((size_t)leaves, sizeof *evaluation.leaf_counts);

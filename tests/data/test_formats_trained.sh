@@ -111,6 +111,9 @@ done
 # Another data set's own test split is taken; without one and without data.test it is told.
 expect 0 "$ESPALIER" eval "$model" --data own-csv --format json
 says '"n": 40,'
+[ -s stderr ] && fail "a test split of its own is another's"
+expect 0 "$ESPALIER" eval "$model" --data own-csv --split train
+says "own-csv is not the data that the model was trained on" "may hold examples that were not trained on"
 expect 2 "$ESPALIER" eval "$(ls -d csv.db.checkpoints/*/last.safetensors | head -1)" --data lone-csv
 says "lone-csv has no test split" "--split train"
 # More rows since: other examples are split off.
