@@ -523,6 +523,30 @@ static int add_means(esp_page *page, esp_report *report, const esp_inference *al
     return esp_pool_status(&report->pool);
 }
 
+/* What no seed and no variant explains: trials of several files of one plugin. */
+static void add_builds(esp_page *page, esp_report *report)
+{
+    const char *cells = "";
+    int n = 0;
+    for (int i = 0; i < report->n_cells; i++) {
+        const esp_report_cell *cell = &report->cells[i];
+        if (cell->builds > 1 && n++ < MOST_MEANS) {
+            cells = esp_pool_format(&report->pool, "%s%s%s (%d)", cells, *cells ? ", " : "",
+                                    cell->label, cell->builds);
+        }
+    }
+    if (report->mixed != NULL) {
+        page->findings[page->n_findings++] = (esp_finding){
+            "", esp_pool_format(&report->pool,
+                                "Trials were trained by several builds of plugin '%s', %s%s%s:"
+                                " what differs may be the build. `run --strict-code` trains the"
+                                " older ones again.",
+                                report->mixed,
+                                n > 0 ? "mixed within cells: " : "each cell by one of them", cells,
+                                n > MOST_MEANS ? " and more" : "")};
+    }
+}
+
 int esp_page_add_findings(esp_page *page, esp_report *report)
 {
     const int m = esp_report_primary(report);
@@ -531,12 +555,14 @@ int esp_page_add_findings(esp_page *page, esp_report *report)
         return ESP_OK;
     }
     ESP_TRY(esp_report_infer(&all, report, 0, m));
-    page->findings = esp_pool_take(&report->pool, ((size_t)all->n_questions + MOST_MEANS + 2) *
+    page->findings = esp_pool_take(&report->pool, ((size_t)all->n_questions + MOST_MEANS + 3) *
                                                       sizeof *page->findings);
     ESP_TRY(esp_pool_status(&report->pool));
     page->findings_of = esp_pool_format(&report->pool, "%s, %s",
                                         esp_report_metric_title(report, &report->metrics[m]),
                                         esp_report_at_phrase(report, &report->ats[0]));
+    add_builds(page, report);
+    const int n_before = page->n_findings;
     ESP_TRY(add_comparisons(page, report, all));
-    return page->n_findings > 0 ? ESP_OK : add_means(page, report, all);
+    return page->n_findings > n_before ? ESP_OK : add_means(page, report, all);
 }

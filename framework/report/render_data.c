@@ -324,6 +324,9 @@ static json_t *cell_json(esp_report *report, const esp_report_cell *cell)
     json_object_set_new(out, "done", json_integer(cell->done));
     json_object_set_new(out, "failed", json_integer(cell->failed));
     json_object_set_new(out, "first_failure", esp_json_word(report, cell->first_failure));
+    if (cell->builds > 1) {
+        json_object_set_new(out, "builds", json_integer(cell->builds));
+    }
     for (int i = 0; i < cell->keys.n; i++) {
         json_object_set_new(config, cell->keys.at[i], esp_json_word(report, cell->values.at[i]));
     }

@@ -34,7 +34,8 @@ typedef struct esp_report_cell {
     int planned, done, failed;
     bool unasked; /* no run has asked for it, and it has no trial that ended elsewhere */
     const char *first_failure; /* message, or NULL */
-    esp_words keys, values;    /* its whole configuration */
+    int builds; /* files of one plugin that its done trials used, where they are several; else 0 */
+    esp_words keys, values; /* its whole configuration */
     int n_swept;
     esp_store_param *swept;    /* its grid and zip keys */
     esp_report_series *series; /* [n_ats x n_metrics] */
@@ -86,8 +87,9 @@ typedef struct esp_report {
     int planned, done, failed;
     int n_unasked, unasked_trials; /* cells of which no run has asked for any trial; their trials */
     const char *training_saw_test; /* the key by which training looked at the test set; NULL */
-    int stale;                     /* trials done by other code */
-    int mismatches;                /* epochs trained again that did not come out the same */
+    const char *mixed; /* a plugin, not of espalier's, of which trials used several files; NULL */
+    int stale;         /* trials done by other code */
+    int mismatches;    /* epochs trained again that did not come out the same */
     bool text_differs;
     const esp_published_csv *published; /* NULL: none asked for, or not found */
     const char *published_problem;      /* why not, or NULL */

@@ -1,5 +1,5 @@
 /* What a report asks the database for beside recorded metrics: trials beyond the failure limit, the
- * size of test sets. */
+ * size of test sets, builds of plugins. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +24,59 @@ static int count_beyond(esp_report *report, esp_store *store, int at)
     while (esp_report_next(rows, &status)) {
         esp_report_cell_of(report, esp_rows_integer(rows, 0))->beyond[at] =
             (int)esp_rows_integer(rows, 1);
+    }
+out:
+    esp_rows_close(rows);
+    return status;
+}
+
+/* Which files of plugins that espalier does not ship trained each cell's done trials. A trial is of
+ * every attempt since the last one that began it. */
+static int count_builds(esp_report *report, esp_store *store)
+{
+    static const char sql[] =
+        "WITH used AS MATERIALIZED (SELECT DISTINCT a.environment FROM study_cell c CROSS JOIN"
+        "  cell_trial ct ON ct.cell = c.cell_key CROSS JOIN attempt a ON a.trial = ct.trial"
+        "  WHERE c.study = :study AND c.revision = :revision),"
+        " files AS MATERIALIZED (SELECT u.environment, p.key AS plugin,"
+        "  json_extract(p.value, '$.sha256') AS file, json_extract(p.value, '$.shipped') AS shipped"
+        "  FROM used u CROSS JOIN environment e ON e.id = u.environment CROSS JOIN"
+        "  json_each(e.content, '$.plugins') p),"
+        " own AS MATERIALIZED (SELECT environment, plugin, file FROM files WHERE plugin IN"
+        "  (SELECT plugin FROM files WHERE shipped = 0))"
+        "SELECT c.cell_key, o.plugin, count(DISTINCT o.file), min(o.file), max(o.file)"
+        " FROM study_cell c CROSS JOIN cell k ON k.id = c.cell_key CROSS JOIN cell_trial ct ON"
+        " ct.cell = c.cell_key CROSS JOIN trial t ON t.id = ct.trial AND t.status = 'done'"
+        " CROSS JOIN attempt a ON a.trial = t.id AND a.number >= (SELECT max(b.number) FROM attempt"
+        " b WHERE b.trial = t.id AND b.first_epoch = 0) CROSS JOIN own o ON o.environment ="
+        " a.environment AND (json_type(k.config, '$.losses.\"' || o.plugin || '\"') IS NOT NULL OR"
+        " json_type(k.config, '$.heads.\"' || o.plugin || '\"') IS NOT NULL)"
+        " WHERE c.study = :study AND c.revision = :revision GROUP BY o.plugin, c.cell_key"
+        " ORDER BY o.plugin, c.cell_key";
+    esp_rows *rows = NULL;
+    int status = ESP_OK, any = 0;
+    const char *last_plugin = "", *last_file = "";
+    ESP_TRY(esp_report_count(&any, store, report,
+                             "SELECT count(*) FROM environment WHERE :study <> '' AND :revision > 0"
+                             " AND instr(content, '\"shipped\":false') > 0"));
+    if (any == 0) {
+        return ESP_OK;
+    }
+    ESP_TRY_OUT(esp_report_ask(&rows, store, report, sql));
+    while (esp_report_next(rows, &status)) {
+        esp_report_cell *cell = esp_report_cell_of(report, esp_rows_integer(rows, 0));
+        const char *plugin = esp_report_keep(report, esp_rows_text(rows, 1));
+        const int builds = (int)esp_rows_integer(rows, 2);
+        const char *file = esp_report_keep(report, esp_rows_text(rows, 3));
+        const bool differs = strcmp(plugin, last_plugin) == 0 && strcmp(file, last_file) != 0;
+        if (builds > 1) {
+            cell->builds = builds > cell->builds ? builds : cell->builds;
+        }
+        if (builds > 1 || differs) {
+            report->mixed = plugin;
+        }
+        last_plugin = plugin;
+        last_file = file;
     }
 out:
     esp_rows_close(rows);
@@ -93,5 +146,6 @@ int esp_report_load_measures(esp_report *report, esp_store *store)
     for (int at = 0; at < report->n_ats && report->section.failure.metric != NULL; at++) {
         ESP_TRY(count_beyond(report, store, at));
     }
+    ESP_TRY(count_builds(report, store));
     return load_examples(report, store);
 }

@@ -25,7 +25,8 @@ int esp_report_load_cells(esp_report *report, esp_store *store);
 /* The cell with that key in the database, or NULL. */
 esp_report_cell *esp_report_cell_of(const esp_report *report, int64_t key);
 
-/* Counts trials beyond the failure limit, and the test set's examples (report_measures.c). */
+/* Counts trials beyond the failure limit, the test set's examples, builds of plugins
+ * (report_measures.c). */
 int esp_report_load_measures(esp_report *report, esp_store *store);
 
 /* Steps through rows of cell_key, value, seed_init, seed_order, seed_noise into a sample for each

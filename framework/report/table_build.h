@@ -36,8 +36,11 @@ const char *esp_words_signed(esp_report *report, const esp_report_metric *metric
 const char *esp_words_delta(esp_report *report, const esp_report_metric *metric,
                             const esp_paired *paired);
 
-/* "3", or where not all are done "2/3", "2/3, 1 failed"; "not asked" where no run was to train it.
- */
+/* ", 2 builds" where the cell's trials mix files of a plugin, else "". */
+const char *esp_words_builds(esp_report *report, const esp_report_cell *cell);
+
+/* "3", or where not all are done "2/3", "2/3, 1 failed"; "not asked" where no run was to train it;
+ * with the builds it mixes. */
 const char *esp_words_count(esp_report *report, const esp_report_cell *cell, int n);
 
 /* "[84.10, 85.90]", of a metric's values; "-" where undefined. As percent with a sign: a

@@ -28,8 +28,9 @@ int esp_table_overview(esp_table *out, esp_report *report, const esp_layout *pla
         }
         const esp_stats *stats = &esp_report_series_of(report, place_of->cell, at, m)->stats;
         const char *text = esp_words_plus_minus(report, metric, stats->mean, stats->sd);
-        if (stats->n > 0 && stats->n < place_of->cell->planned) {
-            text = esp_pool_format(&report->pool, "%s (n %d)", text, stats->n);
+        const char *builds = esp_words_builds(report, place_of->cell);
+        if (stats->n > 0 && (stats->n < place_of->cell->planned || *builds)) {
+            text = esp_pool_format(&report->pool, "%s (n %d%s)", text, stats->n, builds);
         }
         row[column_of[place_of->index]] = text;
     }

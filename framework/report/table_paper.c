@@ -87,8 +87,10 @@ static const char *value_of(esp_report *report, const esp_report_cell *cell, int
         : stats->n > 1
             ? esp_pool_format(&report->pool, "%.1f ± %.1f", 100 * center, 100 * stats->spread)
             : esp_pool_format(&report->pool, "%.1f", 100 * center);
-    return stats->n == cell->planned ? text
-                                     : esp_pool_format(&report->pool, "%s (n %d)", text, stats->n);
+    const char *builds = esp_words_builds(report, cell);
+    return stats->n == cell->planned && *builds == '\0'
+               ? text
+               : esp_pool_format(&report->pool, "%s (n %d%s)", text, stats->n, builds);
 }
 
 /* A baseline's row is its variant's name where it has one row in its group, as in the papers; else

@@ -151,7 +151,12 @@ const char *esp_words_delta(esp_report *report, const esp_report_metric *metric,
                                  esp_words_signed(report, metric, paired->mean), paired->n);
 }
 
-const char *esp_words_count(esp_report *report, const esp_report_cell *cell, int n)
+const char *esp_words_builds(esp_report *report, const esp_report_cell *cell)
+{
+    return cell->builds > 1 ? esp_pool_format(&report->pool, ", %d builds", cell->builds) : "";
+}
+
+static const char *count(esp_report *report, const esp_report_cell *cell, int n)
 {
     if (cell->unasked) {
         return "not asked";
@@ -162,6 +167,13 @@ const char *esp_words_count(esp_report *report, const esp_report_cell *cell, int
     return cell->failed == 0
                ? esp_pool_format(&report->pool, "%d/%d", n, cell->planned)
                : esp_pool_format(&report->pool, "%d/%d, %d failed", n, cell->planned, cell->failed);
+}
+
+const char *esp_words_count(esp_report *report, const esp_report_cell *cell, int n)
+{
+    const char *builds = esp_words_builds(report, cell);
+    return *builds ? esp_pool_format(&report->pool, "%s%s", count(report, cell, n), builds)
+                   : count(report, cell, n);
 }
 
 const char *esp_words_interval(esp_report *report, const esp_report_metric *metric,

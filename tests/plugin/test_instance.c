@@ -154,7 +154,9 @@ static const char *character_set(void)
 
 static void change_locale(void)
 {
-    uselocale(newlocale(LC_ALL_MASK, "C.UTF-8", (locale_t)0));
+    static locale_t other; /* one for all calls */
+    other = other ? other : newlocale(LC_ALL_MASK, "C.UTF-8", (locale_t)0);
+    uselocale(other);
     assert_string_equal(character_set(), "UTF-8");
 }
 

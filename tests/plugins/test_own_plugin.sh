@@ -62,7 +62,7 @@ defaults:
 variants:
   without: {reference: true}
   with: {set: {losses.zz_own: {weight: 0.1}}}
-report: {metrics: [test.hard_accuracy]}
+report: {rows: [data.name], columns: [variant], metrics: [test.hard_accuracy]}
 YAML
 export ESPALIER_PLUGIN_PATH=$scratch/own ESPALIER_DB=$scratch/own.db
 checked=$XDG_CACHE_HOME/espalier/checked
@@ -155,6 +155,14 @@ says "give one"
 expect 0 "$ESPALIER" run study.yaml --seeds 0..2 --reuse-stale
 says "2 of 6 trials to train"
 [ "$(value "$ESPALIER_DB" "SELECT count(*) FROM stale_trials WHERE cell = 'with'")" = 2 ] || fail "stale_trials is not true"
+expect 0 "$ESPALIER" report study.yaml
+says "Trials were trained by several builds of plugin 'zz_own', mixed within cells: with (2)" \
+    "run --strict-code"
+says_not "without (2)"
+expect 0 "$ESPALIER" report study.yaml --format md
+says "several builds of plugin 'zz_own'" "| with | 3, 2 builds |"
+expect 0 "$ESPALIER" report study.yaml --format json
+[ "$(grep -c '"builds": 2' stdout)" = 1 ] || fail "json: not one cell of two builds"
 expect 2 "$ESPALIER" run study.yaml --seeds 0..2 # no answer for good
 says "2 trials are stale"
 expect 0 "$ESPALIER" run study.yaml --seeds 0..2 --strict-code
@@ -163,6 +171,8 @@ says "2 of 6 trials to train" "2 done by another build, so trained again"
 expect 0 "$ESPALIER" run study.yaml --seeds 0..2
 says "0 of 6 trials to train, 6 done before"
 says_not "stale"
+expect 0 "$ESPALIER" report study.yaml
+says_not "builds"
 
 # ---- another version: other trials -------------------------------------------------------------------
 build 3 3 '-DVERSION="2"'
