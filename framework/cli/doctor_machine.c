@@ -28,6 +28,68 @@ static bool first_line(char *out, size_t size, const char *path)
     return is_read;
 }
 
+/* Whether the processor's flags, a line of /proc/cpuinfo, have a word. */
+static bool has_flag(const char *flags, const char *word)
+{
+    const size_t length = strlen(word);
+    for (const char *at = flags; (at = strstr(at, word)) != NULL; at += length) {
+        if ((at == flags || at[-1] == ' ' || at[-1] == '\t') && strchr(" \n", at[length]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The fastest unit that the processor has, whatever this build can use of it. */
+static esp_byte_unit unit_of_processor(void)
+{
+    char *text = NULL;
+    size_t count = 0;
+    esp_byte_unit unit = ESP_BY_BLAS;
+    if (esp_file_read(&text, &count, "/proc/cpuinfo") != ESP_OK) {
+        return unit;
+    }
+    char *flags = strstr(text, "\nflags");
+    if (flags != NULL) {
+        flags[1 + strcspn(flags + 1, "\n")] = '\0';
+        const bool has_wide = has_flag(flags, "avx512f") && has_flag(flags, "avx512bw");
+        const bool has_vectors = has_wide || (has_flag(flags, "avx2") && has_flag(flags, "fma"));
+        const bool has_tiles = has_flag(flags, "amx_tile") && has_flag(flags, "amx_bf16");
+        unit = has_tiles && has_wide ? ESP_BY_TILES : has_vectors ? ESP_BY_VECTORS : ESP_BY_BLAS;
+    }
+    free(text);
+    return unit;
+}
+
+static void look_at_products(doctor_findings *all)
+{
+    const esp_byte_unit there = unit_of_processor();
+    const char *what = there == ESP_BY_TILES ? "a matrix unit (AMX)" : "vectors (AVX)";
+    esp_byte_unit unit;
+    if (esp_byte_unit_choose(&unit) != ESP_OK) {
+        esp_doctor_found(all, DOCTOR_ERROR, "products", "unset ESPALIER_PRODUCTS", "%s",
+                         esp_message());
+    } else if (unit >= there) {
+        esp_doctor_found(all, DOCTOR_FINE, "products", "",
+                         "of data in bytes: by %s%s; numbers differ between blas, vectors, tiles",
+                         esp_byte_unit_name(unit),
+                         getenv("ESPALIER_PRODUCTS") != NULL ? ", by ESPALIER_PRODUCTS" : "");
+    } else if (esp_byte_unit_exists(there)) {
+        esp_doctor_found(all, DOCTOR_WARNING, "products",
+                         "unset ESPALIER_PRODUCTS, unless it is meant",
+                         "of data in bytes: by %s, by ESPALIER_PRODUCTS; this processor has %s, "
+                         "which is faster",
+                         esp_byte_unit_name(unit), what);
+    } else {
+        esp_doctor_found(all, DOCTOR_WARNING, "products",
+                         "build on this machine with ESPALIER_MARCH=native and a newer compiler; "
+                         "AMX needs Linux 5.16 too",
+                         "of data in bytes: by %s; this processor has %s, which is faster and "
+                         "which this build cannot use",
+                         esp_byte_unit_name(unit), what);
+    }
+}
+
 static void look_at_blas(doctor_findings *all)
 {
     const char *better = esp_blas_better_kernel(), *coretype = getenv("OPENBLAS_CORETYPE");
@@ -47,16 +109,8 @@ static void look_at_blas(doctor_findings *all)
     } else {
         esp_doctor_found(all, DOCTOR_FINE, "BLAS kernel", "", "%s", blas.kernel);
     }
+    look_at_products(all);
     esp_byte_unit unit;
-    if (esp_byte_unit_choose(&unit) != ESP_OK) {
-        esp_doctor_found(all, DOCTOR_ERROR, "products", "unset ESPALIER_PRODUCTS", "%s",
-                         esp_message());
-    } else {
-        esp_doctor_found(all, DOCTOR_FINE, "products", "",
-                         "of data in bytes: by %s%s; numbers differ between blas, vectors, tiles",
-                         esp_byte_unit_name(unit),
-                         getenv("ESPALIER_PRODUCTS") != NULL ? ", by ESPALIER_PRODUCTS" : "");
-    }
     if (esp_byte_unit_choose(&unit) == ESP_OK && esp_blas_prepare() != ESP_OK) {
         esp_doctor_found(all, DOCTOR_ERROR, "BLAS threads", "set OPENBLAS_NUM_THREADS=1", "%s",
                          esp_message());

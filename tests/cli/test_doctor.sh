@@ -82,6 +82,29 @@ if command -v git >/dev/null; then
     GIT_CEILING_DIRECTORIES=$(dirname "$scratch") expect 0 "$ESPALIER" doctor
     line '^ok +git +this folder is in no git repository'
 fi
+# a unit of the processor that the program cannot use: here the kernel keeps AMX from it; or one that
+# ESPALIER_PRODUCTS keeps it from
+expect 0 "$ESPALIER" doctor
+if grep -q ' products .* by tiles' stdout; then
+    line '^ok +products +of data in bytes: by tiles'
+    ESPALIER_PRODUCTS=vectors expect 0 "$ESPALIER" doctor
+    line '^warning +products .*by vectors, by ESPALIER_PRODUCTS; this processor has a matrix unit \(AMX\)'
+    cat >old_kernel.c <<'C'
+#include <errno.h>
+long syscall(long number, ...);
+long syscall(long number, ...) { (void)number; errno = ENOSYS; return -1; }
+C
+    if [ -z "${ESPALIER_SANITIZE:-}" ] && ${CC:-cc} -shared -fPIC -o old_kernel.so old_kernel.c 2>/dev/null; then
+        expect 0 env LD_PRELOAD="$PWD/old_kernel.so" "$ESPALIER" doctor
+        line '^warning +products .*by vectors; this processor has a matrix unit \(AMX\), which is faster and which this build cannot use'
+    fi
+elif [ "$(id -u)" = 0 ] && unshare --mount true 2>/dev/null; then
+    sed 's/^flags.*/& avx512f avx512bw amx_tile amx_bf16/' /proc/cpuinfo >cpuinfo
+    # shellcheck disable=SC2016
+    expect 0 unshare --mount sh -c 'mount --bind cpuinfo /proc/cpuinfo && exec "$ESPALIER" doctor'
+    line '^warning +products .*this processor has a matrix unit \(AMX\), which is faster and which this build cannot use'
+fi
+
 # control groups of both versions, as they would be in a container of 1.5 or of half a core
 mkdir -p group/cpu
 quota() {
