@@ -196,9 +196,10 @@ static int run(int argc, char **argv)
         .children = shared,
         .doc = "Shows the studies of the results database with their trials by state, and for each "
                "running trial where it runs, how far it is, its rate and the time left.\v"
-               "The rate is the attempt's so far; early stopping may "
-               "end a trial sooner. A study's time left counts what waits too, as if it trained "
-               "at the rate of what runs. A trial whose runner was killed is cut off and counts as "
+               "The rate is of the latest epochs; early stopping may "
+               "end a trial sooner. A study's time left counts what waits in a run too, as if it "
+               "trained at the rate of what runs. A trial whose runner was killed is cut off and "
+               "counts as "
                "interrupted. It only reads, and holds no run up.\n\n"
                "examples:\n"
                "  espalier status\n"

@@ -18,9 +18,8 @@
     " WHERE t.latest = 1 GROUP BY t.study ORDER BY r.last_run_at DESC"
 
 /* The table left_over: what runs or was cut off. A trial of several studies shows once, by the one
- * run last. Epochs past the attempt's own are of an earlier one that was cut off. The rate is the
- * attempt's so far, with all it does between epochs; early stopping may end a trial before the time
- * left. */
+ * run last. Epochs past the attempt's own are of an earlier one that was cut off. The rate is of
+ * the attempt's latest epochs; early stopping may end a trial before the time left. */
 #define ESP_RUNNING_SQL                                                                            \
     "WITH running AS (SELECT CASE WHEN trial_is_held(b.id) THEN 'running' ELSE 'cut off' END AS "  \
     "state,"                                                                                       \
@@ -38,14 +37,15 @@
     "  (SELECT max(b.id) FROM attempt b WHERE b.trial = x.trial_key)),"                            \
     " timed AS (SELECT *, (SELECT nullif(e.phase, '') FROM epoch e"                                \
     "   WHERE e.trial = trial_key AND e.epoch = attempted.epoch) AS phase,"                        \
-    "  CASE WHEN state = 'running' THEN nullif(epoch + 1 - max(first_epoch, 1), 0)"                \
-    "   / nullif(86400 * (julianday('now') - julianday(started_at)), 0) END AS rate"               \
+    "  CASE WHEN state = 'running' THEN (SELECT 1 / nullif(avg(e.seconds), 0) FROM epoch e"        \
+    "   WHERE e.trial = trial_key AND e.epoch > max(attempted.epoch - 50, 0)"                      \
+    "   AND e.epoch BETWEEN first_epoch AND attempted.epoch) END AS rate"                          \
     "  FROM attempted),"                                                                           \
     " left_over AS (SELECT *, CASE WHEN epoch <= epochs THEN (epochs - epoch) / rate END"          \
     "  AS seconds_left FROM timed) "
 
 /* The table listed: every study, and the time left to those of which something runs: epochs of all
- * that runs or waits, by the rate of what runs. */
+ * that runs, or waits in a run that was asked for it, by the rate of what runs. */
 #define ESP_STUDIES_LEFT_SQL                                                                       \
     ESP_RUNNING_SQL                                                                                \
     ", pace AS (SELECT study, sum(rate) AS rate, sum(epochs - epoch) AS epochs FROM left_over"     \
@@ -54,8 +54,9 @@
     "   FROM json_each(c.config, '$.phases') p) - coalesce((SELECT max(e.epoch) FROM epoch e"      \
     "   WHERE e.trial = t.trial_key), 0)) AS epochs"                                               \
     "  FROM pace CROSS JOIN study_trial t ON t.study = pace.study AND t.latest = 1"                \
-    "  CROSS JOIN cell c ON c.id = t.cell_key WHERE t.status IN ('planned', 'interrupted')"        \
-    "  OR t.status = 'running' AND NOT " ESP_TRIAL_LIVES_SQL " GROUP BY t.study),"                 \
+    "  CROSS JOIN cell c ON c.id = t.cell_key WHERE (t.status IN ('planned', 'interrupted')"       \
+    "  OR t.status = 'running' AND NOT " ESP_TRIAL_LIVES_SQL ")"                                   \
+    "  AND trial_is_wanted(t.trial_key) GROUP BY t.study),"                                        \
     " listed AS (SELECT x.*, (p.epochs + coalesce(w.epochs, 0)) / p.rate AS seconds_left"          \
     "  FROM (" ESP_STUDIES_SQL ") x LEFT JOIN pace p USING (study)"                                \
     "  LEFT JOIN waiting w USING (study)) "

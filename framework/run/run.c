@@ -292,6 +292,21 @@ out:
     return status;
 }
 
+/* For `status` and others: what this run means to train. */
+static int tell_wanted(const runner *r)
+{
+    int64_t *keys = calloc((size_t)r->n_todo + 1, sizeof *keys);
+    if (keys == NULL) {
+        return esp_fail(ESP_MEMORY, "no memory for a run");
+    }
+    for (int i = 0; i < r->n_todo; i++) {
+        keys[i] = r->record.trials[r->todo[i]].key;
+    }
+    const int status = esp_lock_wanted(r->lock, keys, r->n_todo);
+    free(keys);
+    return status;
+}
+
 /* Reports show the revision run last: says so where there are others. */
 static int tell_revision(const runner *r, esp_store *store)
 {
@@ -495,6 +510,7 @@ static int run_in_child(void *argument, esp_shared *shared)
     ESP_TRY_OUT(esp_order_longest_first(
         &(esp_order){.todo = r.todo, .epochs_done = r.epochs_done, .epoch_work = r.epoch_work},
         r.n_todo, r.study, r.cell_partitions, r.record.trials, r.anew));
+    ESP_TRY_OUT(tell_wanted(&r));
     ESP_TRY_OUT(esp_claims_open(&r.claims, r.lock, r.options->database, r.record.trials,
                                 r.study->n_trials));
     r.context.stored = r.record.trials;

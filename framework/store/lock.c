@@ -107,6 +107,29 @@ void esp_unlock_trials(int lock)
     lock_bytes(lock, F_UNLCK, 1, 0);
 }
 
+static const int64_t wanted = INT64_C(1) << 62;
+
+static int ascending(const void *left, const void *right)
+{
+    const int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+    return (a > b) - (a < b);
+}
+
+int esp_lock_wanted(int lock, int64_t *keys, int n)
+{
+    qsort(keys, (size_t)n, sizeof *keys, ascending);
+    for (int first = 0, end = 0; first < n; first = end) {
+        for (end = first + 1; end < n && keys[end] == keys[end - 1] + 1;) {
+            end++;
+        }
+        if (lock_bytes(lock, F_RDLCK, wanted + keys[first], end - first) != 0) {
+            return esp_fail(ESP_STORE, "the database's lock file cannot be locked: %s",
+                            strerror(errno));
+        }
+    }
+    return ESP_OK;
+}
+
 static bool is_locked(const char *path, int64_t byte)
 {
     char *name = esp_store_beside(path, ".lock");
@@ -125,6 +148,11 @@ static bool is_locked(const char *path, int64_t byte)
 bool esp_store_has_runner(const char *path)
 {
     return is_locked(path, 0);
+}
+
+bool esp_trial_is_wanted(const char *path, int64_t trial_key)
+{
+    return is_locked(path, wanted + trial_key);
 }
 
 bool esp_trial_is_held(const char *path, int64_t trial_key)

@@ -166,6 +166,14 @@ static void trial_is_held(sqlite3_context *context, int n, sqlite3_value **value
     sqlite3_result_int(context, esp_trial_is_held(store->path, sqlite3_value_int64(*values)));
 }
 
+/* trial_is_wanted(key): whether a run holds it or means to. */
+static void trial_is_wanted(sqlite3_context *context, int n, sqlite3_value **values)
+{
+    (void)n;
+    const esp_store *store = sqlite3_user_data(context);
+    sqlite3_result_int(context, esp_trial_is_wanted(store->path, sqlite3_value_int64(*values)));
+}
+
 static int connect_to(esp_store *store, const char *name, int flags)
 {
     sqlite3_close(store->db);
@@ -181,6 +189,8 @@ static int connect_to(esp_store *store, const char *name, int flags)
     sqlite3_busy_timeout(store->db, store->mode == ESP_STORE_READ ? READ_TIMEOUT : WRITE_TIMEOUT);
     sqlite3_create_function(store->db, "trial_is_held", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, store,
                             trial_is_held, NULL, NULL);
+    sqlite3_create_function(store->db, "trial_is_wanted", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, store,
+                            trial_is_wanted, NULL, NULL);
     /* A file that is refused must not even be tidied up by closing it. */
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     return ESP_OK;
