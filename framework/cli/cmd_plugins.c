@@ -14,7 +14,7 @@
 #include "plugin/params.h"
 #include "plugin/registry.h"
 
-enum { OPTION_FORMAT = 256, OPTION_ALL, OPTION_DIR };
+enum { OPTION_FORMAT = 256, OPTION_ALL, OPTION_DIR, OPTION_ROLE };
 
 const char *esp_plugins_kind_text(esp_kind kind)
 {
@@ -327,6 +327,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case OPTION_DIR:
         given->directory = argument;
         return 0;
+    case OPTION_ROLE:
+        given->role = argument;
+        return 0;
     case ARGP_KEY_ARG:
         if (given->action == NULL) {
             given->action = argument;
@@ -355,6 +358,9 @@ static int run_action(const action *chosen, const plugins_arguments *given)
     if (given->directory != NULL && !chosen->has_directory) {
         return esp_fail(ESP_USAGE, "--dir is for `plugins new`");
     }
+    if (given->role != NULL && !chosen->has_directory) {
+        return esp_fail(ESP_USAGE, "--role is for `plugins new loss`");
+    }
     bool needs_registry = given->n_names == 0;
     for (size_t i = 0; i < given->n_names; i++) {
         needs_registry = needs_registry || chosen->run != esp_plugins_check ||
@@ -378,6 +384,10 @@ static int run(int argc, char **argv)
         {"dir", OPTION_DIR, "DIRECTORY", 0,
          "where new writes; default: plugins/loss or plugins/head inside espalier's source tree, "
          "else here",
+         0},
+        {"role", OPTION_ROLE, "ROLE", 0,
+         "of a new loss: penalty (default) keeps parameters or logits small, routing shapes how "
+         "examples reach leaves, task counts in soft_loss and hard_loss; new asks at a terminal",
          0},
         {0}};
     static const struct argp parser = {

@@ -15,6 +15,7 @@ typedef struct plugins_arguments {
     const char *names[PLUGINS_MAX_NAMES];
     size_t n_names;
     const char *directory; /* --dir, or NULL */
+    const char *role;      /* --role, or NULL */
     bool json, has_format, all;
 } plugins_arguments;
 

@@ -173,13 +173,59 @@ static char *commands_outside(const char *folder, const char *name, const char *
     return commands;
 }
 
+/* ---- the role of a loss --------------------------------------------------------------------- */
+
+static const char *const roles[] = {"penalty", "routing", "task"}; /* the first is the default */
+static const char *const role_symbols[] = {"ESP_PENALTY", "ESP_ROUTING", "ESP_TASK"};
+enum { N_ROLES = sizeof roles / sizeof *roles };
+
+static int find_role(int *role, const char *word)
+{
+    for (int i = 0; i < N_ROLES; i++) {
+        if (strcmp(word, roles[i]) == 0) {
+            *role = i;
+            return ESP_OK;
+        }
+    }
+    const char *meant = esp_text_suggest(word, roles, N_ROLES);
+    return esp_fail(ESP_USAGE, "unknown role '%s'%s%s%s; a loss is penalty, routing or task", word,
+                    meant ? ", did you mean '" : "", meant ? meant : "", meant ? "'" : "");
+}
+
+/* As --role says; without it the person at the terminal is asked, and nobody else. */
+static int choose_role(int *role, const char *wanted)
+{
+    char answer[64] = "";
+    *role = 0;
+    if (wanted != NULL) {
+        return find_role(role, wanted);
+    }
+    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
+        return ESP_OK;
+    }
+    fputs("What is the loss for?\n"
+          "  penalty  keeps parameters or logits small\n"
+          "  routing  shapes how examples are sent to leaves\n"
+          "  task     is the task: it counts in soft_loss and hard_loss\n"
+          "role (penalty): ",
+          stderr);
+    if (fgets(answer, sizeof answer, stdin) == NULL) {
+        fputc('\n', stderr);
+        return ESP_OK;
+    }
+    answer[strcspn(answer, " \t\n")] = '\0';
+    return answer[0] != '\0' ? find_role(role, answer) : ESP_OK;
+}
+
 /* ---- the file ----------------------------------------------------------------------------------
  */
 
-/* The example under another name, its commands (lines " *     $ ...") replaced by these. */
+/* The example under another name, its commands (lines " *     $ ...") replaced by these; a loss in
+ * another role. */
 static void write_start(FILE *out, const char *text, const char *example, const char *name,
-                        const char *commands)
+                        const char *commands, const char *role)
 {
+    static const char role_line[] = ".role = ESP_PENALTY,";
     static const char mark[] = " *     $ ";
     bool told = false;
     while (*text != '\0') {
@@ -198,6 +244,9 @@ static void write_start(FILE *out, const char *text, const char *example, const 
             if (strncmp(text, example, strlen(example)) == 0) {
                 fputs(name, out);
                 text += strlen(example);
+            } else if (strncmp(text, role_line, strlen(role_line)) == 0) {
+                fprintf(out, ".role = %s,", role);
+                text += strlen(role_line);
             } else {
                 fputc(*text++, out);
             }
@@ -244,11 +293,16 @@ int esp_plugins_new(const plugins_arguments *given, const esp_registry *registry
         return esp_fail(ESP_USAGE, "`espalier plugins new loss NAME`, or `new head NAME`");
     }
     const char *name = given->names[1];
-    int which = 0, status = ESP_OK;
+    int which = 0, role = 0, status = ESP_OK;
     char *folder = NULL, *tree = NULL, *path = NULL, *set = NULL, *commands = NULL, *typed = NULL;
     FILE *out = NULL;
     ESP_TRY(find_start(&which, given->names[0]));
     ESP_TRY(must_be_new(name, registry));
+    if (starts[which].kind == ESP_LOSS) {
+        ESP_TRY(choose_role(&role, given->role));
+    } else if (given->role != NULL) {
+        return esp_fail(ESP_USAGE, "--role is for `plugins new loss`: a head has none");
+    }
     ESP_TRY_OUT(choose_folder(&folder, &tree, given->directory, starts[which].name));
     path = esp_text_format("%s/%s.c", folder, name);
     set = esp_text_format(starts[which].set, name);
@@ -266,7 +320,7 @@ int esp_plugins_new(const plugins_arguments *given, const esp_registry *registry
                           errno == EEXIST ? "exists already, and stays as it is" : strerror(errno));
         goto out;
     }
-    write_start(out, starts[which].text, starts[which].example, name, commands);
+    write_start(out, starts[which].text, starts[which].example, name, commands, role_symbols[role]);
     const bool failed = ferror(out) != 0;
     if (fclose(out) != 0 || failed) {
         remove(path);

@@ -143,9 +143,51 @@ err "there is a head 'master_leaf' already"
 run 4 new loss begun_in_test --dir nowhere
 run 2 new loss begun_in_test --dir out
 err 'out is no folder'
+run 2 new loss begun_in_test --role penaltyy
+err "unknown role 'penaltyy', did you mean 'penalty'; a loss is penalty, routing or task"
+run 2 new head begun_in_test --role task
+err 'a head has none'
+run 2 ls --role task
+err 'is for .plugins new loss'
+for role in routing task; do
+    run 0 new loss "zz_of_$role" --role $role
+    [ "$(grep -c "^    .role = ESP_${role^^},$" "zz_of_$role.c")" = 1 ] || fail "new --role $role: another role"
+    rm "zz_of_$role.c"
+done
 run 0 new loss begun_in_test
 err 'wrote begun_in_test.c'
 out '^cc .* begun_in_test\.c -o begun_in_test\.so -lm$'
+[ "$(grep -c '^    .role = ESP_PENALTY,$' begun_in_test.c)" = 1 ] || fail "the role of a new loss is not ESP_PENALTY"
+for word in 'ESP_TASK: it is' 'ESP_ROUTING: it' 'ESP_PENALTY: it keeps'; do
+    grep -qF "$word" begun_in_test.c || fail "the template does not say what a role means: $word"
+done
+# at a terminal it asks; an empty answer is the default
+terminal='
+import os, pty, sys
+child, end = pty.fork()
+if child == 0:
+    os.execv(sys.argv[2], sys.argv[2:])
+os.write(end, sys.argv[1].encode() + b"\n")
+said = b""
+try:
+    while True:
+        more = os.read(end, 4096)
+        if not more:
+            break
+        said += more
+except OSError:
+    pass
+sys.stdout.buffer.write(said)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))'
+if python3 -c 'import pty; pty.openpty()' 2>/dev/null; then
+    for answer in routing:ESP_ROUTING :ESP_PENALTY; do
+        timeout 20 python3 -c "$terminal" "${answer%%:*}" "$ESPALIER" plugins new loss zz_asked >said ||
+            fail "new at a terminal: $(cat said)"
+        grep -q 'role (penalty): ' said || fail "new asks nothing at a terminal"
+        grep -q "^    .role = ${answer#*:},$" zz_asked.c || fail "the answer '$answer' is another role"
+        rm zz_asked.c said
+    done
+fi
 run 2 new loss begun_in_test
 err 'begun_in_test.c: exists already, and stays as it is'
 [ "$(find . -name '*.c')" = ./begun_in_test.c ] || fail "other files were written"

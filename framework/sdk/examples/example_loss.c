@@ -70,8 +70,11 @@ static const esp_loss_ops ops = {
 ESP_EXPORT const esp_plugin espalier_plugin = {
     ESP_PLUGIN_HEADER,
     .kind = ESP_LOSS,
-    .role = ESP_TASK, /* counts in soft_loss; ESP_PENALTY and ESP_ROUTING (how examples reach
-                         leaves) do not */
+    /* ESP_TASK: it is (part of) the task, and counts in soft_loss and hard_loss. ESP_ROUTING: it
+     * shapes how examples are sent to leaves. ESP_PENALTY: it keeps parameters or logits small.
+     * Terms of the last two are trained on too, but soft_loss and hard_loss leave them out, so that
+     * these stay comparable with variants that lack the term. */
+    .role = ESP_PENALTY,
     .name = "example_loss",
     .version = "1",
     .summary = "half the squared excess of the logits over a margin",
