@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/status.h"
+#include "core/text.h"
 #include "study/reading.h"
 
 enum { MAX_LISTED = 12 };
@@ -164,29 +165,79 @@ static bool add_value(const char **list, int *n, const char *value)
     return false;
 }
 
+/* The values that cells have at a word's key: flattened ones, else maps as they are written.
+ * Whether that is all of them. */
+static bool list_values(const char **list, int *n, esp_reading *r, const word *w,
+                        const esp_study *study)
+{
+    bool all = true;
+    *n = 0;
+    for (int c = 0; c < study->n_cells; c++) {
+        const esp_cell *cell = &study->cells[c];
+        for (int i = 0; i < cell->n_params; i++) {
+            if (key_matches(w, cell->params[i].key)) {
+                all = add_value(list, n, cell->params[i].value) && all;
+            }
+        }
+        for (int i = 0; i < cell->n_swept; i++) {
+            if (key_matches(w, cell->swept[i].key)) {
+                all = add_value(list, n, cell->swept[i].value) && all;
+            }
+        }
+    }
+    for (int c = 0; *n == 0 && c < study->n_cells; c++) {
+        const esp_node *node = esp_node_find(r->drafts[c].tree, w->key);
+        if (node != NULL) {
+            const char *text = esp_node_text(r->pool, node);
+            for (int k = c; k < study->n_cells; k++) {
+                node = esp_node_find(r->drafts[k].tree, w->key);
+                text = node != NULL ? esp_node_text(r->pool, node) : text;
+                all = add_value(list, n, text) && all;
+            }
+        }
+    }
+    return all;
+}
+
 /* "optimizer.learning_rate: 1e-05, 0.1"; NULL where no cell has the key. */
 static const char *values_text(esp_reading *r, const word *w, const esp_study *study)
 {
     const char *list[MAX_LISTED];
     int n = 0;
-    bool all = true;
-    for (int c = 0; c < study->n_cells; c++) {
-        const esp_cell *cell = &study->cells[c];
-        for (int i = 0; i < cell->n_params; i++) {
-            if (key_matches(w, cell->params[i].key)) {
-                all = add_value(list, &n, cell->params[i].value) && all;
-            }
-        }
-        for (int i = 0; i < cell->n_swept; i++) {
-            if (key_matches(w, cell->swept[i].key)) {
-                all = add_value(list, &n, cell->swept[i].value) && all;
-            }
-        }
-    }
+    const bool all = list_values(list, &n, r, w, study);
     return n == 0 ? NULL
                   : esp_tree_pool_format(r->pool, "%s: %s%s", w->key,
                                          esp_tree_pool_join(r->pool, list, (size_t)n, ", "),
                                          all ? "" : ", ..");
+}
+
+/* "; did you mean 'mnist'?" of a value that is text. */
+static const char *value_hint(esp_reading *r, const word *w, const esp_study *study)
+{
+    const char *list[MAX_LISTED];
+    double number = 0;
+    int n = 0;
+    list_values(list, &n, r, w, study);
+    const char *meant =
+        esp_text_number(&number, w->written) ? NULL : esp_text_suggest(w->written, list, (size_t)n);
+    return meant != NULL ? esp_tree_pool_format(r->pool, "; did you mean '%s'?", meant) : "";
+}
+
+/* The key that ends so: optimizer.learning_rate for learning_rate; NULL where none does. */
+static const char *longer_key(const word *w, const esp_study *study)
+{
+    const size_t length = strlen(w->key);
+    for (int c = 0; c < study->n_cells; c++) {
+        for (int i = 0; i < study->cells[c].n_params; i++) {
+            const char *key = study->cells[c].params[i].key;
+            const size_t all = strlen(key);
+            if (all > length && key[all - length - 1] == '.' &&
+                strcmp(key + all - length, w->key) == 0) {
+                return key;
+            }
+        }
+    }
+    return NULL;
 }
 
 /* "variants: none, even; optimizer.learning_rate: 1e-05, 0.1": what may be asked for, except the
@@ -216,40 +267,58 @@ static const char *what_there_is(esp_reading *r, const esp_study *study, const w
     return text;
 }
 
+/* Why no cell has a word, as it stands behind "no cell matches '..'"; *said: its values are told.
+ */
+static const char *why_none(bool *said, esp_reading *r, const word *w, const esp_study *study)
+{
+    const bool of_variant = w->key == NULL || strcmp(w->key, "variant") == 0;
+    if (of_variant) {
+        const char *written = w->key == NULL ? w->text : w->written;
+        const char *hint = esp_word_hint(r->pool, written, r->variant_names);
+        return strstr(hint, "mean '") != NULL ? hint
+               : strchr(written, '.') != NULL ? "; a key needs its value, KEY=VALUE"
+                                              : "";
+    }
+    const char *values = values_text(r, w, study);
+    if (values != NULL) {
+        *said = true;
+        const char *hint = value_hint(r, w, study);
+        return esp_tree_pool_format(r->pool, "%s%s have %s", hint, *hint ? " Cells" : "; cells",
+                                    values);
+    }
+    if (w->key_is_pattern) {
+        return "";
+    }
+    if (esp_word_in("seed seeds", w->key)) {
+        return "; --seeds chooses seeds";
+    }
+    const char *longer = longer_key(w, study);
+    if (longer != NULL) {
+        return esp_tree_pool_format(r->pool, "; did you mean '%s'?", longer);
+    }
+    const int before = esp_problems_errors(r->problems);
+    esp_report_key_check(r, here, w->key);
+    return esp_problems_errors(r->problems) > before
+               ? ""
+               : esp_tree_pool_format(r->pool, "; no cell has the key %s", w->key);
+}
+
 static void complain(esp_reading *r, const word *words, int n, const char *pattern,
                      const esp_study *study)
 {
-    const int before = esp_problems_errors(r->problems);
     const char *why = n > 1 ? "; no cell has all of these at once" : "";
     const word *said = NULL;
     for (int i = 0; i < n; i++) {
-        const word *w = &words[i];
-        if (w->n_cells > 0) {
-            continue;
+        if (words[i].n_cells == 0) {
+            bool tells_values = false;
+            why = why_none(&tells_values, r, &words[i], study);
+            said = tells_values ? &words[i] : NULL;
+            break;
         }
-        const char *values = w->key != NULL ? values_text(r, w, study) : NULL;
-        if (w->key == NULL) {
-            const char *hint = esp_word_hint(r->pool, w->text, r->variant_names);
-            const char *key_hint = strchr(w->text, '.') != NULL && strstr(hint, "mean '") == NULL
-                                       ? "; a key needs its value, KEY=VALUE"
-                                       : "";
-            why = strstr(hint, "mean '") != NULL ? hint : key_hint;
-        } else if (values != NULL) {
-            why = esp_tree_pool_format(r->pool, "; cells have %s", values);
-            said = w;
-        } else if (!w->key_is_pattern && strcmp(w->key, "variant") != 0) {
-            esp_report_key_check(r, here, w->key);
-            why = esp_tree_pool_format(r->pool, "; no cell has the key %s", w->key);
-        } else if (!w->key_is_pattern) {
-            const char *hint = esp_word_hint(r->pool, w->written, r->variant_names);
-            why = strstr(hint, "mean '") != NULL ? hint : "";
-        }
-        break;
     }
-    if (esp_problems_errors(r->problems) == before) {
-        esp_problem(r->problems, ESP_ERROR, here, "no cell matches '%s'%s%s %s", pattern, why,
-                    strstr(why, "mean '") != NULL ? "" : ";", what_there_is(r, study, said));
-    }
+    const size_t length = strlen(why);
+    esp_problem(r->problems, ESP_ERROR, here, "no cell matches '%s'%s%s %s", pattern, why,
+                length > 0 && why[length - 1] == '?' ? "" : ";", what_there_is(r, study, said));
 }
 
 /* ---- all ------------------------------------------------------------------------------------ */
