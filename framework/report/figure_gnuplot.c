@@ -15,9 +15,6 @@ enum { MOST_POINTS = 300, MOST_POINTS_OF_MANY = 120 };
 /* Above the panels: title and subtitle. */
 enum { TOP = 46 };
 
-/* Characters of a word on the x axis. */
-enum { MOST_TICK = 24 };
-
 static int legend_columns(const esp_plot *plot, int width)
 {
     int longest = 1;
@@ -42,7 +39,7 @@ esp_plot_layout esp_plot_layout_of(const esp_plot *plot)
         const int length = (int)strlen(plot->ticks[i]);
         longest = length > longest ? length : longest;
     }
-    longest = longest < MOST_TICK ? longest : MOST_TICK;
+    longest = longest < ESP_MOST_TICK ? longest : ESP_MOST_TICK;
     const bool fits = (longest + 1) * plot->n_ticks * 6 < layout.width / columns - 80;
     layout.slanted = fits ? 0 : 3 * longest;
     const int wide = plot->n_series > 0 ? legend_columns(plot, layout.width) : 1;

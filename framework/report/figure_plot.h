@@ -11,7 +11,7 @@ typedef enum esp_draw {
     ESP_DRAW_HEATMAP /* x, the leaf, and y as a color */
 } esp_draw;
 
-enum { ESP_MAX_PANELS = 24, ESP_MAX_MARKS = 12 };
+enum { ESP_MAX_PANELS = 24, ESP_MAX_MARKS = 12, ESP_MOST_TICK = 24 /* characters on the x axis */ };
 
 /* Where a phase begins: trials that stopped early begin the next one early. */
 typedef struct esp_plot_mark {

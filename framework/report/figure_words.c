@@ -270,12 +270,11 @@ int esp_plot_shorten(const char ***out, esp_text_pool *pool, const char *const *
 
 int esp_plot_words_of(esp_plot_words *out, const esp_plot *plot, int title)
 {
-    enum { MOST_TICK = 24 };
     const int n = plot->n_panels < ESP_MAX_PANELS ? plot->n_panels : ESP_MAX_PANELS;
     const char *titles[ESP_MAX_PANELS];
     for (int i = 0; i < n; i++) {
         titles[i] = plot->panels[i].title;
     }
     ESP_TRY(esp_plot_shorten(&out->titles, plot->pool, titles, n, title));
-    return esp_plot_shorten(&out->ticks, plot->pool, plot->ticks, plot->n_ticks, MOST_TICK);
+    return esp_plot_shorten(&out->ticks, plot->pool, plot->ticks, plot->n_ticks, ESP_MOST_TICK);
 }
