@@ -371,7 +371,7 @@ static error_t parse_store(int key, char *value, struct argp_state *state)
         given->keep = true;
         return 0;
     case KEY_DATABASE:
-        given->database = value;
+        given->database = esp_option_database(state, value);
         return 0;
     case KEY_AGAINST:
         given->against = value;

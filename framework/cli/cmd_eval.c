@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "core/log.h"
+#include "core/new_file.h"
 #include "core/status.h"
 #include "core/text.h"
 #include "nn/blas.h"
@@ -337,6 +338,32 @@ static void print_text(const arguments *a, const esp_evaluation *evaluation, uin
     }
 }
 
+/* That the logits go to no file which is read here, nor over a part of a results database: where
+ * the model is one of its checkpoints, that one. */
+static int spare_inputs(const arguments *a, const esp_dataset *data, const esp_registry *registry)
+{
+    static const char suffix[] = ".checkpoints/";
+    esp_inputs inputs = {0};
+    char *model = esp_file_resolve(a->checkpoint);
+    char *end = model != NULL ? strstr(model, suffix) : NULL;
+    esp_inputs_add(&inputs, a->checkpoint, "the model");
+    esp_store_inputs(&inputs, esp_store_default_path(NULL));
+    if (end != NULL) {
+        *end = '\0';
+        esp_store_inputs(&inputs, model);
+    }
+    for (int i = 0; i < ESP_DATASET_MAX_FILES; i++) {
+        esp_inputs_add(&inputs, data->paths[i], "a file of the data set");
+    }
+    for (int i = 0; i < esp_registry_count(registry); i++) {
+        esp_inputs_add(&inputs, esp_registry_entry(registry, i)->path, "a plugin");
+    }
+    const int status = esp_inputs_spare(&inputs, a->logits);
+    free(model);
+    esp_inputs_free(&inputs);
+    return status;
+}
+
 static int evaluate(arguments *a, esp_model *model, const esp_registry *registry)
 {
     int status = ESP_OK;
@@ -360,6 +387,7 @@ static int evaluate(arguments *a, esp_model *model, const esp_registry *registry
     esp_params_default(&phase.terms[0].params, phase.terms[0].plugin);
     ESP_TRY_OUT(esp_dataset_open(&data, a->data));
     ESP_TRY_OUT(check_classes(model, data, a->checkpoint));
+    ESP_TRY_OUT(spare_inputs(a, data, registry));
     ESP_TRY_OUT(check_fit(model, data, a->checkpoint));
     ESP_TRY_OUT(make_partition(&partition, model, data, a->split));
     ESP_TRY_OUT(view_split(&view, model, data, &partition, a->split));

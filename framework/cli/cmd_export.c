@@ -181,8 +181,12 @@ static int run(int argc, char **argv)
     }
     esp_store *store = NULL;
     char *name = NULL;
+    esp_inputs inputs = {0};
     int status = ESP_OK;
-    ESP_TRY_OUT(esp_store_open(&store, esp_store_default_path(given.database), ESP_STORE_READ));
+    const char *database = esp_store_default_path(given.database);
+    esp_store_inputs(&inputs, database);
+    ESP_TRY_OUT(esp_inputs_spare(&inputs, given.output));
+    ESP_TRY_OUT(esp_store_open(&store, database, ESP_STORE_READ));
     if (given.request.study != NULL) {
         ESP_TRY_OUT(choose_study(&name, &given, store));
     }
@@ -191,6 +195,7 @@ static int run(int argc, char **argv)
 out:
     esp_store_close(store);
     free(name);
+    esp_inputs_free(&inputs);
     return status;
 }
 

@@ -8,6 +8,7 @@
 #include "core/processors.h"
 #include "core/status.h"
 #include "core/text.h"
+#include "store/store.h"
 
 /* Keys beyond ASCII are long options only. */
 enum { KEY_SET = 2000, KEY_SEEDS, KEY_ONLY, KEY_DATABASE, KEY_FORMAT };
@@ -46,10 +47,19 @@ static const struct argp_option study_options[] = {
 
 const struct argp esp_study_argp = {.options = study_options, .parser = parse_study};
 
+const char *esp_option_database(struct argp_state *state, const char *value)
+{
+    if (*value == '\0') {
+        argp_error(state, "--db '' names no database; leave --db out for %s",
+                   esp_store_default_path(NULL));
+    }
+    return value;
+}
+
 static error_t parse_database(int key, char *value, struct argp_state *state)
 {
     if (key == KEY_DATABASE) {
-        *(const char **)state->input = value;
+        *(const char **)state->input = esp_option_database(state, value);
         return 0;
     }
     return ARGP_ERR_UNKNOWN;

@@ -19,6 +19,9 @@ extern const struct argp esp_study_argp;
 /* --db. Input: const char *, NULL where not given (see esp_store_default_path). */
 extern const struct argp esp_database_argp;
 
+/* What a --db of a verb's own names; nothing is a usage error. */
+const char *esp_option_database(struct argp_state *state, const char *value);
+
 /* --format. Input: const char *, "text" where not given; what it may be is the verb's to say,
  * except where it is text or json. */
 extern const struct argp esp_format_argp, esp_text_or_json_argp;

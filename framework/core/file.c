@@ -1,15 +1,12 @@
-#define _POSIX_C_SOURCE 200809L
 #include "core/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "core/new_file.h"
 #include "core/status.h"
 #include "core/text.h"
 
@@ -58,75 +55,25 @@ out:
     return status;
 }
 
-static int write_all(int file, const char *path, const esp_file_piece *piece)
-{
-    const char *next = piece->bytes;
-    for (size_t left = piece->count; left > 0;) {
-        const ssize_t written = write(file, next, left);
-        if (written < 0 && errno == EINTR) {
-            continue;
-        }
-        if (written <= 0) {
-            return esp_fail(ESP_IO, "%s: %s", path, strerror(errno));
-        }
-        next += written;
-        left -= (size_t)written;
-    }
-    return ESP_OK;
-}
-
 int esp_file_write(const char *path, const void *bytes, size_t count)
 {
     return esp_file_write_pieces(path, &(esp_file_piece){bytes, count}, 1);
 }
 
-/* What is there and is no regular file: a device or a pipe, which a rename would put a file in
- * place of, or a link, which leads where it is to be written. */
-static bool is_written_in_place(const char *path)
-{
-    struct stat found;
-    return lstat(path, &found) == 0 && !S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode);
-}
-
-/* in_place: pipes and terminals cannot be synchronized. */
-static int write_file(const char *path, const esp_file_piece *pieces, int n_pieces, bool in_place)
-{
-    int status = ESP_OK;
-    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (file < 0) {
-        return esp_fail(ESP_IO, "%s: %s", path, strerror(errno));
-    }
-    for (int i = 0; i < n_pieces; i++) {
-        ESP_TRY_OUT(write_all(file, path, &pieces[i]));
-    }
-    if (fsync(file) != 0 && !in_place) {
-        status = esp_fail(ESP_IO, "%s: %s", path, strerror(errno));
-    }
-out:
-    if (close(file) != 0 && status == ESP_OK) {
-        status = esp_fail(ESP_IO, "%s: %s", path, strerror(errno));
-    }
-    return status;
-}
-
 int esp_file_write_pieces(const char *path, const esp_file_piece *pieces, int n_pieces)
 {
-    if (is_written_in_place(path)) {
-        return write_file(path, pieces, n_pieces, true);
+    esp_new_file file = {0};
+    ESP_TRY(esp_new_file_open(&file, path));
+    errno = 0;
+    for (int i = 0; i < n_pieces; i++) {
+        if (fwrite(pieces[i].bytes, 1, pieces[i].count, file.out) != pieces[i].count) {
+            const int status = esp_fail(ESP_IO, "%s: %s", path,
+                                        errno != 0 ? strerror(errno) : "cannot be written");
+            esp_new_file_drop(&file);
+            return status;
+        }
     }
-    char *temporary = esp_text_format("%s.tmp", path);
-    if (temporary == NULL) {
-        return esp_fail(ESP_MEMORY, "%s: no memory", path);
-    }
-    int status = write_file(temporary, pieces, n_pieces, false);
-    if (status == ESP_OK && rename(temporary, path) != 0) {
-        status = esp_fail(ESP_IO, "%s: %s", path, strerror(errno));
-    }
-    if (status != ESP_OK) {
-        unlink(temporary);
-    }
-    free(temporary);
-    return status;
+    return esp_new_file_keep(&file);
 }
 
 int esp_file_make_directories(const char *path)

@@ -9,9 +9,9 @@
  * read as a file (a directory, no permission); ESP_IO where reading fails. Thread: any. */
 int esp_file_read(char **bytes, size_t *count, const char *path);
 
-/* Writes path through <path>.tmp, fsync and rename: readers see the old or the new file, never half
- * of one. A device, a pipe or a link that is there already is written in place. One writer of a
- * path at a time. Errors: ESP_IO with path and reason. Thread: any. */
+/* Writes a file as new_file.h says: readers see the old or the new one, never half of one; of two
+ * writers at once one's is there. Errors: ESP_USAGE where path is a folder or may not be written,
+ * ESP_IO, ESP_MEMORY, with path and reason. Thread: any. */
 int esp_file_write(const char *path, const void *bytes, size_t count);
 
 /* The same of pieces one after another, so that none need be copied. */

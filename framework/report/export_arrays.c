@@ -61,6 +61,8 @@ static int open_array(array_file *array, const char *path, int64_t trials)
 /* ---- the folder -------------------------------------------------------------------------------
  */
 
+enum { MOST_TRIES = 100 };
+
 typedef struct folder {
     const char *temporary;
     esp_store *store;
@@ -69,19 +71,13 @@ typedef struct folder {
     int n_arrays;
 } folder;
 
-static bool is_ours(const char *name)
-{
-    return strncmp(name, "cell-", 5) == 0 || strncmp(name, "index.csv", 9) == 0 ||
-           strncmp(name, "metrics.csv", 11) == 0;
-}
-
-/* What an export that was killed left, or this one where it failed. */
+/* Where the export failed. */
 static void remove_folder(const char *path)
 {
     DIR *directory = opendir(path);
     const struct dirent *entry;
     while (directory != NULL && (entry = readdir(directory)) != NULL) {
-        char *name = is_ours(entry->d_name) ? esp_text_format("%s/%s", path, entry->d_name) : NULL;
+        char *name = entry->d_name[0] != '.' ? esp_text_format("%s/%s", path, entry->d_name) : NULL;
         if (name != NULL) {
             unlink(name);
         }
@@ -365,6 +361,15 @@ out:
     return status;
 }
 
+static size_t without_slashes(const char *path)
+{
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/') {
+        length--;
+    }
+    return length;
+}
+
 int esp_export_arrays(int *n_arrays, const char *path, esp_store *store,
                       const esp_export_request *request)
 {
@@ -376,17 +381,26 @@ int esp_export_arrays(int *n_arrays, const char *path, esp_store *store,
     if (stat(path, &found) == 0) {
         return esp_fail(ESP_USAGE, "'%s' is there already: name a folder that is not", path);
     }
-    char *temporary = esp_text_format("%s.tmp", path);
-    folder to = {.temporary = temporary, .store = store, .request = request};
-    int status = temporary != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "no memory for a path");
+    char *temporary = NULL;
+    char *place = esp_text_format("%.*s", (int)without_slashes(path), path);
+    char *real = place != NULL ? esp_file_resolve(place) : NULL;
+    folder to = {.store = store, .request = request};
+    int status = place == NULL  ? esp_fail(ESP_MEMORY, "no memory for a path")
+                 : real == NULL ? esp_fail(ESP_IO, "%s: %s", path, strerror(errno))
+                                : ESP_OK;
     ESP_TRY_OUT(status);
-    remove_folder(temporary);
-    if (mkdir(temporary, 0777) != 0) {
-        status = esp_fail(ESP_IO, "%s: %s", temporary, strerror(errno));
-        goto out;
+    for (int made = -1, i = 0; made != 0; i++) {
+        free(temporary);
+        temporary = esp_new_file_beside(real);
+        made = temporary != NULL ? mkdir(temporary, 0777) : -1;
+        if (made != 0 && (temporary == NULL || errno != EEXIST || i == MOST_TRIES)) {
+            status = esp_fail(ESP_IO, "%s: %s", path, strerror(errno));
+            goto out;
+        }
     }
+    to.temporary = temporary;
     status = write_folder(&to);
-    if (status == ESP_OK && rename(temporary, path) != 0) {
+    if (status == ESP_OK && rename(temporary, real) != 0) {
         status = esp_fail(ESP_IO, "%s: %s", path, strerror(errno));
     }
     if (status != ESP_OK) {
@@ -397,5 +411,7 @@ int esp_export_arrays(int *n_arrays, const char *path, esp_store *store,
     }
 out:
     free(temporary);
+    free(real);
+    free(place);
     return status;
 }

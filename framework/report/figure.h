@@ -39,9 +39,12 @@ enum { ESP_FIGURE_SVG = 1, ESP_FIGURE_PDF = 2, ESP_FIGURE_PNG = 4 };
 /* "svg,pdf" as a set of the above. Errors: ESP_USAGE naming those there are. Thread: any. */
 int esp_figure_formats(unsigned *out, const char *text);
 
+/* What the files of a figure may end in, without the dot; NULL ends it. */
+extern const char *const esp_figure_suffixes[];
+
 /* Writes NAME.csv, .gp, .py, .R, .txt (the caption) and the pictures into a folder, which must be
- * there. What needs no gnuplot is written first. Each file's path is a line of `written` once it is
- * there. Errors: ESP_IO, ESP_NOT_FOUND as above. */
+ * there; each appears whole or not at all. What needs no gnuplot is written first. Each file's path
+ * is a line of `written` once it is there. Errors: ESP_IO, ESP_NOT_FOUND as above. */
 int esp_figure_write(const esp_figure *figure, const char *folder, unsigned formats, FILE *written);
 
 #endif

@@ -143,24 +143,63 @@ static int write_file(const esp_figure *figure, const char *folder, const char *
     return status;
 }
 
-/* Names gnuplot's picture for readers of screens. */
-static int finish_svg(const esp_figure *figure, const char *folder, const char *id, bool whole,
-                      char **out)
+/* Has gnuplot draw in a folder of its own: what is at the picture's place stays until the new one
+ * is whole. The picture's bytes are the caller's. */
+static int draw(char **bytes, size_t *count, const esp_figure *figure, const char *format,
+                write_part *numbers)
 {
-    char *path = path_of(folder, figure->name, "svg"), *svg = NULL;
-    size_t length = 0;
+    const char *place = getenv("TMPDIR");
+    char *picture = NULL;
+    char *folder = esp_text_format("%s/espalier-figure-XXXXXX", place && *place ? place : "/tmp");
+    if (folder == NULL || mkdtemp(folder) == NULL) {
+        const int status = esp_fail(ESP_IO, "cannot make a folder for gnuplot in %s: %s",
+                                    place && *place ? place : "/tmp", strerror(errno));
+        free(folder);
+        return status;
+    }
+    int status = ESP_OK;
+    ESP_TRY_OUT(write_file(figure, folder, "csv", numbers));
+    ESP_TRY_OUT(write_file(figure, folder, "gp", esp_figure_gnuplot));
+    ESP_TRY_OUT(run_gnuplot(folder, figure->name, format));
+    picture = path_of(folder, figure->name, format);
+    status = picture != NULL ? esp_file_read(bytes, count, picture)
+                             : esp_fail(ESP_MEMORY, "no memory for a path");
+out:;
+    const char *const suffixes[] = {"csv", "gp", format};
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        char *path = path_of(folder, figure->name, suffixes[i]);
+        if (path != NULL) {
+            unlink(path);
+        }
+        free(path);
+    }
+    rmdir(folder);
+    free(folder);
+    free(picture);
+    return status;
+}
+
+static int write_picture(const esp_figure *figure, const char *folder, const char *format)
+{
+    char *path = path_of(folder, figure->name, format), *bytes = NULL, *svg = NULL;
+    size_t count = 0;
     int status = path == NULL ? esp_fail(ESP_MEMORY, "no memory for a path") : ESP_OK;
     ESP_TRY_OUT(status);
-    ESP_TRY_OUT(esp_file_read(&svg, &length, path));
-    ESP_TRY_OUT(esp_svg_finish(out, svg, figure, id, whole));
-    if (whole) {
-        status = esp_file_write(path, *out, strlen(*out));
+    ESP_TRY_OUT(draw(&bytes, &count, figure, format, esp_figure_csv));
+    if (strcmp(format, "svg") == 0) { /* named for readers of screens */
+        ESP_TRY_OUT(esp_svg_finish(&svg, bytes, figure, figure->name, true));
+        count = strlen(svg);
     }
+    status = esp_file_write(path, svg != NULL ? svg : bytes, count);
 out:
     free(svg);
+    free(bytes);
     free(path);
     return status;
 }
+
+const char *const esp_figure_suffixes[] = {"csv", "txt", "gp",  "py", "R",
+                                           "svg", "pdf", "png", NULL};
 
 int esp_figure_write(const esp_figure *figure, const char *folder, unsigned formats, FILE *written)
 {
@@ -187,13 +226,7 @@ int esp_figure_write(const esp_figure *figure, const char *folder, unsigned form
         if ((formats & pictures[i].format) == 0) {
             continue;
         }
-        ESP_TRY(run_gnuplot(folder, figure->name, pictures[i].name));
-        if (pictures[i].format == ESP_FIGURE_SVG) {
-            char *svg = NULL;
-            int status = finish_svg(figure, folder, figure->name, true, &svg);
-            free(svg);
-            ESP_TRY(status);
-        }
+        ESP_TRY(write_picture(figure, folder, pictures[i].name));
         fprintf(written, "%s/%s.%s\n", folder, figure->name, pictures[i].name);
     }
     return ESP_OK;
@@ -204,29 +237,10 @@ int esp_figure_svg(char **svg, const esp_figure *figure, const char *id)
     if (figure->empty != NULL) {
         return esp_fail(ESP_USAGE, "figure %s is empty: %s", figure->name, figure->empty);
     }
-    const char *place = getenv("TMPDIR");
-    char *folder = esp_text_format("%s/espalier-figure-XXXXXX", place && *place ? place : "/tmp");
-    if (folder == NULL || mkdtemp(folder) == NULL) {
-        const int status = esp_fail(ESP_IO, "cannot make a folder for gnuplot in %s: %s",
-                                    place && *place ? place : "/tmp", strerror(errno));
-        free(folder);
-        return status;
-    }
-    int status = ESP_OK;
-    ESP_TRY_OUT(write_file(figure, folder, "csv", esp_figure_numbers));
-    ESP_TRY_OUT(write_file(figure, folder, "gp", esp_figure_gnuplot));
-    ESP_TRY_OUT(run_gnuplot(folder, figure->name, "svg"));
-    ESP_TRY_OUT(finish_svg(figure, folder, id, false, svg));
-out:;
-    static const char *const suffixes[] = {"csv", "gp", "svg"};
-    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
-        char *path = path_of(folder, figure->name, suffixes[i]);
-        if (path != NULL) {
-            unlink(path);
-        }
-        free(path);
-    }
-    rmdir(folder);
-    free(folder);
+    char *drawn = NULL;
+    size_t count = 0;
+    ESP_TRY(draw(&drawn, &count, figure, "svg", esp_figure_numbers));
+    const int status = esp_svg_finish(svg, drawn, figure, id, false);
+    free(drawn);
     return status;
 }

@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/new_file.h"
 #include "core/status.h"
 #include "core/text.h"
 #include "store/internal.h"
@@ -20,6 +22,12 @@ static int copy_failed(sqlite3 *copy, const char *path)
         "do it again, or write elsewhere",
         path, sqlite3_errstr(code), system != 0 ? " (" : "", system != 0 ? strerror(system) : "",
         system != 0 ? ")" : "");
+}
+
+static int is_there(const char *path)
+{
+    return esp_fail(ESP_STORE, "%s: exists, and a backup replaces nothing; name another file",
+                    path);
 }
 
 static int copy_into(sqlite3 *copy, const char *path, esp_store *store)
@@ -57,40 +65,69 @@ static void remove_copy(const char *temporary)
     }
 }
 
-int esp_store_copy(const char *path, esp_store *store)
+/* An empty file that nobody else has, whose mode is by the umask. */
+static int make_temporary(char **temporary, const char *path)
+{
+    enum { MOST_TRIES = 100 };
+    int file = -1;
+    *temporary = NULL;
+    for (int i = 0; file < 0 && i < MOST_TRIES; i++) {
+        free(*temporary);
+        *temporary = esp_new_file_beside(path);
+        if (*temporary == NULL) {
+            return esp_fail(ESP_MEMORY, "%s: no memory", path);
+        }
+        file = open(*temporary, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+        if (file < 0 && errno != EEXIST) {
+            break;
+        }
+    }
+    if (file < 0 || close(file) != 0) { /* SQLite would not say why */
+        return esp_fail(ESP_STORE, "%s: cannot be written: %s; name another file", path,
+                        strerror(errno));
+    }
+    return ESP_OK;
+}
+
+/* replaces: a file that is there gives way. */
+static int copy_to(const char *path, esp_store *store, bool replaces)
 {
     sqlite3 *copy = NULL;
-    char *temporary = esp_text_format("%s.%ld.tmp", path, (long)getpid());
-    if (temporary == NULL) {
-        return esp_fail(ESP_MEMORY, "%s: no memory", path);
-    }
-    remove_copy(temporary);
+    char *temporary = NULL, *name = NULL;
     int status = ESP_OK;
-    const int file = open(temporary, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
-    if (file < 0 || close(file) != 0) { /* SQLite would not say why */
-        status = esp_fail(ESP_STORE, "%s: cannot be written: %s; name another file", path,
-                          strerror(errno));
-    } else if (sqlite3_open(temporary, &copy) != SQLITE_OK) {
+    ESP_TRY_OUT(make_temporary(&temporary, path));
+    name = esp_sql_name(temporary);
+    if (name == NULL) {
+        status = esp_fail(ESP_MEMORY, "%s: no memory", path);
+    } else if (sqlite3_open_v2(name, &copy, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK) {
         status = copy_failed(copy, path);
     } else {
         status = copy_into(copy, path, store);
     }
     sqlite3_close(copy);
-    if (status == ESP_OK && rename(temporary, path) != 0) {
-        status = esp_fail(ESP_STORE, "%s: %s; name another file", path, strerror(errno));
+    if (status == ESP_OK &&
+        renameat2(AT_FDCWD, temporary, AT_FDCWD, path, replaces ? 0 : RENAME_NOREPLACE) != 0 &&
+        (errno != EINVAL || replaces || rename(temporary, path) != 0)) {
+        status = errno == EEXIST
+                     ? is_there(path)
+                     : esp_fail(ESP_STORE, "%s: %s; name another file", path, strerror(errno));
     }
     if (status != ESP_OK) {
         remove_copy(temporary);
     }
+out:
+    free(name);
     free(temporary);
     return status;
 }
 
+int esp_store_copy(const char *path, esp_store *store)
+{
+    return copy_to(path, store, true);
+}
+
 int esp_store_back_up(const char *path, esp_store *store)
 {
-    if (access(path, F_OK) == 0) {
-        return esp_fail(ESP_STORE, "%s: exists, and a backup replaces nothing; name another file",
-                        path);
-    }
-    return esp_store_copy(path, store);
+    struct stat found;
+    return lstat(path, &found) == 0 ? is_there(path) : copy_to(path, store, false);
 }

@@ -1,4 +1,6 @@
 /* What the rows of epochs cost SQLite alone: no records, no queue, one transaction. */
+#include <stdlib.h>
+
 #include "core/clock.h"
 #include "core/status.h"
 #include "store/internal.h"
@@ -9,9 +11,12 @@ static int attach(esp_store *store, const char *source)
     sqlite3_stmt *statement = NULL;
     ESP_TRY(esp_sql_run(store, "PRAGMA foreign_keys = OFF")); /* only rows of epochs are copied */
     ESP_TRY(esp_sql_prepare(&statement, store, "ATTACH ? AS source"));
-    esp_sql_bind_text(statement, 1, source);
-    const int status = esp_sql_step(store, statement, NULL);
+    char *name = esp_sql_name(source);
+    esp_sql_bind_text(statement, 1, name);
+    const int status = name != NULL ? esp_sql_step(store, statement, NULL)
+                                    : esp_fail(ESP_MEMORY, "no memory for a path");
     sqlite3_finalize(statement);
+    free(name);
     return status;
 }
 

@@ -19,6 +19,10 @@ struct esp_store {
     double deadline;   /* of a confined connection, by esp_clock_seconds */
 };
 
+/* The name by which SQLite opens just this file: it takes file:.., :memory: and an empty name for
+ * something else. Owned by the caller; NULL without memory. */
+char *esp_sql_name(const char *path);
+
 /* ---- SQL with statuses; every failure is ESP_STORE with path, reason and what to do -----------
  */
 

@@ -80,9 +80,11 @@ static int back_up(const esp_store *store, int version)
 {
     esp_store source = {.path = store->path, .mode = ESP_STORE_READ};
     char *copy = esp_text_format("%s.before-v%d", store->path, version);
-    int status = copy != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "%s: no memory", store->path);
+    char *name = esp_sql_name(store->path);
+    int status =
+        copy != NULL && name != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "%s: no memory", store->path);
     if (status == ESP_OK) {
-        status = sqlite3_open_v2(store->path, &source.db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK
+        status = sqlite3_open_v2(name, &source.db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK
                      ? esp_store_copy(copy, &source)
                      : esp_sql_fail(&source);
     }
@@ -90,6 +92,7 @@ static int back_up(const esp_store *store, int version)
         esp_fail_prefix(status, "backup before migrating");
     }
     sqlite3_close(source.db);
+    free(name);
     free(copy);
     return status;
 }

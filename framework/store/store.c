@@ -2,6 +2,7 @@
 #include "store/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@ enum { READ_TIMEOUT = 3000, WRITE_TIMEOUT = 30000 };
 
 const char *esp_store_default_path(const char *option)
 {
-    if (option != NULL && *option != '\0') {
+    if (option != NULL) {
         return option;
     }
     const char *variable = getenv("ESPALIER_DB");
@@ -37,6 +38,35 @@ char *esp_store_beside(const char *path, const char *suffix)
     char *name = esp_text_format("%s%s", real != NULL ? real : path, suffix);
     free(real);
     return name;
+}
+
+/* What SQLite and espalier make beside a database, other than checkpoints. */
+static const char *const parts[] = {"-wal", "-shm", "-journal", ".lock"};
+enum { N_PARTS = sizeof parts / sizeof *parts };
+
+int esp_store_spare_beside(const esp_inputs *inputs, const char *path)
+{
+    int status = ESP_OK;
+    for (int i = 0; i < N_PARTS && status == ESP_OK; i++) {
+        char *name = esp_store_beside(path, parts[i]);
+        status = name != NULL ? esp_inputs_spare(inputs, name)
+                              : esp_fail(ESP_MEMORY, "%s: no memory", path);
+        free(name);
+    }
+    return status;
+}
+
+void esp_store_inputs(esp_inputs *inputs, const char *path)
+{
+    esp_inputs_add(inputs, path, "the results database");
+    for (int i = 0; i < N_PARTS; i++) {
+        char *name = esp_store_beside(path, parts[i]);
+        esp_inputs_add(inputs, name, "a part of the results database");
+        free(name);
+    }
+    char *checkpoints = esp_store_beside(path, ".checkpoints");
+    esp_inputs_add_folder(inputs, checkpoints, "the checkpoints of the results database");
+    free(checkpoints);
 }
 
 const char *esp_store_path(const esp_store *store)
@@ -71,6 +101,9 @@ static int look_at_file(const char *path, esp_store_mode mode, bool *empty)
 {
     struct stat information;
     *empty = true;
+    if (*path == '\0') {
+        return esp_fail(ESP_USAGE, "the name of the database is empty");
+    }
     if (stat(path, &information) != 0) {
         if (errno != ENOENT) {
             return esp_fail(ESP_STORE, "%s: %s; name another with --db", path, strerror(errno));
@@ -106,7 +139,6 @@ static int look_at_file(const char *path, esp_store_mode mode, bool *empty)
 /* A reader of a file that may not be written leaves a log that may not be written either. */
 static int look_at_log(const char *path)
 {
-    static const char *const parts[] = {"-wal", "-shm"};
     int status = ESP_OK;
     for (int i = 0; i < 2 && status == ESP_OK; i++) {
         char *name = esp_store_beside(path, parts[i]);
@@ -142,17 +174,25 @@ static int make_folder_of(const char *path)
     return status;
 }
 
-/* file:PATH?immutable=1, for a database in a folder where no lock file can be made. */
+char *esp_sql_name(const char *path)
+{
+    return esp_text_format("%s%s", *path == '/' ? "" : "./", path);
+}
+
+/* file:PATH?immutable=1, for a database in a folder where no lock file can be made. After file: and
+ * two slashes comes a host: none. */
 static char *immutable_uri(const char *path)
 {
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._/";
     char *uri = malloc(3 * strlen(path) + 32);
     if (uri == NULL) {
         return NULL;
     }
-    char *next = uri + sprintf(uri, "file:");
+    char *next = uri + sprintf(uri, "file:%s", *path == '/' ? "//" : "./");
     for (; *path != '\0'; path++) {
-        bool plain = strchr("%?# ", *path) == NULL;
-        next += plain ? sprintf(next, "%c", *path) : sprintf(next, "%%%02X", (unsigned char)*path);
+        next += strchr(plain, *path) != NULL ? sprintf(next, "%c", *path)
+                                             : sprintf(next, "%%%02X", (unsigned char)*path);
     }
     strcpy(next, "?immutable=1");
     return uri;
@@ -196,6 +236,34 @@ static int connect_to(esp_store *store, const char *name, int flags)
     return ESP_OK;
 }
 
+static int connect_to_path(esp_store *store, int flags)
+{
+    char *name = esp_sql_name(store->path);
+    const int status = name != NULL ? connect_to(store, name, flags)
+                                    : esp_fail(ESP_MEMORY, "%s: no memory", store->path);
+    free(name);
+    return status;
+}
+
+/* SQLite would let its owner alone write it. Of an empty file it makes a database, and gives its
+ * mode to what lies beside it. One that is there is not opened: closing it would drop the locks
+ * that this process has on it. */
+static int make_file(const char *path)
+{
+    const int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file < 0 && errno == EEXIST) {
+        return ESP_OK;
+    }
+    if (file < 0) {
+        return esp_fail(ESP_STORE,
+                        "%s: %s; look at the permissions of its folder, or name another "
+                        "with --db",
+                        path, strerror(errno));
+    }
+    close(file);
+    return ESP_OK;
+}
+
 /* Whether SQLite left nothing beside the file that belongs to it. */
 static bool is_at_rest(const char *path)
 {
@@ -215,7 +283,7 @@ static bool is_at_rest(const char *path)
  * to or on a full disk, the file is read as it is, if that is all there is. */
 static int open_for_reading(esp_store *store)
 {
-    ESP_TRY(connect_to(store, store->path, SQLITE_OPEN_READONLY));
+    ESP_TRY(connect_to_path(store, SQLITE_OPEN_READONLY));
     sqlite3_stmt *probe = NULL;
     int code =
         sqlite3_prepare_v2(store->db, "SELECT count(*) FROM sqlite_master", -1, &probe, NULL) &
@@ -352,7 +420,8 @@ int esp_store_connect(esp_store **out, int *version, const char *path, esp_store
     if (mode == ESP_STORE_READ) {
         ESP_TRY_OUT(open_for_reading(store));
     } else {
-        ESP_TRY_OUT(connect_to(store, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
+        ESP_TRY_OUT(make_file(path));
+        ESP_TRY_OUT(connect_to_path(store, SQLITE_OPEN_READWRITE));
     }
     ESP_TRY_OUT(esp_store_check(version, store, migrations, count));
     if (mode == ESP_STORE_READ && *version == 0) {

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/inputs.h"
 #include "data/dataset.h"
 
 typedef struct esp_store esp_store;
@@ -20,7 +21,14 @@ int esp_store_open(esp_store **out, const char *path, esp_store_mode mode);
 void esp_store_close(esp_store *store);
 const char *esp_store_path(const esp_store *store);
 
-/* --db, else ESPALIER_DB, else results/espalier.db. */
+/* Adds a database that is read, with all beside it: its log, lock and checkpoints. Thread: one. */
+void esp_store_inputs(esp_inputs *inputs, const char *path);
+
+/* Whether what comes beside a database at path is no input. Of the database itself, opening it
+ * refuses what is none. Errors: ESP_USAGE, ESP_MEMORY. Thread: one. */
+int esp_store_spare_beside(const esp_inputs *inputs, const char *path);
+
+/* --db, else ESPALIER_DB, else results/espalier.db; a variable that is set and empty is none. */
 const char *esp_store_default_path(const char *option);
 
 /* The name of a file beside the database, "<path><suffix>", the same for all names of it: a

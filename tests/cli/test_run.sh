@@ -266,12 +266,13 @@ says "diverged at epoch"
 
 # ---- what cannot be kept ends the run, not the trial -------------------------------------------
 one=(study.yaml --seeds 2 --only balanced --set checkpoint.seconds=0)
-mkdir -p "kept.db.checkpoints/$id/state.safetensors.tmp" # stands where the checkpoint is written
+mkdir -p "kept.db.checkpoints/$id"
+ln -s "$scratch/no/such/folder/state" "kept.db.checkpoints/$id/state.safetensors" # nowhere to be written
 expect 3 "$ESPALIER" run "${one[@]}" --db kept.db
 says "state.safetensors"
 [ "$(value kept.db "SELECT status FROM missing_trials WHERE trial_id = '$id'")" = interrupted ] ||
     fail "a trial whose checkpoint could not be written is not to be continued"
-rmdir "kept.db.checkpoints/$id/state.safetensors.tmp"
+rm "kept.db.checkpoints/$id/state.safetensors"
 expect 0 "$ESPALIER" run "${one[@]}" --db kept.db
 [ "$(hashes kept.db)" = "$(hashes alone.db)" ] || fail "it did not go on to the same bytes"
 

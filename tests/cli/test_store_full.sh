@@ -24,10 +24,10 @@ limited() { (ulimit -f "$1" && shift && exec "$@"); }
 for kilobytes in 10 60 150; do
     expect 3 limited $kilobytes "$ESPALIER" db backup copy.db --db whole.db
     says "copy.db: cannot be written" "File too large"
-    compgen -G 'copy.db*' >/dev/null && fail "a piece of a backup is left"
+    compgen -G '.espalier-*' >/dev/null && fail "a piece of a backup is left"
     expect 3 limited $kilobytes "$ESPALIER" db merge whole.db --db merged.db
     says "merged.db" "ulimit -f"
-    compgen -G 'merged.db.merge*' >/dev/null && fail "a piece of a merge is left"
+    compgen -G '.espalier-*' >/dev/null && fail "a piece of a merge is left"
 done
 expect 0 "$ESPALIER" db merge whole.db --db merged.db
 contents whole.db >expected
@@ -102,7 +102,7 @@ for kilobytes in 100 200 300 400 500 560 600 620 640; do
     [ $code = 3 ] || fail "a merge with $kilobytes kB exits with $code"
     says "merges/x.db" "again"
     refused=$((refused + 1))
-    compgen -G 'merges/*tmp*' >/dev/null && fail "a piece of a merge is left"
+    compgen -G 'merges/.espalier-*' >/dev/null && fail "a piece of a merge is left"
     [ -s merges/x.db ] || continue
     expect 0 "$ESPALIER" db check --db merges/x.db
 done
