@@ -1,10 +1,10 @@
 /* espalier report: a study's results as tables. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/command.h"
 #include "cli/options.h"
+#include "cli/published_values.h"
 #include "core/file.h"
 #include "core/log.h"
 #include "core/place.h"
@@ -67,7 +67,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
     char *end = NULL;
     switch (key) {
     case OPTION_DB:
-        given->database = value;
+        given->database = esp_option_database(state, value);
         return 0;
     case OPTION_AT:
     case 'm': {
@@ -162,52 +162,6 @@ static bool names_a_file(const char *text)
            (n > 4 && strcmp(text + n - 4, ".yml") == 0);
 }
 
-/* The numbers of the published rows in the database and in the report: alike when nothing is new.
- */
-static int published_stands(bool *out, esp_store *store, const esp_report *report,
-                            const esp_store_published *wanted, int n)
-{
-    double sum = 0;
-    for (int i = 0; i < n; i++) {
-        sum += (wanted[i].best == wanted[i].best ? wanted[i].best : 0) +
-               (wanted[i].spread == wanted[i].spread ? wanted[i].spread : 0);
-    }
-    esp_rows *rows = NULL;
-    bool found = false;
-    int status = ESP_OK;
-    ESP_TRY_OUT(esp_rows_open(&rows, store,
-                              "SELECT count(*), total(published_best) + total(published_spread)"
-                              " FROM published WHERE revision = (SELECT current_revision FROM"
-                              " study WHERE name = :study)"));
-    ESP_TRY_OUT(esp_rows_bind_text(rows, ":study", report->study));
-    ESP_TRY_OUT(esp_rows_step(rows, &found));
-    double off = found ? esp_rows_real(rows, 1) - sum : 1;
-    *out = found && esp_rows_integer(rows, 0) == n && off < 1e-9 && off > -1e-9;
-out:
-    esp_rows_close(rows);
-    return status;
-}
-
-/* Keeps the view versus_published in step with what the report shows. A database that cannot be
- * written is no reason for a report to fail. */
-static void store_published(esp_store *store, esp_report *report)
-{
-    esp_store_published *rows = NULL;
-    esp_store *writable = NULL;
-    bool stands = false;
-    int n = 0;
-    if (!report->latest || report->published == NULL ||
-        esp_report_published_rows(&rows, &n, report) != ESP_OK ||
-        published_stands(&stands, store, report, rows, n) != ESP_OK || stands) {
-        return;
-    }
-    if (esp_store_open(&writable, esp_store_path(store), ESP_STORE_WRITE) != ESP_OK ||
-        esp_store_set_published(writable, report->study, rows, n) != ESP_OK) {
-        esp_log_note("note: view versus_published is not up to date: %s", esp_message());
-    }
-    esp_store_close(writable);
-}
-
 /* Whether the report itself goes to standard output: figures alone print what they wrote. */
 static bool is_printed(const arguments *given)
 {
@@ -240,13 +194,30 @@ static int write_figures(const arguments *given, esp_store *store, const esp_rep
     return status;
 }
 
-/* The file's folder; "." without one. Owned by the caller. */
-static char *folder_of(const char *path)
+/* That nothing it writes is something it reads. */
+static int spare_inputs(const arguments *given, const char *database, const esp_study *study,
+                        const esp_report *report)
 {
-    const char *slash = strrchr(path, '/');
-    return slash == NULL   ? esp_text_format(".")
-           : slash == path ? esp_text_format("/")
-                           : esp_text_format("%.*s", (int)(slash - path), path);
+    esp_inputs inputs = {0};
+    const esp_figure_wishes *figures = &report->section.figures;
+    int status = ESP_OK;
+    esp_store_inputs(&inputs, database);
+    esp_inputs_add(&inputs, study != NULL ? study->path : NULL, "the study's file");
+    esp_inputs_add(&inputs, report->published != NULL ? report->published->path : NULL,
+                   "the file of published values");
+    ESP_TRY_OUT(esp_inputs_spare(&inputs, given->output));
+    for (int i = 0; given->figures != NULL && i < figures->n; i++) {
+        for (const char *const *suffix = esp_figure_suffixes; *suffix != NULL; suffix++) {
+            char *path = esp_text_format("%s/%s.%s", given->figures, figures->at[i].name, *suffix);
+            status = path != NULL ? esp_inputs_spare(&inputs, path)
+                                  : esp_fail(ESP_MEMORY, "no memory for a path");
+            free(path);
+            ESP_TRY_OUT(status);
+        }
+    }
+out:
+    esp_inputs_free(&inputs);
+    return status;
 }
 
 /* To standard output, or into a file that appears whole or not at all. */
@@ -254,10 +225,6 @@ static int write_report(const arguments *given, esp_report *report)
 {
     if (given->output == NULL) {
         return given->format->render(stdout, report);
-    }
-    struct stat information;
-    if (stat(given->output, &information) == 0 && !S_ISREG(information.st_mode)) {
-        return esp_fail(ESP_USAGE, "'%s' is not a file", given->output);
     }
     char *text = NULL;
     size_t length = 0;
@@ -300,7 +267,8 @@ static int report_study(const arguments *given, const esp_study *study, const ch
     esp_report *report = NULL;
     char *name = NULL;
     int status = ESP_OK;
-    ESP_TRY_OUT(esp_store_open(&store, esp_store_default_path(given->database), ESP_STORE_READ));
+    const char *database = esp_store_default_path(given->database);
+    ESP_TRY_OUT(esp_store_open(&store, database, ESP_STORE_READ));
     ESP_TRY_OUT(study != NULL
                     ? esp_study_must_exist(store, request.study)
                     : esp_report_choose(&name, &request, store, given->studies, given->n_studies));
@@ -309,15 +277,18 @@ static int report_study(const arguments *given, const esp_study *study, const ch
         goto out;
     }
     ESP_TRY_OUT(esp_report_load(&report, store, &request));
-    if (given->n_metrics == 0) { /* else the section's own metrics would lose their values */
-        store_published(store, report);
-    }
+    ESP_TRY_OUT(spare_inputs(given, database, study, report));
     if (given->output != NULL || is_printed(given)) {
         ESP_TRY_OUT(write_report(given, report));
     }
     if (report->undrawn != NULL) {
         fflush(stdout);
         esp_log_note("note: %s", report->undrawn);
+    }
+    if (given->n_metrics == 0 &&
+        !request.beside) { /* of the section's own, which are what a run stores */
+        fflush(stdout);
+        esp_published_compare(store, report);
     }
     if (given->figures != NULL) {
         status = write_figures(given, store, report);
@@ -348,7 +319,7 @@ static int run(int argc, char **argv)
     }
     esp_registry *registry = NULL;
     esp_study *study = NULL;
-    char *folder = folder_of(given.studies[0]);
+    char *folder = esp_folder_of(given.studies[0]);
     int status = folder == NULL ? esp_fail(ESP_MEMORY, "no memory for a path") : ESP_OK;
     ESP_TRY_OUT(status);
     ESP_TRY_OUT(esp_registry_create(&registry));

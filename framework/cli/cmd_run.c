@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/options.h"
+#include "cli/published_values.h"
 #include "core/status.h"
 #include "run/run.h"
 #include "run/supervisor.h"
@@ -147,12 +148,22 @@ static int run(int argc, char **argv)
 
     esp_registry *registry = NULL;
     esp_study *study = NULL;
+    esp_inputs inputs = {0};
     int status = ESP_OK;
     ESP_TRY_OUT(esp_registry_create(&registry));
     ESP_TRY_OUT(esp_study_load(&study, a.path, &a.study.options, registry, stderr));
     a.run.jobs = a.run.jobs > 0 ? a.run.jobs : esp_default_jobs();
-    ESP_TRY_OUT(esp_run(study, registry, &a.run));
+    esp_inputs_add(&inputs, study->path, "the study's file");
+    ESP_TRY_OUT(esp_store_spare_beside(&inputs, a.run.database));
+    status = esp_run(study, registry, &a.run);
+    if (status == ESP_OK || status == ESP_FAILED) {
+        char said[1024];
+        snprintf(said, sizeof said, "%s", esp_message());
+        esp_published_store(a.run.database, study);
+        esp_fail(status, "%s", said);
+    }
 out:
+    esp_inputs_free(&inputs);
     esp_study_free(study);
     esp_registry_destroy(registry);
     return status;

@@ -21,4 +21,9 @@ typedef struct esp_store_published {
 int esp_store_set_published(esp_store *store, const char *study, const esp_store_published *rows,
                             int n);
 
+/* Whether these are what is stored of that revision, every column of every row. Errors: ESP_STORE.
+ * Thread: the store's. */
+int esp_store_published_stands(bool *stands, esp_store *store, const char *study,
+                               const esp_store_published *rows, int n);
+
 #endif

@@ -345,6 +345,21 @@ int esp_store_lookup(esp_store *store, esp_store_trial *trials, int n_trials)
 /* ---- published figures -------------------------------------------------------------------------
  */
 
+static void bind_published(sqlite3_stmt *statement, const char *study,
+                           const esp_store_published *row)
+{
+    const char *const texts[] = {study,      row->variant, row->cell,
+                                 row->split, row->metric,  row->routing};
+    for (int i = 0; i < 6; i++) {
+        esp_sql_bind_text(statement, i + 1, texts[i]);
+    }
+    esp_sql_bind_real(statement, 7, row->best);
+    esp_sql_bind_real(statement, 8, row->spread);
+    esp_sql_bind_text(statement, 9, row->spread_is);
+    sqlite3_bind_int(statement, 10, row->runs);
+    esp_sql_bind_text(statement, 11, row->source);
+}
+
 static int put_published(esp_store *store, const char *study, const esp_store_published *rows,
                          int n)
 {
@@ -362,16 +377,7 @@ static int put_published(esp_store *store, const char *study, const esp_store_pu
         " WHERE s.name = ?1 AND c.variant = ?2 AND c.label = ?3"));
     for (int i = 0; i < n; i++) {
         const esp_store_published *row = &rows[i];
-        const char *const texts[] = {study,      row->variant, row->cell,
-                                     row->split, row->metric,  row->routing};
-        for (int j = 0; j < 6; j++) {
-            esp_sql_bind_text(add, j + 1, texts[j]);
-        }
-        esp_sql_bind_real(add, 7, row->best);
-        esp_sql_bind_real(add, 8, row->spread);
-        esp_sql_bind_text(add, 9, row->spread_is);
-        sqlite3_bind_int(add, 10, row->runs);
-        esp_sql_bind_text(add, 11, row->source);
+        bind_published(add, study, row);
         ESP_TRY_OUT(esp_sql_step(store, add, NULL));
         if (sqlite3_changes(store->db) == 0) {
             status = esp_fail(ESP_NOT_FOUND, "%s: study '%s' has no cell '%s' of variant '%s'",
@@ -390,4 +396,34 @@ int esp_store_set_published(esp_store *store, const char *study, const esp_store
 {
     ESP_TRY(begin_writing(store));
     return esp_sql_end(store, put_published(store, study, rows, n));
+}
+
+int esp_store_published_stands(bool *stands, esp_store *store, const char *study,
+                               const esp_store_published *rows, int n)
+{
+    int status = ESP_OK;
+    sqlite3_stmt *count = NULL, *find = NULL;
+    bool has_row = false;
+    ESP_TRY_OUT(esp_sql_prepare(&count, store,
+                                "SELECT count(*) FROM published WHERE revision ="
+                                " (SELECT current_revision FROM study WHERE name = ?1)"));
+    esp_sql_bind_text(count, 1, study);
+    ESP_TRY_OUT(esp_sql_step(store, count, &has_row));
+    *stands = has_row && sqlite3_column_int(count, 0) == n;
+    ESP_TRY_OUT(esp_sql_prepare(
+        &find, store,
+        "SELECT 1 FROM study s JOIN cell c ON c.revision = s.current_revision AND c.label = ?3"
+        " JOIN published p ON p.revision = c.revision AND p.cell = c.id WHERE s.name = ?1"
+        " AND c.variant = ?2 AND p.split = ?4 AND p.metric = ?5 AND p.routing = ?6"
+        " AND p.published_best IS ?7 AND p.published_spread IS ?8 AND p.spread_is IS ?9"
+        " AND p.runs IS nullif(?10, 0) AND p.source = ?11"));
+    for (int i = 0; i < n && *stands; i++) {
+        bind_published(find, study, &rows[i]);
+        ESP_TRY_OUT(esp_sql_step(store, find, stands));
+        sqlite3_reset(find);
+    }
+out:
+    sqlite3_finalize(count);
+    sqlite3_finalize(find);
+    return status;
 }
