@@ -93,6 +93,12 @@ static int back_up(const arguments *given, const char *path)
     char *file = given->n_files > 0 ? esp_text_format("%s", given->files[0])
                                     : esp_text_format("%s.%s.backup", path, now);
     int status = file != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "no memory for a path");
+    esp_inputs inputs = {0};
+    esp_store_inputs(&inputs, path);
+    if (status == ESP_OK) {
+        status = esp_inputs_spare(&inputs, file);
+    }
+    esp_inputs_free(&inputs);
     if (status == ESP_OK) {
         status = esp_store_open(&store, path, ESP_STORE_READ);
     }
@@ -133,34 +139,59 @@ static int migrate(const arguments *given, const char *path)
     return ESP_OK;
 }
 
+/* What a merge tells; NULL: as text. */
+typedef struct told {
+    json_t *conflicts, *latest;
+} told;
+
 static void add_conflict(void *context, const char *words)
 {
-    json_t *list = context;
-    if (list != NULL) {
-        json_array_append_new(list, json_string(words));
+    const told *as = context;
+    if (as->conflicts != NULL) {
+        json_array_append_new(as->conflicts, json_string(words));
     } else {
         printf("conflict: %s\n", words);
+    }
+}
+
+static void add_latest(void *context, const char *study, int ours, int theirs, bool moves)
+{
+    const told *as = context;
+    if (as->latest != NULL) {
+        json_array_append_new(as->latest,
+                              json_pack("{s:s, s:i, s:i, s:i}", "study", study, "was", ours,
+                                        "there", theirs, "is", moves ? theirs : ours));
+    } else if (moves) {
+        printf("latest: study %s: revision %d from now on, which was run there after revision %d; "
+               "`espalier report %s --revision %d` shows that one\n",
+               study, theirs, ours, study, ours);
+    } else {
+        printf("latest: study %s: revision %d stays, as nothing tells that revision %d was run "
+               "there since; `espalier report %s --revision %d` shows that one\n",
+               study, ours, theirs, study, theirs);
     }
 }
 
 static int merge_one(int64_t *n_conflicts, json_t *merged, esp_store *store, const char *file)
 {
     esp_merge_count count;
-    json_t *conflicts = merged != NULL ? json_array() : NULL;
-    int status = esp_store_merge(&count, store, file, add_conflict, conflicts);
+    told as = {merged != NULL ? json_array() : NULL, merged != NULL ? json_array() : NULL};
+    const esp_merge_tell tell = {add_conflict, add_latest, &as};
+    int status = esp_store_merge(&count, store, file, &tell);
     if (status == ESP_OK && merged != NULL) {
-        json_array_append_new(merged,
-                              json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:O}", "file", file,
-                                        "new_revisions", (json_int_t)count.revisions, "new_cells",
-                                        (json_int_t)count.cells, "added", (json_int_t)count.added,
-                                        "replaced", (json_int_t)count.replaced, "same",
-                                        (json_int_t)count.same, "conflicts", conflicts));
+        json_array_append_new(
+            merged,
+            json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:O, s:O}", "file", file, "new_revisions",
+                      (json_int_t)count.revisions, "new_cells", (json_int_t)count.cells, "added",
+                      (json_int_t)count.added, "replaced", (json_int_t)count.replaced, "same",
+                      (json_int_t)count.same, "conflicts", as.conflicts, "latest", as.latest));
     } else if (status == ESP_OK) {
         printf("%s: %lld trials added, %lld replaced, %lld here already, %lld conflicts\n", file,
                (long long)count.added, (long long)count.replaced, (long long)count.same,
                (long long)count.conflicts);
     }
-    json_decref(conflicts);
+    json_decref(as.conflicts);
+    json_decref(as.latest);
     *n_conflicts += count.conflicts;
     return status;
 }
@@ -220,6 +251,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case ARGP_KEY_ARG:
         if (given->action == NULL) {
             given->action = argument;
+        } else if (*argument == '\0') {
+            argp_error(state, "'' names no file");
         } else {
             given->files[given->n_files++] = argument;
         }
@@ -272,7 +305,11 @@ static int run(int argc, char **argv)
             "brings the trials of other databases into it, with their checkpoints.\v"
             "Merging again changes nothing. Where a trial's epochs differ "
             "in both it is a conflict: it is named, what is in --db is kept, and the exit code is "
-            "1. A done trial replaces an unfinished one. check exits with 3 where something is "
+            "1. A done trial replaces an unfinished one. Of a study's revisions the "
+            "one run last stays unless the other database ran another since: it knows this one and "
+            "went on to a new one, or to another after the very same last run. Clocks do not "
+            "count; "
+            "where the two differ it is said. check exits with 3 where something is "
             "broken.\n\n"
             "examples:\n"
             "  espalier db check\n"

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/new_file.h"
 #include "core/status.h"
 #include "core/text.h"
 #include "store/backup.h"
@@ -15,6 +16,23 @@
 #include "store/internal.h"
 #include "store/lock.h"
 #include "store/merge_checkpoints.h"
+
+/* Which revision is the one run last, by what each database knows of the other and by no clock:
+ * ours stays unless theirs was run since. That is so where this one has none; where theirs went on
+ * from our revision to one that is new here; or where theirs saw our last run of it (the time noted
+ * for it is the same, down to the millisecond) and then ran another. Asked before anything is
+ * added. */
+static const char find_pointers[] =
+    "CREATE TEMP TABLE pointer AS SELECT o.name, r.hash, r.last_run_at AS run_at,"
+    " s.id AS study, s.current_revision AS ours, 0 AS theirs,"
+    " c.id IS NULL OR (c.hash <> r.hash AND k.id IS NOT NULL AND"
+    " (k.last_run_at = c.last_run_at OR NOT EXISTS (SELECT 1 FROM main.revision x"
+    "  WHERE x.study = s.id AND x.hash = r.hash))) AS moves,"
+    " c.id IS NOT NULL AND c.hash <> r.hash AS differs"
+    " FROM other.study o JOIN other.revision r ON r.id = o.current_revision"
+    " LEFT JOIN main.study s ON s.name = o.name"
+    " LEFT JOIN main.revision c ON c.id = s.current_revision"
+    " LEFT JOIN other.revision k ON k.study = o.id AND k.hash = c.hash;";
 
 /* Which of ours each of theirs is, after what is new was added. */
 static const char add_plans[] =
@@ -33,15 +51,16 @@ static const char add_plans[] =
     " FROM other.revision r JOIN other.study o ON o.id = r.study"
     " JOIN main.study s ON s.name = o.name WHERE NOT EXISTS"
     " (SELECT 1 FROM main.revision x WHERE x.study = s.id AND x.hash = r.hash);"
-    "CREATE TEMP TABLE revision_map AS SELECT r.id AS theirs, x.id AS ours, r.last_run_at"
+    "UPDATE temp.pointer SET study = s.id, theirs = x.id FROM main.study s JOIN main.revision x"
+    " ON x.study = s.id WHERE s.name = pointer.name AND x.hash = pointer.hash;"
+    "CREATE TEMP TABLE revision_map AS SELECT r.id AS theirs, x.id AS ours"
     " FROM other.revision r JOIN other.study o ON o.id = r.study"
     " JOIN main.study s ON s.name = o.name"
     " JOIN main.revision x ON x.study = s.id AND x.hash = r.hash;"
-    "UPDATE main.revision SET last_run_at = m.last_run_at FROM temp.revision_map m"
-    " WHERE m.ours = revision.id AND m.last_run_at > revision.last_run_at;"
-    "UPDATE main.study SET current_revision = (SELECT id FROM main.revision x"
-    " WHERE x.study = study.id ORDER BY last_run_at DESC, id DESC LIMIT 1)"
-    " WHERE name IN (SELECT name FROM other.study);"
+    "UPDATE main.study SET current_revision = p.theirs FROM temp.pointer p"
+    " WHERE p.study = study.id AND p.moves;"
+    "UPDATE main.revision SET last_run_at = p.run_at FROM temp.pointer p"
+    " WHERE p.theirs = revision.id AND p.moves;"
 
     "CREATE TEMP TABLE new_cell AS SELECT c.id AS theirs, m.ours AS revision, c.label"
     " FROM other.cell c JOIN temp.revision_map m ON m.theirs = c.revision WHERE NOT EXISTS"
@@ -203,16 +222,35 @@ static const char conflicts_sql[] =
     " AND a.epoch = m.differs"
     " WHERE m.deed = 'conflict'";
 
-static int tell_conflicts(esp_merge_count *count, esp_store *store, esp_merge_conflict *tell,
-                          void *context)
+static int tell_conflicts(esp_merge_count *count, esp_store *store, const esp_merge_tell *tell)
 {
     sqlite3_stmt *rows = NULL;
     bool has_row = false;
     ESP_TRY(esp_sql_prepare(&rows, store, conflicts_sql));
     int status = ESP_OK;
     while ((status = esp_sql_step(store, rows, &has_row)) == ESP_OK && has_row) {
-        tell(context, (const char *)sqlite3_column_text(rows, 0));
+        tell->conflict(tell->context, (const char *)sqlite3_column_text(rows, 0));
         count->conflicts++;
+    }
+    sqlite3_finalize(rows);
+    return status;
+}
+
+static const char pointers_sql[] =
+    "SELECT p.name, a.number, b.number, p.moves FROM temp.pointer p"
+    " JOIN main.revision a ON a.id = p.ours JOIN main.revision b ON b.id = p.theirs"
+    " WHERE p.differs ORDER BY p.study";
+
+static int tell_latest(esp_store *store, const esp_merge_tell *tell)
+{
+    sqlite3_stmt *rows = NULL;
+    bool has_row = false;
+    ESP_TRY(esp_sql_prepare(&rows, store, pointers_sql));
+    int status = ESP_OK;
+    while ((status = esp_sql_step(store, rows, &has_row)) == ESP_OK && has_row) {
+        tell->latest(tell->context, (const char *)sqlite3_column_text(rows, 0),
+                     sqlite3_column_int(rows, 1), sqlite3_column_int(rows, 2),
+                     sqlite3_column_int(rows, 3) != 0);
     }
     sqlite3_finalize(rows);
     return status;
@@ -261,17 +299,18 @@ static int merge_unasked(esp_store *store)
                                      " ON CONFLICT DO NOTHING");
 }
 
-static int merge_rows(esp_merge_count *count, esp_store *store, esp_merge_conflict *tell,
-                      void *context)
+static int merge_rows(esp_merge_count *count, esp_store *store, const esp_merge_tell *tell)
 {
     int64_t revisions = 0;
     ESP_TRY(esp_sql_integer(&revisions, store, "SELECT count(*) FROM main.revision", 0));
+    ESP_TRY(esp_sql_run(store, find_pointers));
     ESP_TRY(esp_sql_run(store, add_plans));
     ESP_TRY(esp_sql_run(store, add_trials));
     ESP_TRY(merge_unasked(store));
     ESP_TRY(add_epochs(store));
     ESP_TRY(esp_sql_run(store, add_rows));
-    ESP_TRY(tell_conflicts(count, store, tell, context));
+    ESP_TRY(tell_latest(store, tell));
+    ESP_TRY(tell_conflicts(count, store, tell));
     return count_all(count, store, revisions);
 }
 
@@ -318,7 +357,7 @@ static int merge_checkpoints(esp_store *store, const char *other)
         }
     }
     sqlite3_finalize(rows);
-    return status == ESP_IO
+    return status == ESP_IO || status == ESP_USAGE
                ? esp_fail(ESP_STORE,
                           "%s; nothing was merged: make it readable or free some space, "
                           "and merge again",
@@ -340,11 +379,19 @@ int esp_store_may_merge(const char *path, const char *other)
 {
     int version = 0, newest = 0;
     struct stat into, from;
-    ESP_TRY(esp_store_version(&version, &newest, other));
     if (stat(path, &into) == 0 && stat(other, &from) == 0 && into.st_ino == from.st_ino &&
         into.st_dev == from.st_dev) {
         return esp_fail(ESP_USAGE, "%s: is the database that others are merged into (--db)", other);
     }
+    esp_inputs inputs = {0};
+    esp_store_inputs(&inputs, other);
+    int status = esp_inputs_spare(&inputs, path);
+    if (status == ESP_OK) {
+        status = esp_store_spare_beside(&inputs, path);
+    }
+    esp_inputs_free(&inputs);
+    ESP_TRY(status);
+    ESP_TRY(esp_store_version(&version, &newest, other));
     return esp_store_has_runner(other)
                ? esp_fail(ESP_STORE, "%s: a run is writing to it; merge it when that has ended",
                           other)
@@ -352,23 +399,29 @@ int esp_store_may_merge(const char *path, const char *other)
 }
 
 int esp_store_merge(esp_merge_count *count, esp_store *store, const char *other,
-                    esp_merge_conflict *tell, void *context)
+                    const esp_merge_tell *tell)
 {
     bool attached = false;
     sqlite3_stmt *attach = NULL;
     *count = (esp_merge_count){0};
-    char *copy = esp_text_format("%s.merge-%ld.tmp", store->path, (long)getpid());
-    if (copy == NULL) {
+    char *copy = esp_new_file_beside(store->path);
+    char *name = copy != NULL ? esp_sql_name(copy) : NULL;
+    if (name == NULL) {
+        free(copy);
         return esp_fail(ESP_MEMORY, "%s: no memory", store->path);
     }
     int status = ESP_OK;
-    ESP_TRY_OUT(copy_other(copy, other));
+    status = copy_other(copy, other);
+    if (status == ESP_STORE) {
+        esp_fail_prefix(status, "merging into %s", store->path);
+    }
+    ESP_TRY_OUT(status);
     ESP_TRY_OUT(esp_sql_prepare(&attach, store, "ATTACH ?1 AS other"));
-    esp_sql_bind_text(attach, 1, copy);
+    esp_sql_bind_text(attach, 1, name);
     ESP_TRY_OUT(esp_sql_step(store, attach, NULL));
     attached = true;
     ESP_TRY_OUT(esp_sql_run(store, "BEGIN IMMEDIATE"));
-    status = merge_rows(count, store, tell, context);
+    status = merge_rows(count, store, tell);
     if (status == ESP_OK) {
         status = merge_checkpoints(store, other);
     }
@@ -377,7 +430,8 @@ out:
     sqlite3_finalize(attach);
     if (attached) {
         sqlite3_exec(store->db,
-                     "DROP TABLE IF EXISTS temp.revision_map; DROP TABLE IF EXISTS temp.new_cell;"
+                     "DROP TABLE IF EXISTS temp.pointer; DROP TABLE IF EXISTS temp.revision_map;"
+                     " DROP TABLE IF EXISTS temp.new_cell;"
                      "DROP TABLE IF EXISTS temp.cell_map; DROP TABLE IF EXISTS temp.progress; DROP "
                      "TABLE IF EXISTS temp.trial_map;"
                      "DROP TABLE IF EXISTS temp.copied; DROP TABLE IF EXISTS temp.attempt_map;"
@@ -385,6 +439,7 @@ out:
                      NULL, NULL, NULL);
     }
     remove(copy);
+    free(name);
     free(copy);
     return status;
 }

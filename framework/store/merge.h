@@ -2,6 +2,8 @@
 #ifndef ESP_STORE_MERGE_H
 #define ESP_STORE_MERGE_H
 
+#include <stdbool.h>
+
 #include "store/store.h"
 
 typedef struct esp_merge_count {
@@ -16,8 +18,14 @@ typedef struct esp_merge_count {
  * Thread: any. */
 int esp_store_may_merge(const char *path, const char *other);
 
-/* The words last for the call only. */
-typedef void esp_merge_conflict(void *context, const char *words);
+/* Told while it merges; texts last for the call only. */
+typedef struct esp_merge_tell {
+    void (*conflict)(void *context, const char *words);
+    /* The revision run last is another there than here (`ours`, `theirs`: numbers it has here), and
+     * is theirs from now on, or stays. */
+    void (*latest)(void *context, const char *study, int ours, int theirs, bool moves);
+    void *context;
+} esp_merge_tell;
 
 /* Copies studies, revisions, cells, trials, attempts, environments, epochs, metrics and selections
  * of the database `other` into the store, open for writing, and the checkpoints of these trials. A
@@ -25,10 +33,11 @@ typedef void esp_merge_conflict(void *context, const char *words);
  * replaces what is less (done, begun, planned), an epoch that differs from one replaced is noted in
  * digest_mismatch. Trials equally far agree where no epoch's digest differs; else, and for cells of
  * another configuration, it is a conflict, and the store keeps its own. The revision run last stays
- * the latest by time. Again, it changes nothing. One transaction; `other` is only read. The caller
+ * unless theirs was run since, by what each knows of the other: see merge.c. Again, it changes
+ * nothing. One transaction; `other` is only read. The caller
  * holds the database's lock alone (lock.h). Errors: ESP_STORE, also where checkpoints cannot be
  * copied: nothing is merged then; ESP_NOT_FOUND. Thread: the store's. */
 int esp_store_merge(esp_merge_count *count, esp_store *store, const char *other,
-                    esp_merge_conflict *tell, void *context);
+                    const esp_merge_tell *tell);
 
 #endif

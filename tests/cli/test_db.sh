@@ -111,7 +111,7 @@ sqlite3 merged.db .dump >after1
 expect 0 "$ESPALIER" db merge part0.db part1.db whole.db --db merged.db --format json
 says '"added": 0' '"same": 4' '"conflicts": []'
 sqlite3 merged.db .dump | cmp - after1 || fail "a third merge changed the database"
-compgen -G 'merged.db*tmp*' >/dev/null && fail "a temporary file is left"
+compgen -G '.espalier-*' >/dev/null && fail "a temporary file is left"
 
 # a checkpoint that went missing comes back
 rm -r "merged.db.checkpoints/$id"
