@@ -215,11 +215,28 @@ static void fill_selection(builder *b)
 
 /* ---- phases --------------------------------------------------------------------------------- */
 
-/* Where a phase's value is written: in its own set, or for all phases. */
+/* The first key of a phase's set that lies below a path, or that covers it; or NULL. */
+static const char *key_of_set(const builder *b, const char *phase, const char *path, bool below)
+{
+    const esp_node *set =
+        esp_node_find(b->draft->tree, esp_tree_pool_format(b->r->pool, "phases.%s.set", phase));
+    for (int i = 0; set != NULL && set->type == ESP_NODE_MAP && i < set->n; i++) {
+        if (below ? esp_path_covers(path, set->keys[i]) : esp_path_covers(set->keys[i], path)) {
+            return esp_tree_pool_format(b->r->pool, "phases.%s.set.%s", phase, set->keys[i]);
+        }
+    }
+    return NULL;
+}
+
+/* Where a phase's value is written: in its own set, where that may hold a map that it was left out
+ * of, or for all phases. */
 const char *esp_fill_written_at(builder *b, const char *phase, const char *path)
 {
     const char *own = esp_tree_pool_format(b->r->pool, "phases.%s.set.%s", phase, path);
-    return esp_node_find(b->draft->tree, own) != NULL ? own : path;
+    if (esp_node_find(b->draft->tree, own) == NULL) {
+        own = key_of_set(b, phase, path, false);
+    }
+    return own != NULL ? own : path;
 }
 
 static bool selects_in(const esp_cell *cell, int first, int last)
@@ -298,8 +315,9 @@ static void check_phase(builder *b, const esp_phase_config *phase, int index)
         }
     }
     if (!task && b->plugins_known) {
+        const char *part = key_of_set(b, phase->name, "losses", true);
         esp_fill_complain(
-            b, esp_fill_written_at(b, phase->name, "losses"),
+            b, part != NULL ? part : "losses",
             esp_tree_pool_format(b->r->pool,
                                  "phase '%s' of variant '%s' learns no task; losses needs a task "
                                  "term such as cross_entropy with a weight above 0",
@@ -370,10 +388,53 @@ static bool is_called(const esp_cell *cell, int term)
     return false;
 }
 
+/* Where a phase itself sets a parameter of a term, or NULL. */
+static const char *own_param(const builder *b, const esp_phase_config *phase,
+                             const esp_term_config *term, uint32_t param)
+{
+    const char *path = esp_tree_pool_format(b->r->pool, "phases.%s.set.losses.%s.%s", phase->name,
+                                            term->plugin->name, term->plugin->params[param].name);
+    return esp_node_find(b->draft->tree, path) != NULL ? path : NULL;
+}
+
+/* The value of a parameter where no phase sets it, or its default. */
+static double usual_param(const builder *b, int term, uint32_t param)
+{
+    for (int p = 0; p < b->cell->n_phases; p++) {
+        const esp_phase_config *phase = &b->cell->phases[p];
+        if (own_param(b, phase, &phase->terms[term], param) == NULL) {
+            return phase->terms[term].params.values[param];
+        }
+    }
+    return b->cell->phases[0].terms[term].plugin->params[param].default_value;
+}
+
+/* Of the parameters that a phase sets, the one to blame for a refusal: without it the plugin would
+ * be made; else the first. NULL where it sets none. */
+static const char *blamed_param(const builder *b, const esp_phase_config *phase, int index)
+{
+    const esp_term_config *term = &phase->terms[index];
+    const char *first = NULL;
+    for (uint32_t i = 0; i < term->plugin->n_params; i++) {
+        const char *path = own_param(b, phase, term, i);
+        esp_params without = term->params;
+        if (path == NULL) {
+            continue;
+        }
+        first = first != NULL ? first : path;
+        without.values[i] = usual_param(b, index, i);
+        if (refusal_with(b, phase, term, &without) == NULL) {
+            return path;
+        }
+    }
+    return first;
+}
+
 /* Lets every plugin that will be called look at its parameters together. */
 static void check_creation(builder *b)
 {
-    for (int p = 0; p < b->cell->n_phases && b->sound; p++) {
+    const bool is_sound = b->sound; /* a mistake of one phase hides none of the next */
+    for (int p = 0; p < b->cell->n_phases && is_sound; p++) {
         esp_phase_config *phase = &b->cell->phases[p];
         for (int i = 0; i < phase->n_terms; i++) {
             esp_term_config *term = &phase->terms[i];
@@ -390,7 +451,9 @@ static void check_creation(builder *b)
             } else {
                 const char *path =
                     esp_tree_pool_format(b->r->pool, "losses.%s", term->plugin->name);
-                esp_fill_complain(b, esp_fill_written_at(b, phase->name, path), why);
+                const char *own = blamed_param(b, phase, i);
+                esp_fill_complain(b, own != NULL ? own : esp_fill_written_at(b, phase->name, path),
+                                  why);
             }
         }
     }
