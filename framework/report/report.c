@@ -320,7 +320,9 @@ int esp_report_choose(char **name, esp_report_request *request, esp_store *store
                       const char *const *texts, int n)
 {
     int revision = 0;
-    if (n == 1 && (strpbrk(texts[0], ": ") == NULL)) {
+    bool exists = false;
+    ESP_TRY(esp_study_exists(&exists, store, texts[0]));
+    if (n == 1 && (exists || strpbrk(texts[0], ": ") == NULL)) {
         ESP_TRY(esp_study_read(name, &revision, store, texts[0]));
         request->study = *name;
         if (revision > 0 && request->revision > 0 && revision != request->revision) {

@@ -64,8 +64,8 @@ static void note_unasked(esp_page *page, esp_report *report)
                               report->study, report->revision - 1, report->study, report->revision)
             : "";
     if (named > 0) {
-        NOTE(page, report, "no run of this revision has asked for %d of %d cells (--only): %s%s.%s", named,
-             report->n_cells, names, more, compare);
+        NOTE(page, report, "no run of this revision has asked for %d of %d cells (--only): %s%s.%s",
+             named, report->n_cells, names, more, compare);
     }
 }
 

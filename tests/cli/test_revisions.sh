@@ -181,6 +181,15 @@ says "--revision is of one study"
 expect 0 "$ESPALIER" ls "s@1 s@2" --format csv
 [ "$(tail -n +2 stdout | wc -l)" = 24 ] || fail "24 trials beside each other"
 
+# a study of an old file whose name holds what separates names is that study
+cp r.db odd.db
+sqlite3 odd.db "UPDATE study SET name = 's@1 other:none' WHERE name = 's'" 2>/dev/null && {
+    expect 0 "$ESPALIER" report "s@1 other:none" --db odd.db
+    says "s@1 other:none: Two variants" "revision "
+    expect 0 "$ESPALIER" ls "s@1 other:none" --db odd.db
+    expect 0 "$ESPALIER" show "s@1 other:none" --db odd.db
+}
+
 # ---- nothing of it is written -----------------------------------------------------------------
 expect 0 "$ESPALIER" db check
 [ "$(value r.db "SELECT count(*) FROM study_cell WHERE study = 's'")" = 6 ] || fail "the database has other cells"
