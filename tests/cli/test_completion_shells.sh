@@ -40,8 +40,8 @@ espalier show 'sma|espalier show 'small'
 espalier replay $T|espalier replay $TRIAL
 espalier diff small:ev|espalier diff small:even
 espalier diff small:even small:base|espalier diff small:even small:baseline
-espalier plugins show harde|espalier plugins show hardening
-espalier plugins --format json check harde|espalier plugins --format json check hardening
+espalier plugins show hardenin|espalier plugins show hardening
+espalier plugins --format json check hardenin|espalier plugins --format json check hardening
 espalier data verify to|espalier data verify toy
 espalier query spr|espalier query spread
 espalier query spread --set study=small --form|espalier query spread --set study=small --format

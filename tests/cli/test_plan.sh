@@ -69,9 +69,9 @@ equals "$(cat out)" "small.yaml: ok: 3 cells, 9 trials"
 contains words "broken.yaml:7:31: error: unknown key 'hardning' in losses; did you mean 'hardening'?"
 contains words "broken.yaml:11:23: error: phases.balance.epochs must be a whole number, not 'three'"
 equals "$(grep -c broken.yaml words)" 2
-sed 's/hardening: {}/zq_hardening: {}/' small.yaml >longer.yaml
+sed 's/hardening: {}/qhardening: {}/' small.yaml >longer.yaml
 expect "check, a plugin of one's own, not found" 2 "$ESPALIER" check longer.yaml
-contains words "'zq_hardening' in losses; did you mean 'hardening'? A plugin of your own is looked for in ESPALIER_PLUGIN_PATH"
+contains words "'qhardening' in losses; did you mean 'hardening'? A plugin of your own is looked for in ESPALIER_PLUGIN_PATH"
 expect "check, no such file" 4 "$ESPALIER" check nowhere.yaml
 expect "check, no file named" 2 "$ESPALIER" check
 expect "check, unknown option" 2 "$ESPALIER" check --sead 3 small.yaml
