@@ -11,7 +11,7 @@
 typedef struct esp_plan_cell {
     esp_size size;
     double epoch_seconds; /* of one trial on one core */
-    bool measured;        /* from epochs in the database; else from multiply-adds */
+    bool measured;        /* from epochs in the database; else from a few steps */
     int first_trial, n_trials;
 } esp_plan_cell;
 
@@ -26,7 +26,6 @@ typedef struct esp_plan {
     int n_undecided;       /* trained by another build of the user's own plugin `changed` */
     const char *changed;
     double seconds; /* of a run, at most */
-    double flops;   /* calibrated rate, 0 where all was measured */
 } esp_plan;
 
 /* "done", "failed", "interrupted", "running" or "missing". */

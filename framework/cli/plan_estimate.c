@@ -1,43 +1,15 @@
-/* How long an epoch takes: from trials of the same size in the database, else from multiply-adds at
- * a rate measured on the spot. */
+/* How long an epoch takes: from trials of the same size in the database, else from a few steps of
+ * it on the spot. */
 #include <string.h>
 
 #include "cli/plan.h"
-#include "core/arena.h"
-#include "core/clock.h"
 #include "core/status.h"
 #include "nn/blas.h"
+#include "run/epoch_time.h"
 
-/* Beside products an epoch converts bytes and computes activations: seconds an example, and the
- * share of the products' time, both measured on one core with w = 16 at batch size 256. */
-static const double example_seconds = 1e-6, elementwise_share = 0.6;
-
-/* Floating-point operations a second of a product shaped as a small network's first layer. */
-static double calibrate(void)
-{
-    enum { M = 256, K = 784, N = 32, STRIDE = 800 };
-    static const double enough = 0.05;
-    esp_real *a = NULL, *b = NULL, *c = NULL;
-    double rate = 0;
-    esp_arena arena;
-    size_t count = (size_t)M * STRIDE + (size_t)K * N + (size_t)M * N;
-    if (esp_arena_create(&arena, count * sizeof(esp_real) + 4 * ESP_ALIGNMENT) != ESP_OK) {
-        return 0;
-    }
-    a = ESP_TAKE(&arena, esp_real, M * STRIDE);
-    b = ESP_TAKE(&arena, esp_real, K * N);
-    c = ESP_TAKE(&arena, esp_real, M * N);
-    double start = esp_clock_seconds(), last = start;
-    for (int n = 0; last - start < enough; n++) {
-        esp_matmul(c, N, false, a, STRIDE, false, b, N, 0, M, N, K);
-        double done = esp_clock_seconds();
-        double one = 2.0 * M * K * N / (done - last);
-        rate = one > rate ? one : rate; /* the best: the first calls warm up */
-        last = done;
-    }
-    esp_arena_destroy(&arena);
-    return rate;
-}
+/* Where no step can be had: multiply-adds a second of one core, and the memory above which none is
+ * tried. */
+static const double nominal_rate = 1e10, most_bytes = 1e9;
 
 /* Of the five latest such trials that have epochs: all of them may be millions. */
 static const char same_size[] =
@@ -78,22 +50,36 @@ out:
     return status;
 }
 
-static int estimated_seconds(double *out, esp_plan *plan, const esp_cell *cell,
-                             const esp_size *size)
+static bool is_same(const esp_cell *a, const esp_cell *b)
 {
-    const uint32_t n_features = cell->data.n_features, n_train = cell->data.n_train;
-    if (plan->flops == 0) {
-        ESP_TRY(esp_blas_prepare());
-        plan->flops = calibrate();
+    static const char *const keys[] = {"parameters", "training_width", "leaf_width",
+                                       "data.name",  "batch_size",     "heads"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (strcmp(param(a, keys[i]), param(b, keys[i])) != 0) {
+            return false;
+        }
     }
-    double forward = (double)n_features * size->n_hidden;
-    /* Each epoch trains on train and evaluates about a sixth as many held-out examples; every
-     * evaluate_every epochs train is evaluated too. */
-    double evaluations = 1.0 / 6 + (cell->evaluate_every > 0 ? 1.0 / cell->evaluate_every : 0);
-    double operations = 2 * (size->training_macs + evaluations * forward);
-    double rate = plan->flops > 0 ? plan->flops : 1e9;
-    *out = n_train *
-           (operations / rate * (1 + elementwise_share) + (1 + evaluations) * example_seconds);
+    return a->model.kind == b->model.kind;
+}
+
+static int estimated_seconds(const esp_plan *plan, int index)
+{
+    const esp_cell *cell = &plan->study->cells[index];
+    esp_plan_cell *planned = &plan->cells[index];
+    for (int i = 0; i < index; i++) {
+        if (!plan->cells[i].measured && plan->cells[i].epoch_seconds > 0 &&
+            is_same(&plan->study->cells[i], cell)) {
+            planned->epoch_seconds = plan->cells[i].epoch_seconds;
+            return ESP_OK;
+        }
+    }
+    if (planned->size.training_bytes < most_bytes) {
+        ESP_TRY(esp_blas_prepare());
+        ESP_TRY(esp_epoch_time(&planned->epoch_seconds, cell));
+    }
+    if (planned->epoch_seconds == 0) {
+        planned->epoch_seconds = cell->data.n_train * planned->size.training_macs / nominal_rate;
+    }
     return ESP_OK;
 }
 
@@ -108,7 +94,7 @@ int esp_plan_estimate(esp_plan *plan, esp_store *store)
         }
         planned->measured = planned->epoch_seconds > 0;
         if (!planned->measured) {
-            ESP_TRY(estimated_seconds(&planned->epoch_seconds, plan, cell, &planned->size));
+            ESP_TRY(estimated_seconds(plan, i));
         }
     }
     return ESP_OK;

@@ -301,10 +301,8 @@ static void print_summary(FILE *out, const esp_plan *plan)
                 plan->database);
     }
     if (n_measured < n_cells) {
-        fprintf(out,
-                "times of %d cells: an estimate, their multiply-adds at %.0f GFLOP/s as measured "
-                "just now\n",
-                n_cells - n_measured, plan->flops / 1e9);
+        fprintf(out, "times of %d cells: an estimate, from a few steps of training just now\n",
+                n_cells - n_measured);
     }
 }
 

@@ -53,7 +53,7 @@ plain "a trial" esc "$ESPALIER" show "$(value x.db 'SELECT trial_id FROM study_t
 plain ls esc "$ESPALIER" ls --db x.db
 plain status esc "$ESPALIER" status --db x.db
 plain "query, text" '2J' "$ESPALIER" query "SELECT title FROM revision" --db x.db
-plain "query, a heading" 'h\u001b[31m' "$ESPALIER" query "SELECT 1 AS \"h$esc[31m\"" --db x.db
+plain "query, a heading" 'h\u001b[31m' "$ESPALIER" query "SELECT 1 AS \"h${esc}[31m\"" --db x.db
 plain "query, md" '2J' "$ESPALIER" query "SELECT title FROM revision" --format md --db x.db
 
 sed "s/kind: fff/kind: \"f\\\\e[31m\"/" esc.yaml >bad.yaml
@@ -61,16 +61,16 @@ plain "check, a value" 'f\u001b[31m' "$ESPALIER" check bad.yaml
 sed "s/kind: fff/\"k\\\\e[31m\": fff/" esc.yaml >bad.yaml
 plain "check, a key" 'k\u001b[31m' "$ESPALIER" check bad.yaml
 plain "run, a key" 'k\u001b[31m' "$ESPALIER" run bad.yaml --db bad.db
-plain "a verb" 'v\u001b[31m' "$ESPALIER" "v$esc[31m"
-plain "an option's value" 'j\u001b[31m' "$ESPALIER" run esc.yaml --jobs "j$esc[31m"
-plain "an option" 'o\u001b[31m' "$ESPALIER" run "--o$esc[31m"
-plain "a file" 'f\u001b[31m' "$ESPALIER" check "f$esc[31m.yaml"
+plain "a verb" 'v\u001b[31m' "$ESPALIER" "v${esc}[31m"
+plain "an option's value" 'j\u001b[31m' "$ESPALIER" run esc.yaml --jobs "j${esc}[31m"
+plain "an option" 'o\u001b[31m' "$ESPALIER" run "--o${esc}[31m"
+plain "a file" 'f\u001b[31m' "$ESPALIER" check "f${esc}[31m.yaml"
 plain "a stray byte" '\x9b2J' "$ESPALIER" check "$(printf '\2332J').yaml"
 
-cp -r data/toy "data/t$esc[31mx"
+cp -r data/toy "data/t${esc}[31mx"
 plain "data ls" 't\u001b[31mx' "$ESPALIER" data ls
 plain "data verify" 't\u001b[31mx' "$ESPALIER" data verify
-plain "data info" 't\u001b[31mx' "$ESPALIER" data info "t$esc[31mx"
+plain "data info" 't\u001b[31mx' "$ESPALIER" data info "t${esc}[31mx"
 
 export ESPALIER_PLUGIN_PATH=$ESPALIER_BUILD/tests/fixture-plugins
 plain "run, a plugin that fails" 'no \u001b[31mluck\u001b]0;x\u0007\u009b2J' \
@@ -98,7 +98,7 @@ if script -qec true /dev/null >/dev/null 2>&1 </dev/null; then
     script -qec "'$ESPALIER' query 'SELECT title FROM revision' --format csv --db x.db" /dev/null \
         </dev/null | tr -d '\r' >stdout
     python3 steers.py <stdout | grep -qx 0 || fail "CSV steers the terminal"
-    script -qec "env -u NO_COLOR TERM=xterm '$ESPALIER' 'v$esc[31m'" /dev/null </dev/null >stdout
-    grep -qF "$esc[1;31merror: $esc[0munknown verb 'v\\u001b[31m'" stdout || fail "no color"
+    script -qec "env -u NO_COLOR TERM=xterm '$ESPALIER' 'v${esc}[31m'" /dev/null </dev/null >stdout
+    grep -qF "${esc}[1;31merror: ${esc}[0munknown verb 'v\\u001b[31m'" stdout || fail "no color"
 fi
 exit $((failures > 0))

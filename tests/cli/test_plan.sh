@@ -85,7 +85,7 @@ contains out "Examples:"
 # ---- plan
 expect "plan" 0 "$ESPALIER" plan small.yaml --jobs 1
 contains out "9 trials, 9 to run: about"
-contains out "an estimate, their multiply-adds at"
+contains out "an estimate, from a few steps of training"
 contains out "weights balance 0, cross_entropy 1, hardening 3"
 contains out "selection: best validation.hard_accuracy"
 equals "$(grep -c warning out)" 0
