@@ -70,8 +70,15 @@ static const char *few_pairs_or_p(esp_report *report, const esp_comparison *one,
 int esp_table_contrasts(esp_table *out, esp_report *report, int at, int m)
 {
     const char *headings[] = {
-        "n A",    "n B",      "A - B (pairs)", esp_words_confidence(report), "p",
-        "p Holm", "A better", "sd A/B",        esp_words_confidence(report)};
+        "n A",
+        "n B",
+        "A - B (pairs)",
+        esp_words_confidence(report),
+        "p",
+        "p Holm",
+        "A better",
+        "sd A/B",
+        esp_pool_format(&report->pool, "its %s", esp_words_confidence(report))};
     enum { N = sizeof headings / sizeof *headings };
     const esp_report_metric *metric = &report->metrics[m];
     const esp_inference *all = NULL;

@@ -42,6 +42,19 @@ awk '/<thead>/ {n = split("", seen)} match($0, /class="label">[^<]*/) {
 expect 0 "$ESPALIER" report two --db x.db --format csv
 head -n 1 stdout | tr , '\n' | sort | uniq -d | grep -q . && fail "a heading twice in CSV"
 
+# Of every table of a comparison, with every test: no heading twice.
+sed 's/^grid:.*/variants: {none: {reference: true}, even: {set: {losses.hardening.weight: 1}}}\ngrid: {model.leaf_width: [2, 1]}/
+    s/^study: two/study: against/; s/^seeds.*/seeds: 0..2/' two.yaml >against.yaml
+expect 0 "$ESPALIER" run against.yaml --db x.db
+for tables in --statistics --variance; do
+    expect 0 "$ESPALIER" report against --db x.db --format md $tables
+    says "| sd A/B |"
+    awk '/^\|/ && !inside {
+        n = split($0, words, "|"); split("", seen)
+        for (i = 2; i < n; i++) { if (words[i] != "  " && seen[words[i]]++) { print "twice: " words[i]; bad = 1 } }
+    } { inside = /^\|/ } END { exit bad }' stdout >twice || fail "a heading twice with $tables: $(cat twice)"
+done
+
 # One of the two in columns: as rows against columns, and as papers print it.
 for layout in '' 'layout: paper, '; do
     study rows "$two" "{${layout}rows: [losses.balance.weight], columns: [losses.hardening.weight], metrics: [test.hard_accuracy]}" >rows.yaml

@@ -318,13 +318,14 @@ static void test_report__contrasts(void **state)
     ASSERT_CONTAINS(table, "+10.00 (1)               -  n < 3");
     /* -.15 -.06 -.09 of mean -.10; the smaller of two p values is doubled. */
     ASSERT_CONTAINS(table, "-10.00 (3)  [-21.38, 1.38]  0.063   0.127      0.00    5.00"
-                           "      [0.8, 31]\n");
+                           "          [0.8, 31]\n");
     ASSERT_CONTAINS(text, "contrast of gone with ff: no two cells of this revision are of it.");
     free(text);
     /* Rows of Markdown have a heading and the same cells. */
     text = render(*state, "md", (esp_report_request){.section = contrasts_section});
-    ASSERT_CONTAINS(text, "| where | A | B | n A | n B | A - B (pairs) |"
-                          " 95 % interval | p | p Holm | A better | sd A/B | 95 % interval |\n");
+    ASSERT_CONTAINS(text,
+                    "| where | A | B | n A | n B | A - B (pairs) |"
+                    " 95 % interval | p | p Holm | A better | sd A/B | its 95 % interval |\n");
     ASSERT_CONTAINS(
         text, "|  | baseline model.leaf_width=8 | ff | 3 | 3 | -10.00 (3) | \\[-21.38, 1.38\\] "
               "| 0.063 | 0.127 |");
