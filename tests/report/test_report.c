@@ -313,7 +313,7 @@ static void test_report__contrasts(void **state)
      * degrees of freedom: p = 1 - t / sqrt(t^2 + 2), interval .05 -+ 4.302653 sd / sqrt 3. Of 9
      * pairs 7.5 are better. sds .02 and .05; F(2, 2) has its 97.5 % point at 39. */
     ASSERT_CONTAINS(table, "+5.00 (3)  [-5.83, 15.83]  0.185   0.185      0.83    0.40"
-                           "   [0.064, 2.5]\n");
+                           "       [0.064, 2.5]\n");
     /* Seed 0 alone is done at width 1: .80 - .70; too few seeds for a p value. */
     ASSERT_CONTAINS(table, "+10.00 (1)               -  n < 3");
     /* -.15 -.06 -.09 of mean -.10; the smaller of two p values is doubled. */
