@@ -24,6 +24,7 @@ sqlite-shell|sqlite3|the sqlite3 command line program
 jq|jq|jq
 c++|g++|a C++ compiler
 python3|python3|Python 3
+german|locales|the sources of the locale de_DE
 npm|npm ca-certificates|npm
 debootstrap|debootstrap|debootstrap
 fuzzer|clang libclang-rt-dev|clang with libFuzzer and its sanitizers"
@@ -33,7 +34,7 @@ fuzzer|clang libclang-rt-dev|clang with libFuzzer and its sanitizers"
 readonly ESPALIER_BUILD_NEEDS="compiler cmake ninja pkg-config openblas sqlite yaml crypto zlib \
 jansson microhttpd random123 fashion-mnist"
 # shellcheck disable=SC2034
-readonly ESPALIER_TEST_NEEDS="cmocka sqlite-shell jq gnuplot c++ python3"
+readonly ESPALIER_TEST_NEEDS="cmocka sqlite-shell jq gnuplot c++ python3 german"
 
 say() { printf '%s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
@@ -98,6 +99,7 @@ probe() { # KEY: is it usable?
     fashion-mnist) fashion_mnist_is_here ;;
     cmocka) library cmocka ;;
     sqlite-shell) have sqlite3 ;;
+    german) [ -e /usr/share/i18n/locales/de_DE ] || locale -a 2>/dev/null | grep -qi "^de_DE" ;;
     fuzzer) have clang && fuzzer_links ;;
     *) have "$1" ;;
     esac

@@ -178,7 +178,7 @@ if ! locale -a | grep -qi '^de_DE\.utf'; then
     mkdir locales
     if ! localedef -i de_DE -f UTF-8 locales/de_DE.UTF-8 2>/dev/null; then
         [ "$failures" = 0 ] || exit 1
-        echo "numbers: needs the locale de_DE.UTF-8 (package locales)"
+        echo "numbers: needs the locale de_DE.UTF-8"
         exit 77
     fi
     export LOCPATH=$scratch/locales
