@@ -194,14 +194,19 @@ static bool is_uniform(const esp_study *study, char *const *texts, int cell)
 static void print_heading(FILE *out, const esp_study *study, char *const *texts, int first,
                           bool markdown)
 {
-    const char *last = "";
+    const char *last = "", *variant = "";
+    bool by_variant = false; /* the same for all cells of one that are named here */
     fputs(markdown ? "\n**" : "\n", out);
     for (int i = first; i < study->n_cells; i++) {
         if (texts[i] == NULL || strcmp(texts[i], texts[first]) != 0) {
             continue;
         }
         const esp_cell *cell = &study->cells[i];
-        const char *name = is_uniform(study, texts, i) ? cell->variant : cell->label;
+        if (strcmp(variant, cell->variant) != 0) {
+            variant = cell->variant;
+            by_variant = is_uniform(study, texts, i);
+        }
+        const char *name = by_variant ? cell->variant : cell->label;
         if (strcmp(last, name) != 0) {
             fprintf(out, "%s%s", *last ? ", " : "", name);
         }

@@ -10,9 +10,12 @@
 /* esp_digest is libcrypto's context under our name. */
 static void to_hex(char *hex, const unsigned char *bytes, unsigned count)
 {
+    static const char digits[] = "0123456789abcdef"; /* a study has a digest for each trial */
     for (unsigned i = 0; i < count; i++) {
-        snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+        hex[2 * i] = digits[bytes[i] >> 4];
+        hex[2 * i + 1] = digits[bytes[i] & 15];
     }
+    hex[2 * count] = '\0';
 }
 
 int esp_digest_create(esp_digest **out)

@@ -48,37 +48,6 @@ static void check_top(esp_reading *r)
 
 /* ---- cells ---------------------------------------------------------------------------------- */
 
-/* Whether a cell shares every swept key of another, by its own configuration. */
-static bool shares_swept(const esp_cell *cell, const esp_cell *other)
-{
-    for (int i = 0; i < other->n_swept; i++) {
-        const char *value = NULL;
-        for (int k = 0; k < cell->n_swept; k++) {
-            if (strcmp(cell->swept[k].key, other->swept[i].key) == 0) {
-                value = cell->swept[k].value;
-            }
-        }
-        value = value != NULL ? value : esp_cell_param(cell, other->swept[i].key);
-        if (value == NULL || strcmp(value, other->swept[i].value) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void find_references(esp_study *study, const esp_reading *r)
-{
-    for (int i = 0; i < study->n_cells; i++) {
-        for (int k = 0; k < study->n_cells && !r->drafts[i].variant->reference; k++) {
-            if (r->drafts[k].variant->reference &&
-                shares_swept(&study->cells[i], &study->cells[k])) {
-                study->cells[i].reference = k;
-                break;
-            }
-        }
-    }
-}
-
 typedef struct named_cell {
     const char *text;
     int cell;
@@ -89,6 +58,85 @@ static int compare_named(const void *left, const void *right)
     const named_cell *a = left, *b = right;
     int order = strcmp(a->text, b->text);
     return order != 0 ? order : a->cell - b->cell;
+}
+
+static bool sweeps_the_same(const esp_cell *a, const esp_cell *b)
+{
+    bool same = a->n_swept == b->n_swept;
+    for (int i = 0; same && i < a->n_swept; i++) {
+        same = strcmp(a->swept[i].key, b->swept[i].key) == 0;
+    }
+    return same;
+}
+
+/* A cell's values of the keys that another sweeps, by its own configuration; NULL where it lacks
+ * one of them. */
+static const char *values_of(esp_tree_pool *pool, const esp_cell *cell, const esp_cell *other)
+{
+    const char *text = "";
+    for (int i = 0; i < other->n_swept; i++) {
+        const char *value = NULL;
+        for (int k = 0; k < cell->n_swept; k++) {
+            if (strcmp(cell->swept[k].key, other->swept[i].key) == 0) {
+                value = cell->swept[k].value;
+            }
+        }
+        value = value != NULL ? value : esp_cell_param(cell, other->swept[i].key);
+        if (value == NULL) {
+            return NULL;
+        }
+        text = esp_tree_pool_format(pool, "%s%zu:%s", text, strlen(value), value);
+    }
+    return text;
+}
+
+/* The first of sorted cells with that text; -1: none. */
+static int find_named(const named_cell *sorted, int n, const char *text)
+{
+    int low = 0, high = n;
+    while (low < high) {
+        const int middle = low + (high - low) / 2;
+        if (strcmp(sorted[middle].text, text) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < n && strcmp(sorted[low].text, text) == 0 ? sorted[low].cell : -1;
+}
+
+/* Of each cell the first reference that it shares all swept keys with. References that sweep the
+ * same keys are sorted by their values: a study may have thousands. */
+static void find_references(esp_study *study, const esp_reading *r)
+{
+    const size_t n = (size_t)study->n_cells;
+    named_cell *sorted = esp_tree_pool_take(r->pool, sizeof *sorted * (n + 1));
+    bool *is_sorted = esp_tree_pool_take(r->pool, sizeof *is_sorted * (n + 1));
+    for (int first = 0; first < study->n_cells; first++) {
+        int n_sorted = 0;
+        if (!r->drafts[first].variant->reference || is_sorted[first]) {
+            continue;
+        }
+        for (int k = first; k < study->n_cells; k++) {
+            if (r->drafts[k].variant->reference &&
+                sweeps_the_same(&study->cells[k], &study->cells[first])) {
+                is_sorted[k] = true;
+                sorted[n_sorted++] =
+                    (named_cell){values_of(r->pool, &study->cells[k], &study->cells[k]), k};
+            }
+        }
+        qsort(sorted, (size_t)n_sorted, sizeof *sorted, compare_named);
+        for (int i = 0; i < study->n_cells; i++) {
+            const char *text = r->drafts[i].variant->reference
+                                   ? NULL
+                                   : values_of(r->pool, &study->cells[i], &study->cells[first]);
+            const int found = text != NULL ? find_named(sorted, n_sorted, text) : -1;
+            int *reference = &study->cells[i].reference;
+            if (found >= 0 && (*reference < 0 || found < *reference)) {
+                *reference = found;
+            }
+        }
+    }
 }
 
 /* Two cells of one label could not be told apart; two of one identity share their trials. */
