@@ -130,7 +130,9 @@ static const char documentation[] =
     "\n"
     "Nothing starts before the whole study is found valid. Results go to the database as epochs "
     "end;"
-    " an interrupt (Ctrl-C) keeps finished epochs, and the same command goes on from there.";
+    " an interrupt (Ctrl-C) keeps finished epochs, and the same command goes on from there. The "
+    "trials with most left to train begin first. The time left is an estimate from the epochs so "
+    "far; a pause (Ctrl-Z) counts for none.";
 
 static int run(int argc, char **argv)
 {
