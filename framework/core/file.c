@@ -66,7 +66,8 @@ int esp_file_write_pieces(const char *path, const esp_file_piece *pieces, int n_
     ESP_TRY(esp_new_file_open(&file, path));
     errno = 0;
     for (int i = 0; i < n_pieces; i++) {
-        if (fwrite(pieces[i].bytes, 1, pieces[i].count, file.out) != pieces[i].count) {
+        if (pieces[i].count > 0 && /* else bytes may be NULL */
+            fwrite(pieces[i].bytes, 1, pieces[i].count, file.out) != pieces[i].count) {
             const int status = esp_fail(ESP_IO, "%s: %s", path,
                                         errno != 0 ? strerror(errno) : "cannot be written");
             esp_new_file_drop(&file);

@@ -14,7 +14,7 @@ int esp_file_read(char **bytes, size_t *count, const char *path);
  * ESP_IO, ESP_MEMORY, with path and reason. Thread: any. */
 int esp_file_write(const char *path, const void *bytes, size_t count);
 
-/* The same of pieces one after another, so that none need be copied. */
+/* The same of pieces one after another, so that none need be copied; an empty one may be NULL. */
 typedef struct esp_file_piece {
     const void *bytes;
     size_t count;

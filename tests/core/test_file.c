@@ -68,6 +68,18 @@ static void test_file__round_trip(void **state)
     free(path);
 }
 
+static void test_file__pieces_some_of_them_empty(void **state)
+{
+    char *path = esp_text_format("%s/pieces", (char *)*state), *back = NULL;
+    const esp_file_piece pieces[] = {{NULL, 0}, {"ab", 2}, {NULL, 0}, {"c", 1}};
+    size_t count = 0;
+    assert_int_equal(esp_file_write_pieces(path, pieces, 4), ESP_OK);
+    assert_int_equal(esp_file_read(&back, &count, path), ESP_OK);
+    assert_string_equal(back, "abc");
+    free(back);
+    free(path);
+}
+
 static void test_file__absent_and_unreadable(void **state)
 {
     char *bytes = NULL, *path = esp_text_format("%s/absent", (char *)*state);
@@ -149,6 +161,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_file__round_trip, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_file__pieces_some_of_them_empty, make_folder,
+                                        remove_folder),
         cmocka_unit_test_setup_teardown(test_file__absent_and_unreadable, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(test_file__failed_write_leaves_nothing, make_folder,
