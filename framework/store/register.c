@@ -123,8 +123,8 @@ static int prepare_all(registration *work)
          "SELECT t.id, t.status, (SELECT max(epoch) FROM epoch e WHERE e.trial = t.id),"
          " (SELECT max(a.id) FROM attempt a WHERE a.trial = t.id)"
          " FROM trial t WHERE t.trial_id = ?1"},
-        /* Another identity for the same cell and seeds: what a newer program trains instead. `+cell`
-         * keeps newer SQLite from going through all trials of the cell each time. */
+        /* Another identity for the same cell and seeds: what a newer program trains instead.
+         * `+cell` keeps newer SQLite from going through all trials of the cell each time. */
         {&work->drop_namesake,
          "DELETE FROM cell_trial WHERE +cell = ?1 AND trial IN (SELECT trial FROM temp.held"
          " WHERE cell = ?1 AND trial <> ?2 AND seed_init = ?3 AND seed_order = ?4"
