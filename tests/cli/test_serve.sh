@@ -296,7 +296,7 @@ done
 start --db live.db
 ask 200 /api/live/small
 first=$(jq '[.running.rows[][9]] | add' body)
-jq -e '.running.rows[0][0] == "running" and .running.rows[0][8] == "second" and .running.rows[0][12] > 0' body >/dev/null ||
+jq -e '.running.rows | any(.[0] == "running" and .[8] == "second" and .[12] > 0)' body >/dev/null ||
     fail "live: $(cat body)"
 for _ in $(seq 20); do ask 200 /api/study/small; done
 sleep 1
