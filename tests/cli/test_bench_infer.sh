@@ -45,16 +45,15 @@ expect 2 "$ESPALIER" bench infer "${narrow[@]}" --against bare.json
 says 'none of these layers with their speed_up'
 
 # What is cut off keeps what was measured: killed, each layer that was done; asked to stop, a whole result.
-wait_for_layer() { # PID FILE
-    for _ in $(seq 600); do
-        grep -q '"checked"' "$2" && return
-        kill -0 "$1" || break
+wait_for_layer() { # PID FILE: until the first layer is there to its last brace
+    while kill -0 "$1" 2>/dev/null; do
+        sed -n '/"checked"/,$p' "$2" | grep -q '^  }' && return
         sleep 0.05
     done
-    fail "no layer was printed while it ran"
+    fail "it ended before a layer was printed"
 }
 for signal in TERM KILL; do
-    "$ESPALIER" bench infer --grid --features 784 --batch 16 --threads 1 --format json >cut.json 2>stderr </dev/null &
+    "$ESPALIER" bench infer --grid --features 784 --batch 16 --threads 1 --repetitions 25 --format json >cut.json 2>stderr </dev/null &
     bench=$!
     wait_for_layer $bench cut.json
     kill -$signal $bench
