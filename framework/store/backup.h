@@ -9,4 +9,8 @@
  * reason and what to do, also where what is copied is damaged. Thread: the store's. */
 int esp_store_back_up(const char *path, esp_store *store);
 
+/* The same under a hidden name of its own beside path, a database. *copy: that name, owned by the
+ * caller, who removes the file; NULL after an error. Errors name path. */
+int esp_store_copy_beside(char **copy, const char *path, esp_store *store);
+
 #endif

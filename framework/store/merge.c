@@ -8,7 +8,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/new_file.h"
 #include "core/status.h"
 #include "core/text.h"
 #include "store/backup.h"
@@ -366,11 +365,14 @@ static int merge_checkpoints(esp_store *store, const char *other)
 }
 
 /* A copy is one view of a file that others may use, and works where nothing can be written. */
-static int copy_other(const char *copy, const char *other)
+static int copy_other(char **copy, const char *path, const char *other)
 {
     esp_store *from = NULL;
-    ESP_TRY(esp_store_open(&from, other, ESP_STORE_READ));
-    int status = esp_store_back_up(copy, from);
+    int status = esp_store_open(&from, other, ESP_STORE_READ);
+    if (status != ESP_OK) {
+        return status == ESP_STORE ? esp_fail_prefix(status, "merging into %s", path) : status;
+    }
+    status = esp_store_copy_beside(copy, path, from);
     esp_store_close(from);
     return status;
 }
@@ -404,18 +406,14 @@ int esp_store_merge(esp_merge_count *count, esp_store *store, const char *other,
     bool attached = false;
     sqlite3_stmt *attach = NULL;
     *count = (esp_merge_count){0};
-    char *copy = esp_new_file_beside(store->path);
-    char *name = copy != NULL ? esp_sql_name(copy) : NULL;
-    if (name == NULL) {
-        free(copy);
-        return esp_fail(ESP_MEMORY, "%s: no memory", store->path);
-    }
+    char *copy = NULL, *name = NULL;
     int status = ESP_OK;
-    status = copy_other(copy, other);
-    if (status == ESP_STORE) {
-        esp_fail_prefix(status, "merging into %s", store->path);
+    ESP_TRY_OUT(copy_other(&copy, store->path, other));
+    name = esp_sql_name(copy);
+    if (name == NULL) {
+        status = esp_fail(ESP_MEMORY, "%s: no memory", store->path);
+        goto out;
     }
-    ESP_TRY_OUT(status);
     ESP_TRY_OUT(esp_sql_prepare(&attach, store, "ATTACH ?1 AS other"));
     esp_sql_bind_text(attach, 1, name);
     ESP_TRY_OUT(esp_sql_step(store, attach, NULL));
@@ -438,7 +436,9 @@ out:
                      "DETACH other",
                      NULL, NULL, NULL);
     }
-    remove(copy);
+    if (copy != NULL) {
+        remove(copy);
+    }
     free(name);
     free(copy);
     return status;

@@ -45,7 +45,8 @@ resumes d/x.db
 echo "== a folder that may not be written"
 half && chmod 0555 d
 expect 3 "$ESPALIER" db merge whole.db --db d/x.db
-says "d/x.db" "--db"
+says "d/x.db" "Permission denied" "--db"
+grep -F .tmp stderr && fail "a name that espalier made up"
 for verb in "status" "report small" "db check" "query spread" "db backup copy.db"; do
     # shellcheck disable=SC2086
     expect 0 "$ESPALIER" $verb --db d/x.db

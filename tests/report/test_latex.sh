@@ -24,7 +24,7 @@ expect 0 "$ESPALIER" report small --db some.db -o whole.txt
 [ -s stdout ] && fail "words on standard output beside -o"
 "$ESPALIER" report small --db some.db | cmp - whole.txt || fail "-o and standard output differ"
 expect 2 "$ESPALIER" report small --db some.db -o .
-says "'.' is not a file"
+says "'.' is a folder, not a file: name a file"
 expect 1 "$ESPALIER" report small --db some.db -o nowhere/report.txt
 [ -e nowhere ] && fail "a folder was made"
 expect 4 "$ESPALIER" report smal --db some.db -o none.txt
