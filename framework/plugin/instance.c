@@ -120,9 +120,16 @@ static void tell_running(const char *name)
     }
 }
 
+/* Whatever a call left this thread in. arithmetic: of before it. */
+static void put_thread_back(const fenv_t *arithmetic)
+{
+    esp_set_c_locale();
+    fesetenv(arithmetic);
+}
+
 int esp_instance_end(esp_instance *instance, int result)
 {
-    esp_set_c_locale(); /* whatever it left this thread in */
+    put_thread_back(&instance->arithmetic);
     tell_running(NULL);
     if (result == 0 && !instance->failure[0]) {
         return ESP_OK;
@@ -147,6 +154,7 @@ void esp_instance_begin(esp_instance *instance, esp_mode mode)
         instance->scratch_capacity = instance->scratch ? capacity : 0;
     }
     instance->scratch_used = 0;
+    fegetenv(&instance->arithmetic);
 }
 
 void esp_instance_set_params(esp_instance *instance, const esp_params *params)
@@ -205,8 +213,10 @@ void esp_instance_destroy(esp_instance *instance)
         return;
     }
     if (instance->state && instance->plugin->destroy) {
+        fenv_t arithmetic;
+        fegetenv(&arithmetic);
         instance->plugin->destroy(instance->state);
-        esp_set_c_locale();
+        put_thread_back(&arithmetic);
     }
     for (int i = 0; i < instance->n_spill; i++) {
         free(instance->spill[i]);
@@ -223,8 +233,10 @@ int esp_instance_save(void **bytes, size_t *count, const esp_instance *instance)
     if (!instance->plugin->save) {
         return ESP_OK;
     }
+    fenv_t arithmetic;
+    fegetenv(&arithmetic);
     size_t size = instance->plugin->save(instance->state, NULL);
-    esp_set_c_locale();
+    put_thread_back(&arithmetic);
     if (size == 0) {
         return ESP_OK;
     }
@@ -233,7 +245,7 @@ int esp_instance_save(void **bytes, size_t *count, const esp_instance *instance)
         return esp_fail(ESP_MEMORY, "no memory for the state of plugin %s", instance->plugin->name);
     }
     size_t written = instance->plugin->save(instance->state, block);
-    esp_set_c_locale();
+    put_thread_back(&arithmetic);
     if (written != size) {
         free(block);
         return esp_fail(ESP_PLUGIN, "%s: save() announced %zu bytes and wrote %zu",

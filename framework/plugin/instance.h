@@ -2,6 +2,7 @@
 #ifndef ESP_PLUGIN_INSTANCE_H
 #define ESP_PLUGIN_INSTANCE_H
 
+#include <fenv.h>
 #include <stdatomic.h>
 
 #include "core/rng.h"
@@ -29,6 +30,7 @@ struct esp_instance {
     unsigned char *spill[8]; /* blocks taken while the scratch was too small */
     size_t spill_left;       /* bytes free at the end of the last of them */
     int n_spill;
+    fenv_t arithmetic; /* of this thread before the call under way */
 };
 
 /* Makes an instance: state zeroed, parameters filled, then the plugin's create(). The instance must
@@ -41,7 +43,8 @@ void esp_instance_destroy(esp_instance *instance);
 /* To call around each operation. begin gives scratch back (growing it if the last call spilled),
  * clears the failure and says which plugin this thread is in. end takes what the operation
  * returned: ESP_OK, or ESP_FAILED with the plugin's name and reason where it, or one of its calls
- * of the host, failed. It leaves this thread in the C locale. Thread: the trial's. */
+ * of the host, failed. It leaves this thread in the C locale, and rounding, trapping and taking
+ * denormals as before the call. Thread: the trial's. */
 void esp_instance_begin(esp_instance *instance, esp_mode mode);
 int esp_instance_end(esp_instance *instance, int result);
 

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #undef fail /* a macro of cmocka's; here the host's service */
 
+#include <fenv.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <stdbool.h>
@@ -143,7 +144,7 @@ static void test_instance__fail_keeps_the_first_message(void **unused)
     esp_instance_destroy(&instance);
 }
 
-/* ---- the thread's locale ----------------------------------------------------------------------
+/* ---- the thread's locale and arithmetic ------------------------------------------------------
  */
 
 /* The C locale of glibc is ASCII; C.UTF-8, which every glibc has, is told from it by its set. */
@@ -152,42 +153,50 @@ static const char *character_set(void)
     return nl_langinfo(CODESET);
 }
 
-static void change_locale(void)
+static void change_thread(void)
 {
     static locale_t other; /* one for all calls */
     other = other ? other : newlocale(LC_ALL_MASK, "C.UTF-8", (locale_t)0);
     uselocale(other);
+    fesetround(FE_UPWARD);
     assert_string_equal(character_set(), "UTF-8");
+}
+
+static void assert_put_back(void)
+{
+    assert_string_equal(character_set(), "ANSI_X3.4-1968");
+    assert_int_equal(fegetround(), FE_DOWNWARD);
 }
 
 static int create_elsewhere(void *memory, const esp_host *host, const esp_dims *dims)
 {
     (void)memory, (void)host, (void)dims;
-    change_locale();
+    change_thread();
     return 0;
 }
 
 static void destroy_elsewhere(void *memory)
 {
     (void)memory;
-    change_locale();
+    change_thread();
 }
 
 static size_t save_elsewhere(const void *memory, void *bytes)
 {
     (void)memory, (void)bytes;
-    change_locale();
+    change_thread();
     return 8;
 }
 
 static int load_elsewhere(void *memory, const esp_host *host, const void *bytes, size_t size)
 {
     (void)memory, (void)host, (void)bytes, (void)size;
-    change_locale();
+    change_thread();
     return 0;
 }
 
-static void test_instance__every_call_leaves_the_thread_in_the_c_locale(void **unused)
+static void
+test_instance__every_call_leaves_the_thread_in_the_c_locale_and_its_arithmetic(void **unused)
 {
     (void)unused;
     const esp_plugin elsewhere = {.name = "elsewhere",
@@ -200,21 +209,23 @@ static void test_instance__every_call_leaves_the_thread_in_the_c_locale(void **u
     esp_instance instance;
     void *bytes = NULL;
     size_t count = 0;
+    fesetround(FE_DOWNWARD); /* a caller's own, unlike the default and unlike the plugin's */
     assert_int_equal(esp_instance_create(&instance, &elsewhere, &none, &dims, NULL), ESP_OK);
-    assert_string_equal(character_set(), "ANSI_X3.4-1968");
+    assert_put_back();
     assert_int_equal(esp_instance_save(&bytes, &count, &instance), ESP_OK);
-    assert_string_equal(character_set(), "ANSI_X3.4-1968");
+    assert_put_back();
     assert_int_equal(esp_instance_load(&instance, bytes, count), ESP_OK);
-    assert_string_equal(character_set(), "ANSI_X3.4-1968");
+    assert_put_back();
     esp_instance_begin(&instance, ESP_TRAINING); /* any operation: it is its caller's to make */
-    change_locale();
+    change_thread();
     instance.host.fail(&instance.host, "half is %g", 0.5);
     assert_string_equal(character_set(), "UTF-8"); /* within the call it is the plugin's */
     assert_int_not_equal(esp_instance_end(&instance, 1), ESP_OK);
-    assert_string_equal(character_set(), "ANSI_X3.4-1968");
+    assert_put_back();
     esp_instance_destroy(&instance);
-    assert_string_equal(character_set(), "ANSI_X3.4-1968");
+    assert_put_back();
     free(bytes);
+    fesetround(FE_TONEAREST);
 }
 
 /* Blocks of one call are aligned, apart from one another and usable to their ends; a call like the
@@ -312,7 +323,8 @@ int main(void)
         cmocka_unit_test(test_instance__log_accumulates),
         cmocka_unit_test(test_instance__log_refuses),
         cmocka_unit_test(test_instance__fail_keeps_the_first_message),
-        cmocka_unit_test(test_instance__every_call_leaves_the_thread_in_the_c_locale),
+        cmocka_unit_test(
+            test_instance__every_call_leaves_the_thread_in_the_c_locale_and_its_arithmetic),
         cmocka_unit_test(test_instance__scratch),
         cmocka_unit_test(test_instance__uniform_is_the_noise_stream),
         cmocka_unit_test(test_instance__save_and_load),
