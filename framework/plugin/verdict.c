@@ -38,8 +38,8 @@ static bool has_passed(const char *path, const char *text)
     return passed;
 }
 
-/* Checks the file as it is now, which must be the one that was loaded. */
-static int check(const esp_plugin_entry *entry)
+/* Checks the file as it is now, which must be the one that was loaded. *seconds: what it took. */
+static int check(double *seconds, const esp_plugin_entry *entry)
 {
     const char *name = entry->plugin->name;
     esp_check_verdict verdict = {0};
@@ -67,8 +67,7 @@ static int check(const esp_plugin_entry *entry)
         return esp_fail(ESP_PLUGIN, "%s: was written while it was checked; start again",
                         entry->path);
     }
-    esp_log_note("plugin '%s' passes (%.1f s); this file is not checked again", name,
-                 esp_clock_seconds() - from);
+    *seconds = esp_clock_seconds() - from;
     return ESP_OK;
 }
 
@@ -82,9 +81,15 @@ int esp_verdict_require(const esp_plugin_entry *entry)
     const bool is_kept = path != NULL && text != NULL;
     int status = ESP_OK;
     if (!is_kept || !has_passed(path, text)) {
-        status = check(entry);
-        if (status == ESP_OK && is_kept && esp_file_make_directories(folder) == ESP_OK) {
-            esp_file_write(path, text, strlen(text)); /* where it cannot: it is checked again */
+        double seconds = 0;
+        status = check(&seconds, entry);
+        if (status == ESP_OK) {
+            const bool will_be = is_kept && esp_file_make_directories(folder) == ESP_OK &&
+                                 esp_file_write(path, text, strlen(text)) == ESP_OK;
+            esp_log_note("plugin '%s' passes (%.1f s); this file is %s", entry->plugin->name,
+                         seconds,
+                         will_be ? "not checked again"
+                                 : "checked again at its next use, since the cache takes no files");
         }
     }
     free(folder);

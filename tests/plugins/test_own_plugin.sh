@@ -96,7 +96,7 @@ says_not "checking"
     fail "--unchecked is not recorded"
 build 1 1
 expect 0 "$ESPALIER" run study.yaml
-says "checking plugin 'zz_own' before its first use: $scratch/own/zz_own.so" "plugin 'zz_own' passes (" "2 of 4 trials to train"
+says "checking plugin 'zz_own' before its first use: $scratch/own/zz_own.so" "plugin 'zz_own' passes (" "this file is not checked again" "2 of 4 trials to train"
 expect 0 "$ESPALIER" run study.yaml
 says_not "checking" "stale"
 [ "$(value "$ESPALIER_DB" "SELECT count(*) FROM environment WHERE content ->> '\$.plugins.zz_own.unchecked' IS NOT NULL")" = 0 ] ||
@@ -117,7 +117,7 @@ says "checking plugin 'zz_own'"
 rm -rf "$XDG_CACHE_HOME" && : >"$XDG_CACHE_HOME"
 for _ in 1 2; do
     expect 0 "$ESPALIER" run study.yaml
-    says "checking plugin 'zz_own'" "passes" "4 done before"
+    says "checking plugin 'zz_own'" "passes" "this file is checked again at its next use" "4 done before"
 done
 rm "$XDG_CACHE_HOME"
 expect 0 env -u HOME -u XDG_CACHE_HOME "$ESPALIER" run study.yaml
