@@ -370,6 +370,15 @@ static size_t without_slashes(const char *path)
     return length;
 }
 
+/* Says what failed below the temporary folder under the name that the folder was to have. */
+static int tell_by_name(int status, const char *temporary, const char *path)
+{
+    const char *message = esp_message(), *at = strstr(message, temporary);
+    return at == NULL ? status
+                      : esp_fail(status, "%.*s%s%s", (int)(at - message), message, path,
+                                 at + strlen(temporary));
+}
+
 int esp_export_arrays(int *n_arrays, const char *path, esp_store *store,
                       const esp_export_request *request)
 {
@@ -405,6 +414,7 @@ int esp_export_arrays(int *n_arrays, const char *path, esp_store *store,
     }
     if (status != ESP_OK) {
         remove_folder(temporary);
+        status = tell_by_name(status, temporary, place);
     }
     if (n_arrays != NULL) {
         *n_arrays = to.n_arrays;

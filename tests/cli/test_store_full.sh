@@ -21,12 +21,16 @@ expect 0 "$ESPALIER" run study.yaml --db whole.db
 
 echo "== files that may not grow"
 limited() { (ulimit -f "$1" && shift && exec "$@"); }
+expect 1 limited 2 "$ESPALIER" export small --what metrics --format npy -o arrays/ --db whole.db
+says "error: arrays/cell-0001.npy: File too large"
+[ ! -e arrays ] && ! compgen -G '.espalier-*' >/dev/null || fail "a piece of an export is left"
 for kilobytes in 10 60 150; do
     expect 3 limited $kilobytes "$ESPALIER" db backup copy.db --db whole.db
     says "copy.db: cannot be written" "File too large"
     compgen -G '.espalier-*' >/dev/null && fail "a piece of a backup is left"
     expect 3 limited $kilobytes "$ESPALIER" db merge whole.db --db merged.db
     says "merged.db" "ulimit -f"
+    grep -F .tmp stderr && fail "a name that espalier made up"
     compgen -G '.espalier-*' >/dev/null && fail "a piece of a merge is left"
 done
 expect 0 "$ESPALIER" db merge whole.db --db merged.db
