@@ -111,9 +111,11 @@ static void put_pooled(FILE *out, esp_report *report, const esp_report_metric *m
         put_pooled_p(out, report, of, n_pooled);
     }
     if (!isnan(of->spread.log_ratio)) {
-        fprintf(out, "; the ratio of sds is %s %s",
-                esp_words_ratio(report, exp(of->spread.log_ratio)),
-                esp_words_ratio_interval(report, of->spread.interval));
+        fprintf(out, "; the ratio of sds is %s",
+                esp_words_ratio(report, exp(of->spread.log_ratio)));
+        if (!isnan(of->spread.interval.low)) {
+            fprintf(out, " %s", esp_words_ratio_interval(report, of->spread.interval));
+        }
     }
 }
 
@@ -210,7 +212,7 @@ static void put_question(FILE *out, esp_report *report, const esp_report_metric 
 {
     const esp_comparison_question *question = &all->questions[index];
     const double alpha = 1 - report->section.confidence;
-    int compared = 0, better = 0, sure = 0, sure_worse = 0, spreads = 0, tighter = 0;
+    int compared = 0, tested = 0, better = 0, sure = 0, sure_worse = 0, spreads = 0, tighter = 0;
     for (int i = 0; i < all->n; i++) {
         const esp_comparison *one = &all->comparisons[i];
         const double estimate = one->counted.estimate;
@@ -218,6 +220,7 @@ static void put_question(FILE *out, esp_report *report, const esp_report_metric 
             continue;
         }
         compared++;
+        tested += !isnan(one->holm);
         better += is_better(metric, estimate);
         sure += is_better(metric, estimate) && one->holm < alpha;
         sure_worse += !is_better(metric, estimate) && one->holm < alpha;
@@ -225,10 +228,13 @@ static void put_question(FILE *out, esp_report *report, const esp_report_metric 
         tighter += one->spread.log_ratio < 0;
     }
     const bool lower = metric->better == ESP_BETTER_LOWER;
-    fprintf(out,
-            ": a %s mean in %d of %d comparisons, in %d of them with p below %g after"
-            " Holm's correction",
-            lower ? "lower" : "higher", better, compared, sure, alpha);
+    fprintf(out, ": a %s mean in %d of %d comparisons", lower ? "lower" : "higher", better,
+            compared);
+    if (tested > 0) {
+        fprintf(out, ", in %d of them with p below %g after Holm's correction", sure, alpha);
+    } else {
+        fputs(", none of them tested", out);
+    }
     if (sure_worse > 0) {
         fprintf(out, "; a %s one with such a p in %d", lower ? "higher" : "lower", sure_worse);
     }

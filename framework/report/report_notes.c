@@ -151,6 +151,44 @@ static void note_statistics(esp_page *page, esp_report *report)
     }
 }
 
+/* Whether cells of the variant are what others are compared with. */
+static bool is_reference(const esp_report *report, const char *variant)
+{
+    for (int i = 0; i < report->n_cells; i++) {
+        const int reference = report->cells[i].reference;
+        if (reference >= 0 && strcmp(report->cells[reference].variant, variant) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Cells that no comparison tells of, beside others that have their reference. */
+static void note_without_reference(esp_page *page, esp_report *report)
+{
+    enum { MOST_NAMED = 4 };
+    const char *names = "", *variant = "";
+    bool reference = false; /* is the variant */
+    int n = 0;
+    for (int i = 0; i < report->n_cells && report->section.n_contrasts == 0; i++) {
+        const esp_report_cell *cell = &report->cells[i];
+        if (strcmp(cell->variant, variant) != 0) {
+            variant = cell->variant;
+            reference = is_reference(report, variant);
+        }
+        if (cell->reference < 0 && !reference && n++ < MOST_NAMED) {
+            names = esp_pool_format(&report->pool, "%s%s%s", names, n > 1 ? ", " : "", cell->label);
+        }
+    }
+    if (n > 0 && n < report->n_cells) {
+        NOTE(page, report,
+             "%d of %d cells %s compared with nothing, because no cell of the reference matches"
+             " %s: %s%s.",
+             n, report->n_cells, n == 1 ? "is" : "are", n == 1 ? "it" : "them", names,
+             n > MOST_NAMED ? ", .." : "");
+    }
+}
+
 static void note_contrasts(esp_page *page, esp_report *report)
 {
     for (int i = 0; i < report->section.n_contrasts; i++) {
@@ -298,6 +336,7 @@ int esp_page_add_notes(esp_page *page, esp_report *report)
     note_unasked(page, report);
     note_trials(page, report);
     note_statistics(page, report);
+    note_without_reference(page, report);
     ESP_TRY(esp_page_add_statistics_notes(page, report));
     note_contrasts(page, report);
     note_published(page, report);

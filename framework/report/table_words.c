@@ -214,12 +214,20 @@ const char *esp_words_rate_interval(esp_report *report, esp_interval interval)
     return text;
 }
 
+/* Two digits, or a whole number rather than a power of ten. */
+static const char *ratio_bound(esp_report *report, double value)
+{
+    return esp_pool_format(&report->pool, value >= 99.5 && value < 99999.5 ? "%.0f" : "%.2g",
+                           value);
+}
+
 const char *esp_words_ratio_interval(esp_report *report, esp_interval logarithms)
 {
     return isnan(logarithms.low) || isnan(logarithms.high)
                ? "-"
-               : esp_pool_format(&report->pool, "[%.2g, %.2g]", exp(logarithms.low),
-                                 exp(logarithms.high));
+               : esp_pool_format(&report->pool, "[%s, %s]",
+                                 ratio_bound(report, exp(logarithms.low)),
+                                 ratio_bound(report, exp(logarithms.high)));
 }
 
 const char *esp_words_p(esp_report *report, double p, bool too_few)

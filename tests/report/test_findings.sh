@@ -278,6 +278,39 @@ best() { "$ESPALIER" query best --db many.db --format csv --set study=split "$@"
 "$ESPALIER" query best --db many.db --format csv | tail -n +2 | cut -d, -f1,10 | uniq -c | tr -s ' ' >splits
 [ "$(tr '\n' ';' <splits)" = " 10 many,test; 10 split,validation;" ] || fail "best: which split: $(cat splits)"
 
+# A dose that the reference has not is compared with nothing, and a note says which. Two seeds test nothing, which
+# is not the same as no p below 0.05.
+{ study doseless 0..1 && cat <<'YAML'; } >doseless.yaml
+variants:
+  none: {reference: true, grid: {model.leaf_width: [1, 2]}}
+  even: {set: {losses.balance.weight: 2}, grid: {model.leaf_width: [1, 2, 4]}}
+YAML
+expect 0 "$ESPALIER" run doseless.yaml --db doseless.db
+set_values doseless "(10 + t.seed_init * iif(c.variant = 'none', 1, 4) + (c.variant = 'even')) / 60.0"
+findings doseless
+says "even against none: a higher mean in 2 of 2 comparisons, none of them tested; a smaller sd over seeds in 0 of 2."
+expect 0 "$ESPALIER" report doseless --db doseless.db
+tr '\n' ' ' <stdout | sed 's/  */ /g' >flat && mv flat stdout
+says "1 of 5 cells is compared with nothing, because no cell of the reference matches it: even model.leaf_width=4."
+expect 0 "$ESPALIER" report few --db few.db
+grep -q 'compared with nothing' stdout && fail "every cell of few has its reference"
+# An sd 16 times the other: 16 / sqrt(F) and 16 x sqrt(F) of F(.975; 2, 2) = 39 are 2.56 and 99.9.
+{ study wide 0..2 && echo 'variants: {none: {reference: true}, even: {set: {losses.balance.weight: 2}}}'; } >wide.yaml
+expect 0 "$ESPALIER" run wide.yaml --db wide.db
+set_values wide "(10 + t.seed_init * iif(c.variant = 'none', 1, 16)) / 60.0"
+findings wide
+says "its sd over seeds is 16.00 of the other's [2.6, 100]."
+# No spread on either side has a ratio without an interval: nothing is printed in its place.
+{ study same 0..2 && cat <<'YAML'; } >same.yaml
+variants:
+  none: {reference: true, grid: {model.leaf_width: [1, 2], losses.balance.weight: [0]}}
+  even: {grid: {model.leaf_width: [1, 2], losses.balance.weight: [0]}}
+YAML
+expect 0 "$ESPALIER" run same.yaml --db same.db
+set_values same "(10 + t.seed_init) / 60.0"
+findings same
+says "not tested, because the differences do not vary; the ratio of sds is 1.00."
+
 # More than eight variants against one reference: from the best difference.
 { study variants 0..1 && echo 'variants:' && echo '  none: {reference: true}' &&
     for i in 1 2 3 4 5 6 7 8 9; do echo "  v$i: {set: {losses.balance.weight: 0.$i}}"; done; } >variants.yaml
