@@ -3,7 +3,9 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/startup.h"
@@ -92,17 +94,22 @@ static int dispatch(int argc, char **argv)
     return unknown_verb(argv[1]);
 }
 
-int main(int argc, char **argv)
+/* A full disk shows at the latest here; of on_exit, as the help of a verb ends the program too. */
+static void check_output(int code, void *unused)
 {
-    esp_terminal_guard();
-    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write, not a death */
-    int code = dispatch(argc, argv);
-    /* A full disk shows at the latest here. */
+    (void)unused;
     errno = 0;
     if (fflush(stdout) != 0 || ferror(stdout)) {
         esp_log_error("standard output: %s: what was written is not all there",
                       errno != 0 ? strerror(errno) : "cannot be written");
-        code = code == 0 ? esp_exit_code(ESP_IO) : code;
+        _exit(code == 0 ? esp_exit_code(ESP_IO) : code);
     }
-    return code;
+}
+
+int main(int argc, char **argv)
+{
+    esp_terminal_guard();
+    on_exit(check_output, NULL);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write, not a death */
+    return dispatch(argc, argv);
 }

@@ -88,6 +88,9 @@ full plugins show balance --format json
 full eval "$model"
 full check study.yaml
 full --version
+full run --help
+full query --usage
+full --help
 "$ESPALIER" query "SELECT nothing" >/dev/full 2>stderr
 [ $? = 2 ] || { echo "FAILED: a failure keeps its own exit code"; failures=$((failures + 1)); }
 
