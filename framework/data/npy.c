@@ -412,6 +412,7 @@ static int read_text_labels(esp_part *part, const char *path, const esp_npy *arr
     int status = text != NULL ? ESP_OK : esp_fail(ESP_MEMORY, "%s: no memory for a label", path);
     for (uint32_t i = 0; i < part->count && status == ESP_OK; i++) {
         const size_t length = text_at(text, array, i);
+        text[length] = '\0';
         status = esp_class_names_take(&part->labels[i], part, i, text, length);
         if (status != ESP_OK) {
             status = esp_fail_prefix(status, "%s: example %u (counted from 0)", path, i);

@@ -183,7 +183,7 @@ if ! locale -a | grep -qi '^de_DE\.utf'; then
     fi
     export LOCPATH=$scratch/locales
     # glibc's newlocale, called by the plugin, keeps its copy of LOCPATH
-    echo 'leak:__argz_add_sep' >lsan.supp
+    echo 'leak:argz_add_sep' >lsan.supp
     export LSAN_OPTIONS=suppressions=$scratch/lsan.supp:print_suppressions=0
 fi
 cat >loss.yaml <<'YAML'
