@@ -5,7 +5,7 @@
 #include "report/render.h"
 
 /* A tabular that is longer breaks over pages; a word that is longer breaks over lines. */
-enum { LONG_TABLE = 45, LONG_WORD = 48, WIDE_TABLE = 95, WIDER_TABLE = 130 };
+enum { LONG_TABLE = 45, LONG_WORD = 48, ENDLESS_WORD = 1000, WIDE_TABLE = 95, WIDER_TABLE = 130 };
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
@@ -110,6 +110,23 @@ static size_t points_of(const char *text)
     return n;
 }
 
+/* Letters of the longest run without a space. */
+static size_t longest_word_of(const char *text)
+{
+    size_t n = 0, longest = 0;
+    while (*text) {
+        n = next_point(&text) == ' ' ? 0 : n + 1;
+        longest = n > longest ? n : longest;
+    }
+    return longest;
+}
+
+/* Text beside tables: lines break within words only where no page holds a word. */
+static void put_text(FILE *out, const char *text)
+{
+    put_latex(out, text, longest_word_of(text) > ENDLESS_WORD);
+}
+
 /* A cell; "-" is printed as a dash, "+1" and "-1" as numbers are. */
 static void put_cell(FILE *out, const char *text)
 {
@@ -193,10 +210,10 @@ static void put_rows(FILE *out, const esp_table *table)
 static void put_caption(FILE *out, const esp_table *table, int number)
 {
     fputs("\\caption{", out);
-    put_latex(out, table->title, points_of(table->title) > 1000);
+    put_text(out, table->title);
     if (*table->subtitle) {
         fputs(". ", out);
-        put_latex(out, table->subtitle, points_of(table->subtitle) > 1000);
+        put_text(out, table->subtitle);
     }
     fprintf(out, ".}\\label{tab:%d}", number);
 }
@@ -270,7 +287,7 @@ static void put_table(FILE *out, const esp_table *table, int number)
 static void put_paragraph(FILE *out, const char *before, const char *text)
 {
     fputs(before, out);
-    put_latex(out, text, strlen(text) > 1000);
+    put_text(out, text);
     fputs("\n\n", out);
 }
 
@@ -298,7 +315,7 @@ int esp_render_latex(FILE *out, esp_report *report)
           "\\begin{document}\n",
           out);
     fputs("\\section*{", out);
-    put_latex(out, page->title, points_of(page->title) > 1000);
+    put_text(out, page->title);
     fputs("}\n", out);
     if (*report->question) {
         put_paragraph(out, "", report->question);

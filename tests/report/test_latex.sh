@@ -44,6 +44,12 @@ grep -qF '\input{' small.tex && fail "a command of a name"
 grep -q $'\033' small.tex && fail "a control character"
 grep -qF '\%\$\#\&\_\{\}\textasciitilde{}\textasciicircum{}\textbackslash{}' small.tex ||
     fail "letters that LaTeX takes for its own"
+grep -qF 'l\allowbreak{}o\allowbreak{}n\allowbreak{}g' small.tex || fail "a word of 10,000 letters on one line"
+# Long text breaks between its words, not within them.
+words=$(printf 'word %.0s' $(seq 300))
+sqlite3 some.db "UPDATE revision SET title = '$words'; UPDATE cell SET variant = 'v' || ordinal, label = 'v' || ordinal"
+expect 0 "$ESPALIER" report small --db some.db --format latex -o words.tex
+grep -qF "word word word" words.tex || fail "a title that breaks within words"
 needs pdflatex kpsewhich
 kpsewhich booktabs.sty >/dev/null || skip "needs booktabs.sty of LaTeX, which is not here"
 pdflatex -interaction=nonstopmode -halt-on-error small.tex >stdout 2>stderr </dev/null ||
