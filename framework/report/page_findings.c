@@ -286,13 +286,15 @@ static void put_failures(FILE *out, esp_report *report, const esp_inference *all
     const failures a = count_failures(seen, ++mark, report, all, index, -1, true);
     const failures b = count_failures(seen, ++mark, report, all, index, -1, false);
     failures most = {0};
+    bool tied = false; /* no dose stands out */
     for (int k = 0; a.failed > 0 && question->n_doses > 1 && k < question->n_doses; k++) {
         const int f = question->first + k;
         const failures of = count_failures(seen, ++mark, report, all, index, f, true);
+        tied = of.failed == most.failed || (tied && of.failed < most.failed);
         dose = of.failed > most.failed ? f : dose;
         most = of.failed > most.failed ? of : most;
     }
-    if (dose >= 0) {
+    if (dose >= 0 && !tied) {
         fprintf(out, ". Most trials failed with %s, %d of %d", all->families[dose].dose,
                 most.failed, most.ended);
     }

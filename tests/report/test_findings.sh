@@ -205,6 +205,14 @@ sqlite3 doses.db "UPDATE trial SET status = 'failed' WHERE id IN (SELECT ct.tria
 findings doses
 says "Worst with values of 4 is losses.balance.weight=1:" \
     "Most trials failed with losses.balance.weight=10, 3 of 3; failed: 3 of 12 trials against 0 of 3."
+# Two doses failed alike: neither has the most.
+sqlite3 doses.db "UPDATE trial SET status = 'failed' WHERE id IN (SELECT ct.trial FROM cell_trial ct JOIN cell c
+    ON c.id = ct.cell WHERE c.label LIKE '%weight=1')"
+findings doses
+says "failed: 6 of 12 trials against 0 of 3."
+grep -q 'Most trials failed' stdout && fail "the most of two that are equal"
+sqlite3 doses.db "UPDATE trial SET status = 'done' WHERE id IN (SELECT ct.trial FROM cell_trial ct JOIN cell c
+    ON c.id = ct.cell WHERE c.label LIKE '%weight=1')"
 
 # ---- failures ------------------------------------------------------------------------------------
 # fails STUDY WHICH: the trials of these cells broke off, and no others.
