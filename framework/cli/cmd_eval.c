@@ -338,20 +338,31 @@ static void print_text(const arguments *a, const esp_evaluation *evaluation, uin
     }
 }
 
-/* That the logits go to no file which is read here, nor over a part of a results database: where
- * the model is one of its checkpoints, that one. */
-static int spare_inputs(const arguments *a, const esp_dataset *data, const esp_registry *registry)
+/* The database that a file is a checkpoint of, going by the path's last folder of that kind. */
+static void add_database_of(esp_inputs *inputs, const char *path)
 {
     static const char suffix[] = ".checkpoints/";
+    const char *end = NULL;
+    for (const char *at = path; at != NULL && (at = strstr(at, suffix)) != NULL; at++) {
+        end = at;
+    }
+    char *database = end != NULL ? esp_text_format("%.*s", (int)(end - path), path) : NULL;
+    if (database != NULL) {
+        esp_store_inputs(inputs, database);
+    }
+    free(database);
+}
+
+/* That the logits go to no file which is read here, nor over a part of a results database: where
+ * the model is one of its checkpoints, that one. Its folder of checkpoints may be a link. */
+static int spare_inputs(const arguments *a, const esp_dataset *data, const esp_registry *registry)
+{
     esp_inputs inputs = {0};
-    char *model = esp_file_resolve(a->checkpoint);
-    char *end = model != NULL ? strstr(model, suffix) : NULL;
+    char *real = esp_file_resolve(a->checkpoint);
     esp_inputs_add(&inputs, a->checkpoint, "the model");
     esp_store_inputs(&inputs, esp_store_default_path(NULL));
-    if (end != NULL) {
-        *end = '\0';
-        esp_store_inputs(&inputs, model);
-    }
+    add_database_of(&inputs, a->checkpoint);
+    add_database_of(&inputs, real);
     for (int i = 0; i < ESP_DATASET_MAX_FILES; i++) {
         esp_inputs_add(&inputs, data->paths[i], "a file of the data set");
     }
@@ -359,7 +370,7 @@ static int spare_inputs(const arguments *a, const esp_dataset *data, const esp_r
         esp_inputs_add(&inputs, esp_registry_entry(registry, i)->path, "a plugin");
     }
     const int status = esp_inputs_spare(&inputs, a->logits);
-    free(model);
+    free(real);
     esp_inputs_free(&inputs);
     return status;
 }

@@ -61,6 +61,19 @@ refuses "$ESPALIER" eval m.safetensors --data toy --dump-logits "$(find data -na
 says "a file of the data set"
 refuses "$ESPALIER" eval "$model" --data toy --dump-logits x.db
 refuses "$ESPALIER" eval "$model" --data toy --dump-logits "$(dirname "$model")/logits.npy"
+# a model's database in a folder of such a name, and one whose checkpoints lie elsewhere
+mkdir -p old.checkpoints elsewhere
+cp x.db old.checkpoints/y.db
+cp x.db far.db
+cp -r x.db.checkpoints old.checkpoints/y.db.checkpoints
+ln -s ../x.db.checkpoints elsewhere/models
+ln -s elsewhere/models far.db.checkpoints
+for base in old.checkpoints/y.db far.db; do
+    expect 2 "$ESPALIER" eval "$base${model#x.db}" --data toy --dump-logits $base
+    says "$base: is the results database"
+    cmp x.db $base || fail "$base was written"
+done
+rm -r old.checkpoints elsewhere far.db far.db.checkpoints
 for file in x.db link.db hard.db x.db-wal x.db.lock x.db.checkpoints/b.db wal_to_be; do
     refuses "$ESPALIER" db backup "$file" --db x.db
 done
