@@ -386,8 +386,9 @@ static int run(int argc, char **argv)
          "else here",
          0},
         {"role", OPTION_ROLE, "ROLE", 0,
-         "of a new loss: penalty (default) keeps parameters or logits small, routing shapes how "
-         "examples reach leaves, task counts in soft_loss and hard_loss; new asks at a terminal",
+         "penalty (default), routing or task, for a new loss: a penalty keeps parameters or logits "
+         "small, routing shapes how examples reach leaves, a task counts in soft_loss and "
+         "hard_loss; without --role, new asks at a terminal",
          0},
         {0}};
     static const struct argp parser = {

@@ -75,6 +75,7 @@ offers "small" ls ''
 offers "small $trials" show ''
 offers "$first" show "${first:0:12}"
 offers "check ls new show" plugins ''
+offers "penalty routing task" plugins new loss mine --role ''
 # whatever plugins a user has built beside the shipped ones
 offers "$("$ESPALIER" plugins ls | awk '$2 ~ /^hard/ {print $2}')" plugins show hard
 tab plugins show hard | grep -qx hardening || fail "plugins show hard: hardening is not offered"
