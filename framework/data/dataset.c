@@ -327,6 +327,16 @@ static int describe_known(esp_dataset_description *out, const esp_known_dataset 
     return combine_hashes(out->digest, known->sha256, n_files);
 }
 
+static uint32_t count_largest(const esp_examples *examples)
+{
+    uint32_t counts[ESP_MAX_CLASSES] = {0}, largest = 0;
+    for (uint32_t i = 0; i < examples->count; i++) {
+        const uint32_t count = ++counts[examples->labels[i]];
+        largest = count > largest ? count : largest;
+    }
+    return largest;
+}
+
 static int describe_other(esp_dataset_description *out, const char *name)
 {
     esp_dataset *dataset = NULL;
@@ -335,6 +345,7 @@ static int describe_other(esp_dataset_description *out, const char *name)
                                      .n_classes = dataset->n_classes,
                                      .n_train = dataset->train.count,
                                      .n_test = dataset->test.count,
+                                     .n_largest = count_largest(&dataset->train),
                                      .present = 1};
     memcpy(out->digest, dataset->digest, sizeof out->digest);
     int status = ESP_OK;

@@ -48,7 +48,8 @@ void esp_dataset_close(esp_dataset *dataset);
 typedef struct esp_dataset_description {
     char digest[65];
     uint32_t n_features, n_classes, n_train, n_test; /* n_test 0: one is split off train */
-    int present;                                     /* 0: its files are not here */
+    uint32_t n_largest; /* training examples of the largest class; 0: no file was read to count */
+    int present;        /* 0: its files are not here */
     char **class_names; /* as the data set's, one block that the caller frees; or NULL */
 } esp_dataset_description;
 

@@ -144,6 +144,19 @@ void esp_data_section_read(builder *b, json_t *data)
 
 /* ---- into the structs ------------------------------------------------------------------------ */
 
+/* Training examples of the largest class; where no file was read to count, of each, were all of one
+ * size. What takes too much or nothing of the largest does so of all: only that is an error here.
+ */
+static double largest_class(const builder *b)
+{
+    return b->data.n_largest > 0 ? b->data.n_largest : (double)b->data.n_train / b->data.n_classes;
+}
+
+static const char *in_class(const builder *b)
+{
+    return b->data.n_largest > 0 ? "in its largest class" : "a class";
+}
+
 /* Training examples without those that are split off as test, were all classes of one size. */
 static double without_test(const builder *b)
 {
@@ -165,41 +178,49 @@ static void check_test(builder *b)
     }
     if (esp_partition_check_test(b->cell->data.name, b->data.n_test, fraction) != ESP_OK) {
         complain_at(b, mark, esp_message());
-    } else if (fraction > 0 && round(fraction * b->data.n_train / b->data.n_classes) < 1) {
-        const double count = (double)b->data.n_train / b->data.n_classes;
+    } else if (fraction > 0 && b->data.n_largest == 1) {
+        complain_at(
+            b, mark,
+            esp_tree_pool_format(b->r->pool,
+                                 "data.test splits off nothing of %s, which has one example "
+                                 "a class: it trains; add examples",
+                                 b->cell->data.name));
+    } else if (fraction > 0 && round(fraction * largest_class(b)) < 1) {
+        const double count = largest_class(b);
         complain_at(b, mark,
                     esp_tree_pool_format(b->r->pool,
                                          "data.test %g splits off nothing of %s, which has %.0f "
-                                         "examples a class; split off %g or more",
-                                         fraction, b->cell->data.name, count,
+                                         "examples %s; split off %g or more",
+                                         fraction, b->cell->data.name, count, in_class(b),
                                          ceil(50 / count) / 100));
     }
 }
 
-/* A stratified split rounds class by class. Classes are taken to be of one size: what is found with
- * the labels at hand is the run's to say. */
+/* A stratified split rounds class by class. What it makes of smaller classes than the largest is
+ * the run's to say. */
 static void check_validation(builder *b)
 {
     const double fraction = b->cell->data.partition.validation;
     if (!b->data_known || !(fraction > 0) || b->data.n_classes == 0) {
         return;
     }
-    const double count = without_test(b) / b->data.n_classes;
+    const double test = b->cell->data.partition.test, all = largest_class(b);
+    const double count = all - fmin(round(test * all), fmax(all - 1, 0));
     const double held_out = round(fraction * count);
     const esp_mark mark = esp_node_mark(b->draft->tree, "data.validation");
     if (held_out < 1) {
         complain_at(b, mark,
                     esp_tree_pool_format(b->r->pool,
                                          "data.validation %g holds out nothing of %s, which has "
-                                         "%.0f examples a class; hold out %g or more",
-                                         fraction, b->cell->data.name, count,
+                                         "%.0f examples %s; hold out %g or more",
+                                         fraction, b->cell->data.name, count, in_class(b),
                                          ceil(50 / count) / 100));
     } else if (held_out >= floor(count)) {
         complain_at(b, mark,
                     esp_tree_pool_format(b->r->pool,
                                          "data.validation %g leaves nothing of %s to train on, "
-                                         "which has %.0f examples a class; hold out less",
-                                         fraction, b->cell->data.name, count));
+                                         "which has %.0f examples %s; hold out less",
+                                         fraction, b->cell->data.name, count, in_class(b)));
     }
 }
 

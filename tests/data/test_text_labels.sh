@@ -112,5 +112,26 @@ study "name: beasts, test: 0.5, validation: 0.5"
 expect 2 "$ESPALIER" run study.yaml --db none.db
 says "validation 0.5 leaves no training example of class 2 ('unicorn'), which has 1"
 
+# ---- classes of other sizes: what the largest can give is enough, and what it cannot is an error
+mkdir "$ESPALIER_DATA_PATH/uneven" "$ESPALIER_DATA_PATH/single"
+{ echo "a,b,label"; for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo "$i,1,many"; done
+    for i in 1 2 3 4 5 6 7 8 9 10; do echo "$i,2,one$i"; done; } >"$ESPALIER_DATA_PATH/uneven/train.csv"
+printf 'a,b,label\n0,1,x\n1,0,y\n' >"$ESPALIER_DATA_PATH/single/train.csv"
+study "name: uneven, test: 0.2, validation: 0.3" # 12 * 0.2 = 2.4, 10 * 0.3 = 3; of one none
+expect 0 "$ESPALIER" check study.yaml
+expect 0 "$ESPALIER" run study.yaml --db uneven.db
+says "10 of 11 classes have no example in the test split of 2"
+uneven=$(ls -d uneven.db.checkpoints/*/last.safetensors | head -1)
+expect 0 "$ESPALIER" eval "$uneven" --split validation
+says "uneven validation, hard routing, 3 examples"
+study "name: uneven, test: 0.04"
+expect 2 "$ESPALIER" check study.yaml
+says "data.test 0.04 splits off nothing of uneven, which has 12 examples in its largest class; split off 0.05 or more"
+for test in 0.2 0.5 0.9; do
+    study "name: single, test: $test"
+    expect 2 "$ESPALIER" check study.yaml
+    says "data.test splits off nothing of single, which has one example a class: it trains; add examples"
+done
+
 [ "$failures" = 0 ] || { echo "$failures failed"; exit 1; }
 echo "all passed"
