@@ -430,6 +430,24 @@ static const char *blamed_param(const builder *b, const esp_phase_config *phase,
     return first;
 }
 
+/* Whether a phase in which a term is silent is refused for the parameters, and with the words, of
+ * one that calls it, which is told: a phase that does not name the term has that one's. */
+static bool repeats_another(const builder *b, int index, int term, const char *why)
+{
+    const esp_term_config *own = &b->cell->phases[index].terms[term];
+    const size_t bytes = own->plugin->n_params * sizeof *own->params.values;
+    for (int p = 0; own->weight == 0 && p < b->cell->n_phases; p++) {
+        const esp_term_config *other = &b->cell->phases[p].terms[term];
+        if (other->weight != 0 && memcmp(own->params.values, other->params.values, bytes) == 0) {
+            const char *its = refusal(b, &b->cell->phases[p], other);
+            if (its != NULL && strcmp(its, why) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* Lets every plugin that will be called look at its parameters together. */
 static void check_creation(builder *b)
 {
@@ -444,6 +462,9 @@ static void check_creation(builder *b)
                 continue;
             }
             why = esp_tree_pool_format(b->r->pool, "%s", why);
+            if (repeats_another(b, p, i, why)) {
+                continue;
+            }
             esp_params usual;
             esp_params_default(&usual, term->plugin);
             if (refusal_with(b, phase, term, &usual) != NULL) {

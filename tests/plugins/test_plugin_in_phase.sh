@@ -114,6 +114,14 @@ study '    one: {epochs: 1}
     two: {epochs: 1, set: {losses.zz_picky.weight: 2}}'
 sed -i 's/zz_picky: {weight: 0.1}/zz_picky: {weight: 0.1, low: 2}/' s.yaml
 refused s.yaml:6:50
+# a phase that does not name the term has no mistake of its own, whether before or after
+two 'losses.zz_picky: {weight: 0.1, low: 9}'
+sed -i 's/, zz_picky: {weight: 0.1}}/}/' s.yaml
+refused s.yaml:10:64
+study '    one: {epochs: 1, set: {losses.zz_picky: {weight: 0.1, low: 9}}}
+    two: {epochs: 1}'
+sed -i 's/, zz_picky: {weight: 0.1}}/}/' s.yaml
+refused s.yaml:9:64
 # by --set, a variant's set and a grid
 two 'batch_size: 32'
 expect 2 "$ESPALIER" check s.yaml --set phases.two.set.losses.zz_picky.low=9
