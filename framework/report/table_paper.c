@@ -48,13 +48,11 @@ static const char *metric_heading(esp_report *report, const esp_report_metric *m
                : metric->name;
 }
 
-static int name_columns(esp_table *out, esp_report *report, const columns *of)
+static int name_columns(esp_table *out, esp_report *report, const esp_words *rows,
+                        const columns *of)
 {
     const esp_words *keys = &report->section.columns;
-    out->headings[0] =
-        report->section.rows.n > 0
-            ? esp_words_key(report, report->section.rows.at[report->section.rows.n - 1])
-            : "";
+    out->headings[0] = rows->n > 0 ? esp_words_key(report, rows->at[rows->n - 1]) : "";
     out->spans = esp_pool_take(&report->pool, (size_t)report->n_metrics * sizeof *out->spans);
     ESP_TRY(esp_pool_status(&report->pool));
     for (int m = 0; m < report->n_metrics; m++) {
@@ -98,7 +96,7 @@ static const char *value_of(esp_report *report, const esp_report_cell *cell, int
 static const char *baseline_label(esp_report *report, const esp_layout *plan,
                                   const esp_place *place)
 {
-    const esp_words *rows = &report->section.rows;
+    const esp_words *rows = &plan->rows;
     for (int i = 0; i < plan->n && rows->n > 0; i++) {
         const esp_place *other = &plan->places[i];
         if (other->group == place->group && other->row != place->row &&
@@ -113,7 +111,7 @@ static const char *baseline_label(esp_report *report, const esp_layout *plan,
 
 int esp_table_paper(esp_table *out, esp_report *report, const esp_layout *plan, int at)
 {
-    const esp_words *rows = &report->section.rows;
+    const esp_words *rows = &plan->rows;
     const int n_outer = rows->n > 0 ? rows->n - 1 : 0;
     columns of;
     ESP_TRY(find_columns(&of, report, &report->section.columns));
@@ -121,7 +119,7 @@ int esp_table_paper(esp_table *out, esp_report *report, const esp_layout *plan, 
     if (plan->n == 0) {
         return ESP_OK;
     }
-    ESP_TRY(name_columns(out, report, &of));
+    ESP_TRY(name_columns(out, report, rows, &of));
     out->name = "paper";
     out->title = "best ± spread (best - worst) over seeds, accuracies in percent";
     out->subtitle = esp_report_at_phrase(report, &report->ats[at]);

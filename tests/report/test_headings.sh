@@ -70,6 +70,12 @@ expect 0 "$ESPALIER" run groups.yaml --db x.db
 expect 0 "$ESPALIER" report groups.yaml --db x.db
 says "  balance.weight 0" "  balance.weight 1"
 grep -qE '^  hardening\.weight ' stdout || fail "a group's rows"
+# Rows whose keys do not tell cells apart say which cell each is.
+study rest "$two" '{layout: paper, rows: [losses.balance.weight], metrics: [test.hard_accuracy]}' >rest.yaml
+expect 0 "$ESPALIER" run rest.yaml --db x.db
+expect 0 "$ESPALIER" report rest.yaml --db x.db --format md
+sed -n '/^## best/,/^## Test/p' stdout | grep '^| default' | cut -d' ' -f3,4 >rows
+printf 'losses.balance.weight=%s losses.hardening.weight=%s\n' 0 0 0 3 1 0 1 3 | cmp - rows || fail "rows of a paper: $(cat rows)"
 
 # ---- panels of figures ---------------------------------------------------------------------------
 # alike FILE...: the panels of gnuplot's, matplotlib's and R's scripts all have titles of their own.
