@@ -404,6 +404,7 @@ int esp_store_merge(esp_merge_count *count, esp_store *store, const char *other,
                     const esp_merge_tell *tell)
 {
     bool attached = false;
+    int64_t n_tables = 0;
     sqlite3_stmt *attach = NULL;
     *count = (esp_merge_count){0};
     char *copy = NULL, *name = NULL;
@@ -418,6 +419,12 @@ int esp_store_merge(esp_merge_count *count, esp_store *store, const char *other,
     esp_sql_bind_text(attach, 1, name);
     ESP_TRY_OUT(esp_sql_step(store, attach, NULL));
     attached = true;
+    /* Read once it is open, and needs its name no more: nothing is left of a merge that is killed
+     * from here on. */
+    ESP_TRY_OUT(esp_sql_integer(&n_tables, store, "SELECT count(*) FROM other.sqlite_master", 0));
+    remove(copy);
+    free(copy);
+    copy = NULL;
     ESP_TRY_OUT(esp_sql_run(store, "BEGIN IMMEDIATE"));
     status = merge_rows(count, store, tell);
     if (status == ESP_OK) {

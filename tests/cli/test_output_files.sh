@@ -122,6 +122,14 @@ for mode in 600 640 664 666 604; do
     (umask 027 && "$ESPALIER" export s --db x.db -o p.csv 2>/dev/null) || fail "mode $mode"
     [ "$(stat -c %a p.csv)" = $mode ] && cmp -s p.csv right.csv || fail "mode $mode became $(stat -c %a p.csv)"
 done
+# a merge that is killed while it waits for its turn to write leaves nothing
+cp x.db waits.db
+printf 'BEGIN IMMEDIATE;\n.shell timeout -s KILL 5 "$ESPALIER" db merge x.db --db waits.db\n' |
+    sqlite3 waits.db >/dev/null 2>&1
+compgen -G '.espalier-*' && fail "a piece of a merge is left"
+expect 0 "$ESPALIER" db merge x.db --db waits.db
+rm -r waits.db*
+
 for mask in 022 002 077; do
     rm -f p.csv l.npy t.txt
     (umask $mask && "$ESPALIER" export s --db x.db -o p.csv && "$ESPALIER" report s --db x.db -o t.txt &&
