@@ -273,7 +273,7 @@ static int report_study(const arguments *given, const esp_study *study, const ch
                     ? esp_study_must_exist(store, request.study)
                     : esp_report_choose(&name, &request, store, given->studies, given->n_studies));
     if (request.beside && given->queries) {
-        status = esp_fail(ESP_USAGE, "--queries is of one study: name a revision as STUDY@1");
+        status = esp_fail(ESP_USAGE, "--queries takes one study: name a revision as STUDY@1");
         goto out;
     }
     ESP_TRY_OUT(esp_report_load(&report, store, &request));

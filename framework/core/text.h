@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 /* The candidate closest to word, or NULL when none is close enough to be meant. A letter left out,
- * added or replaced and two neighbors exchanged are one edit, and so is all that lacks behind a
- * beginning of 3 letters; a third of the word's length may be edits, at least 1, from 5 letters on
+ * added or replaced and two neighbors exchanged are one edit, and a missing ending after 3
+ * letters counts as one edit; a third of the word's length may be edits, at least 1, from 5 letters on
  * at least 2. Thread: any. */
 const char *esp_text_suggest(const char *word, const char *const *candidates, size_t count);
 

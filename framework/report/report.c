@@ -333,7 +333,7 @@ int esp_report_choose(char **name, esp_report_request *request, esp_store *store
         return ESP_OK;
     }
     if (request->revision > 0) {
-        return esp_fail(ESP_USAGE, "--revision is of one study: name revisions as STUDY@%d",
+        return esp_fail(ESP_USAGE, "--revision takes one study: name revisions as STUDY@%d",
                         request->revision);
     }
     request->beside = true;

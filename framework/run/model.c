@@ -317,7 +317,7 @@ static int add_heads(esp_model *model, esp_network_config *config, const esp_saf
     return ESP_OK;
 }
 
-/* What such a model answers is no number, or by chance: it is said, by tensor. */
+/* Warns about each tensor that is not finite: such a model's answers mean nothing. */
 static void warn_unless_finite(const float *values, size_t count, const char *name,
                                const char *path)
 {
@@ -352,8 +352,8 @@ static int load_tensors(esp_network *network, const esp_safetensors *file, const
 }
 
 /* A tensor that nothing reads, such as an output bias that fff_nodes have none of, or a
- * normalization whose metadata was lost: what is computed is not what the file's author computes,
- * so it is said. */
+ * normalization whose metadata was lost. Warns, because the file's author computes something else.
+ */
 static void warn_of_unread(const esp_network *network, const esp_safetensors *file,
                            const char *path)
 {

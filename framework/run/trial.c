@@ -183,10 +183,10 @@ static int resume(worker *w, bool *resumed)
     *resumed = status == ESP_OK;
     char *line = NULL;
     if (status == ESP_DATA) {
-        line = esp_text_format("warning: %s; this trial starts anew", esp_message());
+        line = esp_text_format("warning: %s; this trial starts again from epoch 0", esp_message());
     } else if (status == ESP_NOT_FOUND && stored > 0) {
         line = esp_text_format("note: no %s: removed, or cut off before the first checkpoint; this "
-                               "trial starts anew, %d epochs are trained again",
+                               "trial starts again from epoch 0, %d epochs are trained again",
                                path, stored);
     }
     if (line != NULL) {

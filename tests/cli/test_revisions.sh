@@ -177,7 +177,7 @@ says "none@1" "none@2"
 expect 0 "$ESPALIER" report s@1 s@2 --format html -o both.html
 grep -q "espalier report s@1 s@2 --format html" both.html || fail "how to make the page again"
 expect 2 "$ESPALIER" report s@1 s@2 --revision 1
-says "--revision is of one study"
+says "--revision takes one study"
 expect 0 "$ESPALIER" ls "s@1 s@2" --format csv
 [ "$(tail -n +2 stdout | wc -l)" = 24 ] || fail "24 trials beside each other"
 

@@ -276,7 +276,7 @@ rm "kept.db.checkpoints/$id/state.safetensors"
 expect 0 "$ESPALIER" run "${one[@]}" --db kept.db
 [ "$(hashes kept.db)" = "$(hashes alone.db)" ] || fail "it did not go on to the same bytes"
 
-# ---- a checkpoint that cannot be continued from: said, and the trial starts anew -----------------
+# ---- a checkpoint that cannot be continued from: said, and the trial starts again -----------------
 cut=(study.yaml --seeds 2 --only balanced --set "phases.balance.epochs=$few" --set early_stopping=null
     --set checkpoint.seconds=0)
 for harm in damaged removed; do
@@ -295,7 +295,7 @@ for harm in damaged removed; do
         printf '\x55' | dd of="$state" bs=1 seek=$(($(stat -c %s "$state") - 3000)) conv=notrunc 2>dd
     fi
     expect 0 "$ESPALIER" run "${cut[@]}" --db $harm.db
-    says "$state" "this trial starts anew"
+    says "$state" "this trial starts again from epoch 0"
     [ "$(value $harm.db "SELECT max(first_epoch) FROM attempt")" = 0 ] || fail "$harm: it was continued"
     cmp -s "whole.db.${state#*.db.}" "$state" || fail "$harm: it ended in another state"
     [ "$(value $harm.db "SELECT count(*) FROM digest_mismatch")" = 0 ] || fail "$harm: digests differ"
