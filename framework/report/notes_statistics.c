@@ -120,13 +120,17 @@ static void note_tests(esp_page *page, esp_report *report, const esp_inference *
             weak = weak == NULL || one->pairs < weak->pairs ? one : weak;
         }
     }
+    const char *holm =
+        all->n_tested == 0
+            ? "none, because no comparison of the table has a p"
+            : esp_pool_format(&report->pool, "corrected for %d comparison%s of the table%s",
+                              all->n_tested, all->n_tested == 1 ? "" : "s",
+                              all->n_tested < all->n ? " that have a p" : "");
     NOTE(page, report,
          "A - B: mean difference, over the (pairs) of trials that share a seed. Interval and p:"
          " paired t test where most seeds are shared%s; --statistics has both and the correlation"
-         " over pairs, above 0 where pairing gains; p Holm: corrected "
-         "for %d comparison%s of the table%s.",
-         welch ? ", else Welch's (W) of all seeds of both, (n of A, n of B)" : "", all->n_tested,
-         all->n_tested == 1 ? "" : "s", all->n_tested < all->n ? " that have a p" : "");
+         " over pairs, above 0 where pairing gains; p Holm: %s.",
+         welch ? ", else Welch's (W) of all seeds of both, (n of A, n of B)" : "", holm);
     NOTE(page, report,
          "A better: the probability that a run of A is better than one of B, ties counted half; sd"
          " A/B: ratio of the sds over seeds, its interval for normal values.");
@@ -162,8 +166,11 @@ static void note_tests(esp_page *page, esp_report *report, const esp_inference *
             NOTE(page, report,
                  "pooled over cells: every cell weighs the same, and a seed that all cells share"
                  " counts as one seed; p Holm: corrected for all pooled tests of the table. sd A/B:"
-                 " the mean log ratio, its error by leaving out one seed at a time in all cells at"
-                 " once (jackknife), which asks for no normal values; a small `alike in all` says"
+                 " the mean log ratio less its bias; both its bias and its error come from leaving "
+                 "out"
+                 " one seed at a time in all cells at once (jackknife), which asks for no normal "
+                 "values,"
+                 " so it is not quite the mean of the cells' ratios; a small `alike in all` says"
                  " that the ratio is not the same in all cells, if values are normal (Cochran's"
                  " Q); these two p are not corrected.");
             break;

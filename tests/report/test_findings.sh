@@ -299,7 +299,8 @@ findings doseless
 says "even against none: a higher mean in 2 of 2 comparisons, none of them tested; a smaller sd over seeds in 0 of 2."
 expect 0 "$ESPALIER" report doseless --db doseless.db
 tr '\n' ' ' <stdout | sed 's/  */ /g' >flat && mv flat stdout
-says "1 of 5 cells is compared with nothing, because no cell of the reference matches it: even model.leaf_width=4."
+says "1 of 5 cells is compared with nothing, because no cell of the reference matches it: even model.leaf_width=4." \
+    "p Holm: none, because no comparison of the table has a p."
 expect 0 "$ESPALIER" report few --db few.db
 grep -q 'compared with nothing' stdout && fail "every cell of few has its reference"
 # An sd 16 times the other: 16 / sqrt(F) and 16 x sqrt(F) of F(.975; 2, 2) = 39 are 2.56 and 99.9.
@@ -308,6 +309,26 @@ expect 0 "$ESPALIER" run wide.yaml --db wide.db
 set_values wide "(10 + t.seed_init * iif(c.variant = 'none', 1, 16)) / 60.0"
 findings wide
 says "its sd over seeds is 16.00 of the other's [2.6, 100]."
+# The ratio pooled over cells is the jackknife's, as its note says: of five seeds the mean of 5 x all - 4 x all but one.
+sed 's/^study: doseless/study: pooled/; s/^seeds.*/seeds: 0..4/' doseless.yaml >pooled.yaml
+expect 0 "$ESPALIER" run pooled.yaml --db pooled.db
+set_values pooled "json_extract(iif(c.variant = 'none', '[10, 13, 11, 17, 12]', iif(c.label LIKE '%=1', '[9, 20, 14, 30, 11]', '[12, 8, 21, 16, 5]')), '\$[' || t.seed_init || ']') / 60.0"
+expect 0 "$ESPALIER" report pooled --db pooled.db
+tr '\n' ' ' <stdout | sed 's/  */ /g' >flat
+grep -qF "the mean log ratio less its bias;" flat || fail "the note says the mean"
+expect 0 "$ESPALIER" report pooled --db pooled.db --format json
+python3 - <<'PY' || fail "pooled ratio in JSON"
+import json, math, statistics as st
+none, even = [10, 13, 11, 17, 12], [[9, 20, 14, 30, 11], [12, 8, 21, 16, 5]]
+def mean(but):
+    sd = lambda values: st.stdev([v for i, v in enumerate(values) if i != but])
+    return st.fmean(math.log(sd(values) / sd(none)) for values in even)
+parts = [5 * mean(None) - 4 * mean(i) for i in range(5)]
+spread = json.load(open('stdout'))['comparisons'][0]['pooled'][0]['spread']
+assert abs(spread['log_sd_ratio'] - st.fmean(parts)) < 1e-9, spread
+assert abs(spread['standard_error'] - st.stdev(parts) / math.sqrt(5)) < 1e-9, spread
+assert abs(st.fmean(parts) - mean(None)) > 0.01
+PY
 # No spread on either side has a ratio without an interval: nothing is printed in its place.
 { study same 0..2 && cat <<'YAML'; } >same.yaml
 variants:
