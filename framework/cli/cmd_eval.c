@@ -116,6 +116,9 @@ static const char documentation[] =
     "they were normalized are "
     "taken to be the published ones: (x/255 - 0.5) / 0.5.\n"
     "\n"
+    "A model keeps the names of its classes and how its study split the data: eval refuses data of "
+    "other names, and splits data without test files in the same way.\n"
+    "\n"
     "Heads add what they log, always of hard routing: master_leaf the accuracy of tree and master "
     "leaf alone and the norms of what each adds. --ablate tells what a part is worth: without a "
     "head, its input is its output; without the tree, heads are given logits of 0.";
