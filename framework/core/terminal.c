@@ -47,6 +47,17 @@ static bool write_all(int descriptor, const char *bytes, size_t count)
     return true;
 }
 
+/* How many of the first bytes are what most output is: ASCII that steers nothing. */
+static size_t plain_bytes(const char *bytes, size_t count)
+{
+    size_t n = 0;
+    while (n < count &&
+           ((bytes[n] >= ' ' && bytes[n] <= '~') || bytes[n] == '\n' || bytes[n] == '\t')) {
+        n++;
+    }
+    return n;
+}
+
 /* Writes what is held and so many bytes, keeping back an unfinished character. */
 static bool write_visible(guard *g, const char *bytes, size_t count)
 {
@@ -60,8 +71,14 @@ static bool write_visible(guard *g, const char *bytes, size_t count)
     memcpy(g->held, text + whole, n - whole);
     size_t used = 0;
     for (size_t at = 0; at < whole;) {
-        at += esp_utf8_show(visible + used, text + at);
-        used += strlen(visible + used);
+        const size_t plain = plain_bytes(text + at, whole - at);
+        memcpy(visible + used, text + at, plain);
+        at += plain;
+        used += plain;
+        if (at < whole) {
+            at += esp_utf8_show(visible + used, text + at);
+            used += strlen(visible + used);
+        }
     }
     return write_all(g->descriptor, visible, used);
 }
@@ -70,7 +87,7 @@ static bool write_visible(guard *g, const char *bytes, size_t count)
 static ssize_t take(void *cookie, const char *bytes, size_t count)
 {
     guard *g = cookie;
-    if (g->is_data) {
+    if (g->is_data || (g->n_held == 0 && plain_bytes(bytes, count) == count)) {
         return write_all(g->descriptor, bytes, count) ? (ssize_t)count : 0;
     }
     for (size_t done = 0; done < count;) {
