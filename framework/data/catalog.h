@@ -33,7 +33,7 @@ typedef struct esp_dataset_place {
 /* Finds the folder and the files of a data set without reading them. Takes the first folder that
  * holds any file of any format; in it, each file's first spelling there is of FILE, FILE.gz and, of
  * idx, the same with a dot (train-images.idx3-ubyte). *out owned by the caller, empty on failure,
- * but for the folder's name on ESP_DATA.
+ * except for the folder's name on ESP_DATA.
  * Errors: ESP_NOT_FOUND with the places looked at and what to do; ESP_DATA where the folder lacks a
  * file or has two formats; ESP_MEMORY. Thread: any. */
 int esp_dataset_locate(esp_dataset_place *out, const char *name);

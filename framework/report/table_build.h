@@ -16,7 +16,7 @@ bool esp_in_percent(const esp_report_metric *metric);
 const char *esp_words_key(esp_report *report, const char *key);
 
 /* "leaf_width 8, variant": a cell's values of keys[first] and the n - 1 after it, with their names
- * where named, but for variants and data sets, which speak for themselves. */
+ * where named, except for variants and data sets, which speak for themselves. */
 const char *esp_words_values(esp_report *report, const esp_report_cell *cell, const esp_words *keys,
                              int first, int n, const char *separator, bool named);
 

@@ -98,8 +98,8 @@ static void say_number(model_metadata *out, const char *key, double value)
     say(out, key, out->numbers[out->n]);
 }
 
-/* Enough to build the network again from the file alone, what shapes tell not repeated but for
- * depth and leaf width; and where it comes from. */
+/* What builds the network again from the file alone, and where it comes from. Of what shapes tell,
+ * it repeats depth and leaf width only. */
 static void describe_model(model_metadata *out, const esp_training *training, const char *study,
                            const char *heads, const char *keep, const char *classes)
 {

@@ -19,7 +19,7 @@ typedef struct esp_rank_test {
 } esp_rank_test;
 
 /* a [n], b [n] paired. Pairs without a difference are dropped, as Wilcoxon did and R does;
- * differences that are the same but for rounding are ties. p 1 where no pair differs. Source:
+ * differences that are the same except for rounding are ties. p 1 where no pair differs. Source:
  * Wilcoxon 1945; the count: Streitberg and Roehmel 1986. */
 esp_rank_test esp_signed_rank(const double *a, const double *b, int n);
 

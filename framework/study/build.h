@@ -73,7 +73,7 @@ void esp_fill_budget(const builder *b, esp_phase_config *out, json_t *phase);
 /* A term's weight in a phase, scaled. */
 void esp_fill_weight(esp_term_config *out, const json_t *weight, double scale);
 
-/* A phase's optimizer, but for what a plateau watches. */
+/* A phase's optimizer, except for what a plateau watches. */
 void esp_fill_optimizer(esp_optimizer_config *out, const json_t *optimizer);
 
 /* What of a phase's optimizer does not fit together. */

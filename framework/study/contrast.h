@@ -26,7 +26,7 @@ const char *esp_contrast_value(const esp_contrast_cell *cell, const char *key);
 
 bool esp_contrast_is(const esp_contrast_cell *cell, const esp_contrast_side *side);
 
-/* Whether two cells agree on the variant and on every swept key, but for those that both sides
+/* Whether two cells agree on the variant and on every swept key, except for those that both sides
  * name. A key that one of them does not have (an ff has no model.depth) is no disagreement. */
 bool esp_contrast_agree(const esp_contrast_cell *a, const esp_contrast_cell *b,
                         const esp_contrast_side sides[2]);

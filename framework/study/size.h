@@ -35,7 +35,7 @@ double esp_cell_passes(const esp_cell *cell);
 void esp_cell_dims(esp_dims *out, const esp_cell *cell, int phase, uint32_t n_features,
                    uint32_t n_outputs);
 
-/* The leaf width at which a model, complete but for it, shares something with an fff:
+/* The leaf width at which a model, complete except for it, shares something with an fff:
  * "training_width", "inference_width", "parameters" or "inference_cost"; rounded to the nearest,
  * and below 1 where there is none. Heads are not counted. Thread: any. */
 double esp_size_match(const char *what, const esp_model_config *model, const esp_model_config *fff,
