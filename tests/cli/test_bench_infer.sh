@@ -53,6 +53,7 @@ wait_for_layer() { # PID FILE: until the first layer is there to its last brace
     fail "it ended before a layer was printed"
 }
 for signal in TERM KILL; do
+    : >cut.json # else the layers that the signal before left are taken for these
     "$ESPALIER" bench infer --grid --features 784 --batch 16 --threads 1 --repetitions 25 --format json >cut.json 2>stderr </dev/null &
     bench=$!
     wait_for_layer $bench cut.json
