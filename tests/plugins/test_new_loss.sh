@@ -24,9 +24,7 @@ block yaml >"$folder/crowding.yaml"
 grep -q espalier_plugin "$folder/tree/plugins/loss/crowding.c" || fail "no C in plugins/README.md"
 grep -q crowding "$folder/crowding.yaml" || fail "no study in plugins/README.md"
 
-generator=(-G "Unix Makefiles")
-if command -v ninja >/dev/null; then generator=(-G Ninja); fi
-cmake -S "$folder/tree" -B "$folder/build" "${generator[@]}" -DESPALIER_TESTS=OFF -DESPALIER_MARCH= \
+cmake -S "$folder/tree" -B "$folder/build" -DESPALIER_TESTS=OFF -DESPALIER_MARCH= \
     -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS=-O1 >"$folder/log" 2>&1 || { cat "$folder/log"; fail "configure"; }
 cmake --build "$folder/build" --target espalier -j 2 >"$folder/log" 2>&1 || { tail -40 "$folder/log"; fail "build"; }
 if grep -n "crowding.c.*warning" "$folder/log"; then fail "the example has warnings"; fi
