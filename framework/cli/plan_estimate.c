@@ -1,5 +1,6 @@
 /* How long an epoch takes: from trials of the same size in the database, else from a few steps of
  * it on the spot. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/plan.h"
@@ -66,13 +67,6 @@ static int estimated_seconds(const esp_plan *plan, int index)
 {
     const esp_cell *cell = &plan->study->cells[index];
     esp_plan_cell *planned = &plan->cells[index];
-    for (int i = 0; i < index; i++) {
-        if (!plan->cells[i].measured && plan->cells[i].epoch_seconds > 0 &&
-            is_same(&plan->study->cells[i], cell)) {
-            planned->epoch_seconds = plan->cells[i].epoch_seconds;
-            return ESP_OK;
-        }
-    }
     if (planned->size.training_bytes < most_bytes) {
         ESP_TRY(esp_blas_prepare());
         ESP_TRY(esp_epoch_time(&planned->epoch_seconds, cell));
@@ -83,19 +77,48 @@ static int estimated_seconds(const esp_plan *plan, int index)
     return ESP_OK;
 }
 
-int esp_plan_estimate(esp_plan *plan, esp_store *store)
+/* sizes [n]: cells of which no two are of one size. Returns the one of them that is of the cell's
+ * size; -1: none is. */
+static int find_size(const int *sizes, int n, const esp_plan *plan, int cell)
 {
-    for (int i = 0; i < plan->study->n_cells; i++) {
-        const esp_cell *cell = &plan->study->cells[i];
-        esp_plan_cell *planned = &plan->cells[i];
-        planned->epoch_seconds = 0;
-        if (store != NULL) {
-            ESP_TRY(measured_seconds(&planned->epoch_seconds, store, cell));
-        }
-        planned->measured = planned->epoch_seconds > 0;
-        if (!planned->measured) {
-            ESP_TRY(estimated_seconds(plan, i));
+    for (int i = 0; i < n; i++) {
+        if (is_same(&plan->study->cells[sizes[i]], &plan->study->cells[cell])) {
+            return sizes[i];
         }
     }
-    return ESP_OK;
+    return -1;
+}
+
+static int find_seconds(esp_plan *plan, int cell, esp_store *store)
+{
+    esp_plan_cell *planned = &plan->cells[cell];
+    planned->epoch_seconds = 0;
+    if (store != NULL) {
+        ESP_TRY(measured_seconds(&planned->epoch_seconds, store, &plan->study->cells[cell]));
+    }
+    planned->measured = planned->epoch_seconds > 0;
+    return planned->measured ? ESP_OK : estimated_seconds(plan, cell);
+}
+
+int esp_plan_estimate(esp_plan *plan, esp_store *store)
+{
+    const int n_cells = plan->study->n_cells;
+    int status = ESP_OK, n_sizes = 0;
+    int *sizes = calloc((size_t)n_cells + 1, sizeof *sizes);
+    if (sizes == NULL) {
+        return esp_fail(ESP_MEMORY, "no memory for the sizes of %d cells", n_cells);
+    }
+    for (int i = 0; i < n_cells; i++) {
+        const int alike = find_size(sizes, n_sizes, plan, i);
+        if (alike >= 0) {
+            plan->cells[i].epoch_seconds = plan->cells[alike].epoch_seconds;
+            plan->cells[i].measured = plan->cells[alike].measured;
+        } else {
+            ESP_TRY_OUT(find_seconds(plan, i, store));
+            sizes[n_sizes++] = i;
+        }
+    }
+out:
+    free(sizes);
+    return status;
 }

@@ -114,6 +114,24 @@ done
     WHERE s.name = 'bench_000'" --format json --db base.db |
     python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["text"], end="")' >bench_000.yaml
 no_more 1.1 base.db more_studies.db plan bench_000.yaml
+# Nor with the square of the study's cells, where only the first has trained.
+for n in 20 80; do
+    cat >cells_$n.yaml <<YAML
+study: cells
+seeds: 0
+defaults:
+  data: {name: toy}
+  model: {kind: fff, training_width: 4, leaf_width: 2}
+  losses: {cross_entropy: {weight: 1}}
+  optimizer: {kind: adam, learning_rate: 0.01}
+  phases: {p: {epochs: 1}}
+grid: {optimizer.learning_rate: [$(LC_ALL=C seq -s, 0.101 0.001 0.$((100 + n)))]}
+YAML
+    expect 0 "$ESPALIER" run cells_$n.yaml --only optimizer.learning_rate=0.101 --db cells_$n.db
+done
+few=$(steps cells_20.db plan cells_20.yaml) many=$(steps cells_80.db plan cells_80.yaml)
+echo "plan of 20 cells: $few steps, of 80 $many"
+[ "$few" -gt 100 ] && [ "$many" -le $((5 * few)) ] || fail "plan: $many steps for 80 cells, $few for 20"
 for verb in status ls 'query failed' 'query spread'; do
     # shellcheck disable=SC2086
     no_more 1.1 base.db more_epochs.db $verb
