@@ -10,6 +10,7 @@
 #include <zlib.h>
 
 #include "core/status.h"
+#include "data/dataset.h"
 
 /* Setup and teardown of a test: *state is the folder's path. */
 static inline int scratch_create(void **state)
@@ -56,5 +57,22 @@ static inline void assert_fails(int status, int expected, const char *const *par
     }
 }
 #define PARTS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* The data set "it" of ESPALIER_DATA_PATH: opened, or refused with a message that has all parts. */
+static inline esp_dataset *open_it(void)
+{
+    esp_dataset *dataset = NULL;
+    if (esp_dataset_open(&dataset, "it") != ESP_OK) {
+        fail_msg("%s", esp_message());
+    }
+    return dataset;
+}
+
+static inline void expect_it_refused(const char *const *parts)
+{
+    esp_dataset *dataset = NULL;
+    assert_fails(esp_dataset_open(&dataset, "it"), ESP_DATA, parts);
+    assert_null(dataset);
+}
 
 #endif

@@ -31,22 +31,6 @@ static void write_text(void **state, const char *file, const char *text)
     scratch_write(path, text, strlen(text), 0);
 }
 
-static esp_dataset *open_it(void)
-{
-    esp_dataset *dataset = NULL;
-    if (esp_dataset_open(&dataset, "it") != ESP_OK) {
-        fail_msg("%s", esp_message());
-    }
-    return dataset;
-}
-
-static void expect_refused(const char *const *parts)
-{
-    esp_dataset *dataset = NULL;
-    assert_fails(esp_dataset_open(&dataset, "it"), ESP_DATA, parts);
-    assert_null(dataset);
-}
-
 /* ---- lines ----------------------------------------------------------------------------------- */
 
 /* One table of two rows, however its lines end and whatever blank lines it has. */
@@ -108,7 +92,7 @@ static void test_csv__line_numbers(void **state)
     write_text(state, "train.csv", "a,label\n1,0\n2,1\n");
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         write_text(state, "test.csv", files[i].text);
-        expect_refused(PARTS("/it/test.csv", files[i].said));
+        expect_it_refused(PARTS("/it/test.csv", files[i].said));
     }
 }
 
@@ -138,20 +122,20 @@ static void test_csv__other_separators(void **state)
                  "/it/train.csv:1:1: expected columns separated by ',', found a file separated by "
                  "%s; write it with commas",
                  files[i].separator);
-        expect_refused(PARTS(said, "pandas: to_csv", "R: write.csv"));
+        expect_it_refused(PARTS(said, "pandas: to_csv", "R: write.csv"));
     }
     write_text(state, "train.csv", "id,class label\n1,0\n");
-    expect_refused(PARTS("/it/train.csv:1:1: expected a header with the label's column 'label', "
-                         "found columns id, class label"));
+    expect_it_refused(PARTS("/it/train.csv:1:1: expected a header with the label's column 'label', "
+                            "found columns id, class label"));
     write_text(state, "train.csv",
                "\xff\xfe"
                "a");
-    expect_refused(PARTS("/it/train.csv:1:1: expected text in UTF-8, found UTF-16"));
+    expect_it_refused(PARTS("/it/train.csv:1:1: expected text in UTF-8, found UTF-16"));
     write_text(state, "train.csv", "size;cm,label\n1,0\n2,1\n"); /* a name may hold any */
     write_text(state, "test.csv", "size;cm,label\n1,0\n");
     esp_dataset_close(open_it());
     write_text(state, "test.csv", "size;cm,label\n\"1,5\",0\n");
-    expect_refused(PARTS(":2:1: expected a number with a decimal point", "found '1,5'"));
+    expect_it_refused(PARTS(":2:1: expected a number with a decimal point", "found '1,5'"));
 }
 
 static void test_csv__refusals(void **state)
@@ -189,19 +173,19 @@ static void test_csv__refusals(void **state)
     write_text(state, "train.csv", "a,b,class\n1,2,0\n");
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         write_text(state, "test.csv", files[i].text);
-        expect_refused(PARTS("/it/test.csv", files[i].said));
+        expect_it_refused(PARTS("/it/test.csv", files[i].said));
     }
     write_text(state, "train.csv", "a,b,class\n1,2,0\n1,2,1\n");
     write_text(state, "test.csv", "a,c,class\n1,2,0\n");
-    expect_refused(PARTS("/it/test.csv:1:1", "column 2 being 'b', found 'c'"));
+    expect_it_refused(PARTS("/it/test.csv:1:1", "column 2 being 'b', found 'c'"));
     write_text(state, "test.csv", "a,b,class\n1,2,2\n");
-    expect_refused(PARTS("/it/test.csv: label out of range: expected 0 to 1"));
+    expect_it_refused(PARTS("/it/test.csv: label out of range: expected 0 to 1"));
     write_text(state, "train.csv", "a,b,class\n1,2,0\n1,2,3\n");
-    expect_refused(PARTS("/it/train.csv: labels out of range", "class 1 to 2"));
+    expect_it_refused(PARTS("/it/train.csv: labels out of range", "class 1 to 2"));
     write_text(state, "label-column", " \n");
-    expect_refused(PARTS("/it/label-column: expected the name of one column, found nothing"));
+    expect_it_refused(PARTS("/it/label-column: expected the name of one column, found nothing"));
     write_text(state, "label-column", "a\nb\n");
-    expect_refused(PARTS("found several lines"));
+    expect_it_refused(PARTS("found several lines"));
 }
 
 /* What is not said of quotes, line ends and numbers above: read values, compared bit for bit with
@@ -323,7 +307,7 @@ static void test_csv__text_labels_refused(void **state)
         write_text(state, "train.csv", text);
         snprintf(text, sizeof text, "label,x\n%s", files[i].test);
         write_text(state, "test.csv", text);
-        expect_refused(PARTS(files[i].said));
+        expect_it_refused(PARTS(files[i].said));
     }
 }
 
@@ -347,8 +331,9 @@ static void test_csv__as_many_text_labels_as_fit(void **state)
     esp_dataset_close(it);
     snprintf(text + strlen(text), sizeof text - strlen(text), "class 256,1\n");
     write_text(state, "train.csv", text);
-    expect_refused(PARTS("train.csv:258:1: expected at most 256 classes, found 'class 256' as one "
-                         "more"));
+    expect_it_refused(
+        PARTS("train.csv:258:1: expected at most 256 classes, found 'class 256' as one "
+              "more"));
     memset(name, 'x', sizeof name);
     snprintf(text, sizeof text, "label,x\n%.200s,1\n", name);
     write_text(state, "train.csv", text);
@@ -356,7 +341,7 @@ static void test_csv__as_many_text_labels_as_fit(void **state)
     esp_dataset_close(open_it());
     snprintf(text, sizeof text, "label,x\n%.201s,1\n", name);
     write_text(state, "train.csv", text);
-    expect_refused(PARTS("train.csv:2:1: expected a label, found more than 200 bytes"));
+    expect_it_refused(PARTS("train.csv:2:1: expected a label, found more than 200 bytes"));
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, isolate, scratch_destroy)

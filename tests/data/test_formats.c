@@ -172,13 +172,6 @@ static void write_text(void **state, const char *file, const char *text)
     scratch_write(path, text, strlen(text), 0);
 }
 
-static void expect_refused(const char *const *parts)
-{
-    esp_dataset *dataset = NULL;
-    assert_fails(esp_dataset_open(&dataset, "it"), ESP_DATA, parts);
-    assert_null(dataset);
-}
-
 static const struct {
     const char *format;
     const char *files[7];
@@ -211,7 +204,7 @@ static void test_formats__any_file_cut_or_longer(void **state)
             for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
                 for (int gzip = 0; gzip < 2; gzip++) {
                     scratch_write(whole.path, longer, sizes[s], gzip);
-                    expect_refused(PARTS(whole.path, "expected", "found"));
+                    expect_it_refused(PARTS(whole.path, "expected", "found"));
                 }
             }
             scratch_write(whole.path, whole.bytes, whole.size, 1);
@@ -219,7 +212,7 @@ static void test_formats__any_file_cut_or_longer(void **state)
             scratch_write(whole.path, packed.bytes, packed.size, 0);
             esp_dataset_close(open_one("it"));
             scratch_write(whole.path, packed.bytes, packed.size - 4, 0); /* gzip's check sum */
-            expect_refused(PARTS(whole.path, "truncated"));
+            expect_it_refused(PARTS(whole.path, "truncated"));
             scratch_write(whole.path, whole.bytes, whole.size, 0);
             free(packed.bytes);
             free(whole.bytes);
@@ -242,7 +235,7 @@ static void expect_missing(const char *file)
             return;
         }
     }
-    expect_refused(PARTS("incomplete data set", file));
+    expect_it_refused(PARTS("incomplete data set", file));
 }
 
 static void test_formats__missing_folder_unreadable(void **state)
@@ -273,7 +266,7 @@ static void test_formats__two_formats_in_a_folder(void **state)
 {
     generate(state, "csv");
     write_text(state, "usps", "1\n");
-    expect_refused(PARTS("/it: expected files of one format", "usps", "train.csv"));
+    expect_it_refused(PARTS("/it: expected files of one format", "usps", "train.csv"));
 }
 
 static void test_formats__cifar_refusals(void **state)
@@ -282,10 +275,10 @@ static void test_formats__cifar_refusals(void **state)
     content it = load(state, "data_batch_2.bin");
     it.bytes[3073] = 10;
     scratch_write(it.path, it.bytes, it.size, 0);
-    expect_refused(PARTS(it.path, "label out of range: expected 0 to 9, found 10 in record 1"));
+    expect_it_refused(PARTS(it.path, "label out of range: expected 0 to 9, found 10 in record 1"));
     it.bytes[3073] = 1;
     scratch_write(it.path, it.bytes, it.size - 1, 0);
-    expect_refused(PARTS(it.path, "records of 3073 bytes", "11 records and 3072 bytes more"));
+    expect_it_refused(PARTS(it.path, "records of 3073 bytes", "11 records and 3072 bytes more"));
     free(it.bytes);
 }
 
@@ -353,13 +346,13 @@ static void test_formats__svhn_refusals(void **state)
         memcpy(copy, it.bytes, it.size);
         memcpy(copy + changes[i].at, changes[i].bytes, changes[i].count);
         scratch_write(it.path, copy, it.size, 0);
-        expect_refused(PARTS(it.path, changes[i].said));
+        expect_it_refused(PARTS(it.path, changes[i].said));
         free(copy);
     }
     double eleven = 11;
     memcpy(it.bytes + it.size - 8, &eleven, 8);
     scratch_write(it.path, it.bytes, it.size, 0);
-    expect_refused(
+    expect_it_refused(
         PARTS(it.path, "label out of range: expected 1 to 10", "found 11 for example 59"));
     free(it.bytes);
 }
@@ -378,7 +371,8 @@ static void test_formats__svhn_claims(void **state)
     file[132] = (char)size;
     memcpy(file + 136, packed, size);
     scratch_write(it.path, file, 136 + size, 0);
-    expect_refused(PARTS(it.path, "expected a matrix of 2147483647 bytes", "too few to hold them"));
+    expect_it_refused(
+        PARTS(it.path, "expected a matrix of 2147483647 bytes", "too few to hold them"));
     free(it.bytes);
 }
 
@@ -398,14 +392,14 @@ static void test_formats__usps_refusals(void **state)
     generate(state, "usps");
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         write_text(state, "usps.t", lines[i].text);
-        expect_refused(PARTS("/it/usps.t", lines[i].said));
+        expect_it_refused(PARTS("/it/usps.t", lines[i].said));
     }
     /* as many line ends as bytes must not ask for memory by them */
     char many[4096];
     memset(many, '\n', sizeof many - 1);
     many[sizeof many - 1] = '\0';
     write_text(state, "usps.t", many);
-    expect_refused(PARTS("/it/usps.t", "found 0 lines in 4095 bytes"));
+    expect_it_refused(PARTS("/it/usps.t", "found 0 lines in 4095 bytes"));
 }
 
 /* Blank lines at the start, between two and at the end change no example. */
@@ -483,10 +477,10 @@ static void test_formats__npy_refusals(void **state)
                       "{'descr': '<i4', 'fortran_order': False, 'shape': (3,)}", 2);
         }
         write_npy(state, "test-images.npy", headers[i].dictionary, 1);
-        expect_refused(PARTS("/it/test-images.npy", headers[i].said));
+        expect_it_refused(PARTS("/it/test-images.npy", headers[i].said));
     }
     write_npy(state, "test-images.npy", "{}", 4);
-    expect_refused(PARTS("wrong version: expected 1.0, 2.0 or 3.0, found 4.0"));
+    expect_it_refused(PARTS("wrong version: expected 1.0, 2.0 or 3.0, found 4.0"));
     scratch_write(labels.path, labels.bytes, labels.size, 0);
     free(labels.bytes);
 
@@ -495,15 +489,15 @@ static void test_formats__npy_refusals(void **state)
     int64_t label = 256;
     memcpy(labels.bytes + labels.size - 8, &label, 8);
     scratch_write(labels.path, labels.bytes, labels.size, 0);
-    expect_refused(
+    expect_it_refused(
         PARTS(labels.path, "label out of range: expected 0 to 255, found 256 for example"));
     label = -1;
     memcpy(labels.bytes + labels.size - 8, &label, 8);
     scratch_write(labels.path, labels.bytes, labels.size, 0);
-    expect_refused(PARTS("found -1 for example 19"));
+    expect_it_refused(PARTS("found -1 for example 19"));
     write_npy(state, "test-labels.npy", "{'descr': '<i4', 'fortran_order': False, 'shape': (3,)}",
               3);
-    expect_refused(PARTS(labels.path, "different length: expected 20 labels", "found 3"));
+    expect_it_refused(PARTS(labels.path, "different length: expected 20 labels", "found 3"));
     free(labels.bytes);
 
     generate(state, "npy-float");
@@ -511,7 +505,7 @@ static void test_formats__npy_refusals(void **state)
     const float bad = NAN;
     memcpy(images.bytes + images.size - 4, &bad, 4);
     scratch_write(images.path, images.bytes, images.size, 0);
-    expect_refused(PARTS(images.path, "expected finite numbers", "in example 59"));
+    expect_it_refused(PARTS(images.path, "expected finite numbers", "in example 59"));
     free(images.bytes);
 }
 

@@ -76,22 +76,6 @@ static void write_sound(void **state)
     write_both(state, "labels", "|u1", 0, "(150,)", 1, labels, sizeof labels);
 }
 
-static esp_dataset *open_it(void)
-{
-    esp_dataset *dataset = NULL;
-    if (esp_dataset_open(&dataset, "it") != ESP_OK) {
-        fail_msg("%s", esp_message());
-    }
-    return dataset;
-}
-
-static void expect_refused(const char *const *parts)
-{
-    esp_dataset *dataset = NULL;
-    assert_fails(esp_dataset_open(&dataset, "it"), ESP_DATA, parts);
-    assert_null(dataset);
-}
-
 /* ---- order ----------------------------------------------------------------------------------- */
 
 /* Where both orders are one, and where they are not: the element at (i, a, b, c) holds
@@ -210,7 +194,7 @@ static void test_npy__labels_refused(void **state)
     for (size_t i = 0; i < sizeof labels / sizeof *labels; i++) {
         write_array(state, "test-labels.npy", labels[i].descr, 0, labels[i].shape, 1, bytes,
                     labels[i].size);
-        expect_refused(PARTS("/it/test-labels.npy: ", labels[i].said));
+        expect_it_refused(PARTS("/it/test-labels.npy: ", labels[i].said));
     }
     static const struct {
         const char *descr;
@@ -225,7 +209,7 @@ static void test_npy__labels_refused(void **state)
         memset(bytes, 0, sizeof bytes);
         bytes[N * far[i].size - 1] = far[i].last;
         write_array(state, "test-labels.npy", far[i].descr, 0, "(150,)", 1, bytes, N * far[i].size);
-        expect_refused(PARTS("label out of range: expected 0 to 255", far[i].said));
+        expect_it_refused(PARTS("label out of range: expected 0 to 255", far[i].said));
     }
 }
 
@@ -270,14 +254,14 @@ static void test_npy__text_labels(void **state)
         memset(wide[149], 0, sizeof wide[149]);
         wide[149][0] = broken[i];
         write_array(state, "test-labels.npy", "<U3", 0, "(150,)", 1, wide, sizeof wide);
-        expect_refused(
+        expect_it_refused(
             PARTS("/it/test-labels.npy: example 149 (counted from 0): expected a label", said[i]));
     }
     write_array(state, "test-labels.npy", ">U3", 0, "(150,)", 1, wide, sizeof wide);
-    expect_refused(PARTS("found big-endian text ('>U3'); save array.astype(str)"));
+    expect_it_refused(PARTS("found big-endian text ('>U3'); save array.astype(str)"));
     write_sound(state);
     write_array(state, "test-labels.npy", "|S4", 0, "(150,)", 1, narrow, sizeof narrow);
-    expect_refused(PARTS("/it/test-labels.npy: expected labels that are numbers", "found text"));
+    expect_it_refused(PARTS("/it/test-labels.npy: expected labels that are numbers", "found text"));
 }
 
 /* Each type that images cannot have names the way out. */
@@ -304,11 +288,11 @@ static void test_npy__images_refused(void **state)
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         write_array(state, "train-images.npy", types[i].descr, 0, "(150, 1)", 1, bytes,
                     N * types[i].size);
-        expect_refused(PARTS("/it/train-images.npy: wrong type: expected uint8 or float32",
-                             types[i].name, types[i].remedy, "Julia: Float32.(array)"));
+        expect_it_refused(PARTS("/it/train-images.npy: wrong type: expected uint8 or float32",
+                                types[i].name, types[i].remedy, "Julia: Float32.(array)"));
     }
     write_array(state, "train-images.npy", "<f4", 1, "(150,)", 1, bytes, 4 * N);
-    expect_refused(PARTS("found 1 dimension", "array.reshape(-1, 1)"));
+    expect_it_refused(PARTS("found 1 dimension", "array.reshape(-1, 1)"));
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, isolate, scratch_destroy)
