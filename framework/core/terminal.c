@@ -58,7 +58,7 @@ static size_t plain_bytes(const char *bytes, size_t count)
     return n;
 }
 
-/* Writes what is held and so many bytes, keeping back an unfinished character. */
+/* Writes what is held and count bytes, keeping back an unfinished character. */
 static bool write_visible(guard *g, const char *bytes, size_t count)
 {
     char text[MAX_HELD + CHUNK + 1], visible[ESP_UTF8_VISIBLE * sizeof text];

@@ -6,8 +6,8 @@
 
 /* The candidate closest to word, or NULL when none is close enough to be meant. A letter left out,
  * added or replaced and two neighbors exchanged are one edit, and a missing ending after 3
- * letters counts as one edit; a third of the word's length may be edits, at least 1, from 5 letters on
- * at least 2. Thread: any. */
+ * letters counts as one edit; a third of the word's length may be edits, at least 1, from 5 letters
+ * on at least 2. Thread: any. */
 const char *esp_text_suggest(const char *word, const char *const *candidates, size_t count);
 
 /* A new string by format; owned by the caller. NULL when out of memory. Thread: any. */

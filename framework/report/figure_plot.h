@@ -159,18 +159,18 @@ esp_figure_build *esp_figure_kind(const char *kind);
 
 /* ---- writers --------------------------------------------------------------------------------- */
 
-/* Text without control characters, at most so many characters; where it is longer its end gives
+/* Text without control characters, at most `limit` characters; where it is longer its end gives
  * way to an ellipsis. Lives in the pool. */
 const char *esp_plot_short(esp_text_pool *pool, const char *text, int limit);
 
-/* Texts of at most so many characters, of which those differ that did: keys get short names, what
+/* Texts of at most `limit` characters, of which those differ that did: keys get short names, what
  * all have in common goes, and only then are they cut, where they are alike; the last resort is a
  * number. *out [n] in the pool. Errors: ESP_MEMORY. */
 int esp_plot_shorten(const char ***out, esp_text_pool *pool, const char *const *texts, int n,
                      int limit);
 
-/* Words that have little room, by the same rule: titles of the panels that are drawn, of at most so
- * many characters, and words on the x axis. Errors: ESP_MEMORY. */
+/* Words that have little room, by the same rule: titles of the panels that are drawn, of at most
+ * `title` characters, and words on the x axis. Errors: ESP_MEMORY. */
 typedef struct esp_plot_words {
     const char **titles, **ticks;
 } esp_plot_words;

@@ -116,7 +116,7 @@ static bool find_pairs(pairs *out, esp_text_pool *pool, const char *const *texts
     return out->keys.n > 0;
 }
 
-/* A text with its keys by their short names of at most so many characters, 0: whole; without the
+/* A text with its keys by their short names of at most `most` characters, 0: whole; without the
  * pairs that stand in all texts, where they are to go. */
 static const char *rewrite(esp_text_pool *pool, const char *text, const pairs *of, bool drop,
                            int most)

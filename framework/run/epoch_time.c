@@ -69,10 +69,10 @@ static int by_value(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* The median step of so many examples; the first ones warm up. */
+/* The median of steps of `size` examples, which are the first `count` of the training split. */
 static int time_steps(double *seconds, esp_training *training, uint32_t size, uint32_t count)
 {
-    static double times[MOST_STEPS];
+    double times[MOST_STEPS];
     const double from = now();
     int n = 0;
     double loss = 0;

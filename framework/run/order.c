@@ -5,8 +5,8 @@
 #include "core/status.h"
 #include "study/size.h"
 
-/* Beside the multiply-adds an example's bytes, activations and losses cost time: as much as so many
- * more, by epochs of w = 16 to 512. */
+/* What an example's bytes, activations and losses cost beside its multiply-adds, in multiply-adds;
+ * from epochs of w = 16 to 512. */
 static const double work_of_an_example = 75e3;
 
 /* Of one epoch, on average. */

@@ -17,7 +17,7 @@ typedef struct esp_halt {
     bool percent;
 } esp_halt;
 
-/* Runs the trials todo [n_todo], begun in this order, on so many threads and waits for them. A
+/* Runs the trials todo [n_todo], begun in this order, on `jobs` threads and waits for them. A
  * trial that another run holds is left to it; where nothing else is left to train, the pool waits
  * for what others hold, and trains what they give up. A trial that fails is tried again where its
  * study's limits.retries allow. When the run is asked to stop, epochs get two seconds to end,

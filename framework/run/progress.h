@@ -30,7 +30,7 @@ void esp_progress_stop(esp_progress *progress);
 /* A line of words among the progress. Thread: any. */
 void esp_progress_note(esp_progress *progress, const char *line);
 
-/* A trial of the study enters a slot; epochs > 0 where it continues after so many. Thread: any,
+/* A trial of the study enters a slot; it continues after `epochs`, if any. Thread: any,
  * each with its own slot. */
 void esp_progress_begin(esp_progress *progress, int slot, int trial, int epochs);
 

@@ -6,7 +6,7 @@
 
 #include "core/status.h"
 
-/* So many latest epochs or trials count for a mean. */
+/* A mean is over this many of the latest epochs or trials. */
 enum { MEMORY = 64 };
 
 /* A mean that forgets. */

@@ -21,8 +21,8 @@ int esp_time_left_create(esp_time_left **out, int n_slots, const double *work, i
                          const esp_time_left_trial *trials, int n_trials, double now);
 void esp_time_left_destroy(esp_time_left *left);
 
-/* A trial enters a slot with so many epochs done; finished one more; is over, or left the slot to
- * be gone on with another day. now: seconds that the process worked, as in all below. */
+/* A trial enters a slot with `done` epochs; finished one more; is over, or left the slot for
+ * another run to continue. now: seconds that the process worked, as in all below. */
 void esp_time_left_begin(esp_time_left *left, int slot, int trial, int done, double now);
 void esp_time_left_epoch(esp_time_left *left, int slot, int done, double now);
 void esp_time_left_end(esp_time_left *left, int slot, bool is_over, double now);

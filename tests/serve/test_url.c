@@ -119,9 +119,18 @@ static void test_host__names_told(void **state)
     for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
         assert_true(esp_host_name_is_sound(told[i]));
     }
-    static const char *const unsound[] = {
-        "",     "*",   "*.example", "http://lab.example", "a b", ".", "lab:x",
-        "[::1", "a/b", "[lab]",     "l\xc3\xa4" "b.example"};
+    static const char *const unsound[] = {"",
+                                          "*",
+                                          "*.example",
+                                          "http://lab.example",
+                                          "a b",
+                                          ".",
+                                          "lab:x",
+                                          "[::1",
+                                          "a/b",
+                                          "[lab]",
+                                          "l\xc3\xa4"
+                                          "b.example"};
     for (size_t i = 0; i < sizeof unsound / sizeof *unsound; i++) {
         assert_false(esp_host_name_is_sound(unsound[i]));
     }
