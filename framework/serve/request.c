@@ -165,15 +165,15 @@ static int show_studies(char **name, esp_text_pool *pool, esp_store *store, cons
     return ESP_OK;
 }
 
-static int answer_by(FILE *out, const page_route *route, esp_request *request)
+/* pool: of texts that the request may hold from then on. */
+static int answer_by(FILE *out, esp_text_pool *pool, const page_route *route, esp_request *request)
 {
     esp_store *store = NULL;
-    esp_text_pool pool = {0};
     char *name = NULL;
     ESP_TRY(check_arguments(route, request));
     int status = esp_store_open(&store, request->database, ESP_STORE_READ);
     if (status == ESP_OK) {
-        status = show_studies(&name, &pool, store, route, request);
+        status = show_studies(&name, pool, store, route, request);
     }
     if (status == ESP_OK) {
         status = esp_store_confine(
@@ -221,7 +221,8 @@ static void fill(esp_answer *out, const page_route *route, esp_request *request)
     if (stream == NULL) {
         return;
     }
-    const int status = answer_by(stream, route, request);
+    esp_text_pool pool = {0};
+    const int status = answer_by(stream, &pool, route, request);
     fclose(stream);
     out->code = code_of(status);
     if (status != ESP_OK) {
@@ -229,6 +230,7 @@ static void fill(esp_answer *out, const page_route *route, esp_request *request)
         out->body = NULL;
         refuse(out, request, out->code, esp_message());
     }
+    esp_pool_free(&pool);
 }
 
 void esp_request_answer(esp_answer *out, esp_request *request)

@@ -236,8 +236,9 @@ sleep 0.5
 ask 200 /
 [ "$(sha256sum <r.db)" = "$before" ] || fail "the database has changed"
 kill -TERM "$server"
-wait "$server"
-[ $? = 130 ] || fail "SIGTERM"
+code=0
+wait "$server" || code=$?
+[ $code = 130 ] || fail "SIGTERM: exit code $code: $(cat serve.err)"
 ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || fail "the port is still taken"
 
 # ---- names of any kind -------------------------------------------------------------------------
