@@ -182,10 +182,13 @@ if ! locale -a | grep -qi '^de_DE\.utf'; then
         exit 77
     fi
     export LOCPATH=$scratch/locales
-    # glibc's newlocale, called by the plugin, keeps its copy of LOCPATH
-    echo 'leak:argz_add_sep' >lsan.supp
-    export LSAN_OPTIONS=suppressions=$scratch/lsan.supp:print_suppressions=0
 fi
+# setlocale may not be called by two threads at once, which the thread sanitizer sees of a plugin that does.
+jobs=2
+[ "${ESPALIER_SANITIZE:-}" != thread ] || jobs=1
+# The plugin keeps locales that nobody frees. Where the stack does not lead to it, glibc is named.
+printf 'leak:%s\n' zz_disturbs newlocale argz_add_sep >lsan.supp
+export LSAN_OPTIONS=suppressions=$scratch/lsan.supp:print_suppressions=0
 cat >loss.yaml <<'YAML'
 study: disturbed
 seeds: 0..1
@@ -202,7 +205,7 @@ sed 's/, zz_disturbs: .*/}\n  heads: {zz_disturbs: {}}/' loss.yaml >head.yaml
 # outcome STUDY: what a run stores and writes of it, its times and hashes of files left out.
 outcome() {
     rm -rf results.db*
-    expect 0 env ESPALIER_PLUGIN_PATH=folder "$ESPALIER" run "$1" --unchecked --db results.db --jobs 2
+    expect 0 env ESPALIER_PLUGIN_PATH=folder "$ESPALIER" run "$1" --unchecked --db results.db --jobs $jobs
     expect 0 env ESPALIER_PLUGIN_PATH=folder "$ESPALIER" db check --db results.db
     model=$(ls results.db.checkpoints/*/last.safetensors | head -n 1)
     expect 0 env ESPALIER_PLUGIN_PATH=folder "$ESPALIER" eval "$model" --data toy --format json
