@@ -39,6 +39,7 @@ furnish() {
     # Debootstrap leaves none, or one of its own namespace.
     mountpoint -q "$system/proc" || mount -t proc proc "$system/proc" || return
     cp -L /etc/resolv.conf "$system/etc/resolv.conf" || return
+    echo 'Acquire::Retries "5";' >"$system/etc/apt/apt.conf.d/80-patient" || return
     # Proxies and the like of this machine's apt; its mirrors stay behind.
     if have apt-config; then
         apt-config dump | grep -E '^Acquire::(https?|ftp)::|^Acquire::(Check|Retries)' \
